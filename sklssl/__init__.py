@@ -1,0 +1,41 @@
+"""Self-supervised image representation learning as scikit-learn estimators."""
+
+import importlib
+
+__version__ = "0.1.0.dev0"
+
+# Public name -> where it lives. Loaded at first use: importing torch takes seconds.
+_HOMES = {
+    "BaseEmbedder": "base",
+    "HarrisCornerMasker": "preprocessing",
+    "ImageResizer": "preprocessing",
+    "MultiScaleEmbedder": "embedding",
+    "Pretext": "base",
+    "PseudoGrayscaler": "preprocessing",
+    "RotNetEmbedder": "embedding",
+    "ScaleNetEmbedder": "embedding",
+    "show_versions": "utils._versions",
+}
+_SUBMODULES = (
+    "backbones",
+    "base",
+    "datasets",
+    "embedding",
+    "exceptions",
+    "preprocessing",
+    "utils",
+)
+
+__all__ = [*sorted([*_HOMES, *_SUBMODULES]), "__version__"]
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return importlib.import_module(f"sklssl.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"sklssl.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'sklssl' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,110 @@
+"""The one way of images from numpy to a network."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = [
+    "MIN_SIDE",
+    "ImageFeed",
+    "autocast",
+    "count_batches",
+    "forked_rng",
+    "image_statistics",
+    "inference_batch",
+]
+
+# Smaller images are padded to this side: under it the later stages have no extent.
+MIN_SIDE = 8
+
+
+@dataclass(frozen=True)
+class ImageFeed:
+    """Turns checked numpy images into what networks take.
+
+    Parameters
+    ----------
+    device : torch.device
+    value_range : (float, float)
+        The values that become 0 and 1.
+    size : (int, int)
+        Height and width that the network sees.
+    """
+
+    device: torch.device
+    value_range: tuple[float, float]
+    size: tuple[int, int]
+
+    def __call__(self, images: np.ndarray) -> Tensor:
+        """Turn (b, H, W, C) images into (b, C, h, w) floats in [0, 1], in channels-last layout."""
+        low, high = self.value_range
+        x = torch.from_numpy(np.ascontiguousarray(images)).to(self.device, non_blocking=True)
+        # (b, H, W, C) in memory is what torch calls (b, C, H, W) in channels-last: nothing moves.
+        x = x.permute(0, 3, 1, 2).float().sub(low).div_((high - low) or 1.0)
+        missing = max(MIN_SIDE - x.shape[3], 0), max(MIN_SIDE - x.shape[2], 0)
+        if any(missing):
+            x = F.pad(x, (0, missing[0], 0, missing[1]))
+        if x.shape[2:] != self.size:
+            # Bilinear reads the four nearest pixels: shrinking by more than 2 would skip some.
+            antialias = 2 * self.size[0] < x.shape[2] or 2 * self.size[1] < x.shape[3]
+            x = F.interpolate(x, self.size, mode="bilinear", antialias=antialias)
+        return x.contiguous(memory_format=torch.channels_last)
+
+
+def image_statistics(
+    images: np.ndarray,
+) -> tuple[tuple[float, float], Tensor, Tensor]:
+    """Learn the range of (n, H, W, C) images, and their mean and scale (C,) within it.
+
+    uint8 has a range by itself; other images have that of their values.
+    """
+    is_bytes = images.dtype == np.uint8
+    low, high = (0.0, 255.0) if is_bytes else (float(images.min()), float(images.max()))
+    total = np.zeros((2, images.shape[3]))
+    chunk = max(1, 2**22 // math.prod(images.shape[1:]))  # bounded memory, whatever n
+    for start in range(0, len(images), chunk):
+        values = images[start : start + chunk].reshape(-1, images.shape[3])
+        values = (values.astype(np.float64) - low) / ((high - low) or 1.0)
+        total += values.sum(axis=0), (values**2).sum(axis=0)
+    mean, square = total / (images.size / images.shape[3])
+    scale = np.sqrt(np.maximum(square - mean**2, 0.0))
+    scale[scale < 1e-6] = 1.0
+    return (low, high), torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
+
+
+def count_batches(n_images: int, batch_size: int) -> int:
+    """Count the batches of at most `batch_size`, none of one image: batch-norm refuses that."""
+    return max(1, min(math.ceil(n_images / batch_size), n_images // 2))
+
+
+def inference_batch(size: tuple[int, int]) -> int:
+    """Choose a batch of about a fixed number of pixels, whatever the number of images."""
+    return min(max(2**17 // math.prod(size), 8), 256)
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Compute in bfloat16 where that is safe, or as written."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed torch's global generators for the block and put back what they were."""
+    cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

@@ -1,0 +1,224 @@
+"""The training loop: the one place that knows skorch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, LRScheduler
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from sklssl._feed import ImageFeed, autocast, count_batches
+
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Phase", "Recipe", "train"]
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+_CUT = 0.2  # the papers divide the rate by 5
+SCHEDULES: dict[str, Callable[[int], list[LRScheduler]]] = {
+    "constant": lambda epochs: [],
+    "step": lambda epochs: [
+        LRScheduler(
+            torch.optim.lr_scheduler.MultiStepLR,
+            milestones=[round(share * epochs) for share in (0.3, 0.6, 0.8)],
+            gamma=_CUT,
+        )
+    ],
+    "cosine": lambda epochs: [
+        LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=epochs)
+    ],
+    "plateau": lambda epochs: [
+        LRScheduler(
+            torch.optim.lr_scheduler.ReduceLROnPlateau, monitor="loss", factor=_CUT, patience=5
+        )
+    ],
+}
+
+
+class Phase(NamedTuple):
+    """A stretch of training at one image scale."""
+
+    scale: float
+    learning_rate: float
+    max_epochs: int
+
+
+class Recipe(NamedTuple):
+    """How a phase is trained, whatever its scale and rate."""
+
+    optimizer: str | Callable[..., torch.optim.Optimizer]
+    weight_decay: float
+    lr_schedule: str
+    batch_size: int
+    precision: str
+
+
+@dataclass
+class _Batches(torch.utils.data.IterableDataset):
+    """Every image once an epoch in a new random order, in near-equal batches; one index each."""
+
+    images: np.ndarray
+    feed: ImageFeed
+    batch_size: int
+    rng: torch.Generator
+
+    def __len__(self) -> int:
+        return count_batches(len(self.images), self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order = torch.randperm(len(self.images), generator=self.rng).numpy()
+        for index in np.array_split(order, len(self)):
+            yield self.feed(self.images[index]), torch.from_numpy(index)
+
+
+class _PretextNet(NeuralNet):
+    """skorch's loop around a pretext task; targets come from the task, terms are kept on device."""
+
+    def __init__(self, *args: Any, rng: torch.Generator, precision: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rng = rng
+        self.precision = precision
+
+    def get_default_callbacks(self) -> list[Any]:
+        return []
+
+    def get_iterator(self, dataset: _Batches, training: bool = False) -> _Batches:
+        return dataset
+
+    def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
+        images, index = batch
+        views, targets = self.module_.views(images, self.rng, index)
+        with autocast(images.device, self.precision):
+            terms = self.module_(views, targets)
+        terms["loss"].backward()
+        return {"y_pred": None, **{name: term.detach() for name, term in terms.items()}}
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Train an epoch without skorch's ``loss.item()`` a step, which makes a GPU wait."""
+        if iterator is None:
+            return
+        self.module_.train()
+        totals: dict[str, Tensor] = {}
+        for batch in iterator:
+            n = len(batch[1])
+            terms = step_fn(batch)
+            del terms["y_pred"]
+            for name, term in terms.items():
+                totals[name] = totals.get(name, 0) + term.float() * n
+            self.notify("on_batch_end", batch=batch, training=training)
+        for name, total in totals.items():
+            self.history.record(name, total.item() / len(iterator.images))
+
+
+class _Epochs(Callback):
+    """Calls the pretext's hooks, and `on_epoch` with the row of each epoch."""
+
+    def __init__(self, phase: Phase, on_epoch: Callable[[dict[str, Any]], None]) -> None:
+        self.phase = phase
+        self.on_epoch = on_epoch
+
+    def on_train_begin(self, net: Any, X: _Batches | None = None, **kwargs: Any) -> None:
+        assert X is not None
+        self.steps_ = 0
+        self.total_ = self.phase.max_epochs * len(X)
+
+    def on_epoch_begin(self, net: Any, dataset_train: _Batches, **kwargs: Any) -> None:
+        self.start_ = time.perf_counter()
+        self.rate_ = net.optimizer_.param_groups[0]["lr"]
+        net.module_.before_epoch(partial(_embed_all, net, dataset_train), net.rng)
+
+    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+        self.steps_ += 1
+        net.module_.after_step(self.steps_ / self.total_)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        skip = {"batches", "epoch", "event_lr"}
+        terms = {name: value for name, value in net.history[-1].items() if name not in skip}
+        row = {"scale": self.phase.scale, "learning_rate": self.rate_, **terms}
+        self.on_epoch({**row, "duration": time.perf_counter() - self.start_})
+
+
+def _embed_all(net: Any, batches: _Batches) -> Tensor:
+    """Give the features (n, d) of all training images in row order, for clustering methods."""
+    net.module_.eval()
+    parts = []
+    with torch.no_grad(), autocast(batches.feed.device, net.precision):
+        for start in range(0, len(batches.images), batches.batch_size):
+            images = batches.feed(batches.images[start : start + batches.batch_size])
+            parts.append(net.module_.encoder(images).mean((2, 3)).float())
+    net.module_.train()
+    return torch.cat(parts)
+
+
+class _Advance(Callback):
+    def __init__(self, bar: tqdm) -> None:
+        self.bar = bar
+
+    def on_batch_end(self, net: Any, batch: tuple[Tensor, Tensor], **kwargs: Any) -> None:
+        self.bar.update(len(batch[1]))
+
+
+def train(
+    pretext: nn.Module,
+    images: np.ndarray,
+    feed: ImageFeed,
+    phase: Phase,
+    recipe: Recipe,
+    rng: tuple[torch.Generator, torch.Generator],
+    on_epoch: Callable[[dict[str, Any]], None],
+    bar: tqdm,
+) -> None:
+    """Train `pretext` in place for one phase.
+
+    Parameters
+    ----------
+    pretext : Pretext
+        The task, on the feed's device.
+    images : ndarray of shape (n, H, W, C)
+        At least two images.
+    feed : ImageFeed
+        Brings batches of `images` to the device at the phase's size.
+    phase : Phase
+    recipe : Recipe
+    rng : (torch.Generator, torch.Generator)
+        For the order of the images (on the CPU) and for the views (on the device).
+    on_epoch : callable
+        Called with the row of every epoch; may raise StopTraining.
+    bar : tqdm
+        Advanced by the images seen.
+    """
+    optimizer = recipe.optimizer
+    net = _PretextNet(
+        pretext,
+        criterion=nn.Identity,
+        optimizer=OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer,
+        optimizer__weight_decay=recipe.weight_decay,
+        lr=phase.learning_rate,
+        train_split=None,
+        device=feed.device,
+        callbacks=[
+            _Advance(bar),
+            _Epochs(phase, on_epoch),
+            *SCHEDULES[recipe.lr_schedule](phase.max_epochs),
+        ],
+        verbose=0,
+        rng=rng[1],
+        precision=recipe.precision,
+    ).initialize()
+    batches = _Batches(images, feed, recipe.batch_size, rng[0])
+    net.notify("on_train_begin", X=batches, y=None)
+    # Not partial_fit, which swallows Ctrl-C.
+    net.fit_loop(batches, epochs=phase.max_epochs)

@@ -1,0 +1,98 @@
+"""Backbones by name, class, function or partial."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from sklssl.backbones._base import Backbone
+from sklssl.backbones._convnet import convnet
+from sklssl.backbones._nin import nin
+from sklssl.backbones._resnet import resnet18, resnet50
+
+__all__ = ["list_backbones", "make_backbone"]
+
+_BACKBONES: dict[str, Callable[..., Backbone]] = {
+    "convnet": convnet,
+    "nin": nin,
+    "nin3": partial(nin, n_blocks=3),
+    "nin4": partial(nin, n_blocks=4),
+    "nin5": partial(nin, n_blocks=5),
+    "resnet18": resnet18,
+    "resnet50": resnet50,
+}
+
+
+def list_backbones() -> list[str]:
+    """List the names that :func:`make_backbone` knows.
+
+    Examples
+    --------
+    >>> from sklssl.backbones import list_backbones
+    >>> "resnet18" in list_backbones()
+    True
+    """
+    return sorted(_BACKBONES)
+
+
+def make_backbone(
+    name: str | Callable[..., Any], *, in_channels: int = 3, image_size: int = 32
+) -> Backbone:
+    """Build a backbone with fresh random weights (from torch's global generator).
+
+    Parameters
+    ----------
+    name : str or callable
+        One of :func:`list_backbones`, or a class, function or partial that is called with
+        ``in_channels`` and ``image_size`` and returns a :class:`Backbone`, or an
+        ``nn.Sequential`` whose named children become the stages.
+
+    in_channels : int, default=3
+        Channels of the images.
+
+    image_size : int, default=32
+        The shorter side of the images in pixels; some networks choose their stem by it.
+
+    Returns
+    -------
+    backbone : Backbone
+        Its forward gives the last map, of shape (b, D, h, w).
+
+    Raises
+    ------
+    ValueError
+        If no backbone has this name.
+    TypeError
+        If `name` is a built network, or what it builds is none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklssl.backbones import make_backbone
+    >>> make_backbone("nin", in_channels=1)(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 192, 8, 8])
+    """
+    if isinstance(name, nn.Module):
+        raise TypeError(
+            f"A backbone is given by name, class, function or partial, but {type(name).__name__} "
+            "is a built network, which would be trained in place and shared between copies of "
+            "the estimator. Pass what builds it."
+        )
+    if isinstance(name, str) and name not in _BACKBONES:
+        near = difflib.get_close_matches(name, _BACKBONES, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"Unknown backbone {name!r}; known are {list_backbones()}.{hint}")
+    build = _BACKBONES[name] if isinstance(name, str) else name
+    net = build(in_channels=in_channels, image_size=image_size)
+    if isinstance(net, nn.Sequential):
+        return Backbone(dict(net.named_children()), in_channels)
+    if not isinstance(net, Backbone):
+        raise TypeError(
+            f"The backbone {name!r} built {type(net).__name__}, but a sklssl Backbone or an "
+            "nn.Sequential of named stages is needed."
+        )
+    return net

@@ -1,0 +1,464 @@
+"""The two classes that carry every method: a pretext task and the embedder that learns by it."""
+
+import contextlib
+import copy
+import functools
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+from tqdm.auto import tqdm
+
+from sklssl._feed import (
+    MIN_SIDE,
+    ImageFeed,
+    autocast,
+    count_batches,
+    forked_rng,
+    image_statistics,
+    inference_batch,
+)
+from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe, train
+from sklssl.backbones import make_backbone, pool_map
+from sklssl.exceptions import NonFiniteLossError, StopTraining
+from sklssl.utils._collapse import warn_if_collapsed
+from sklssl.utils._images import validate_images
+from sklssl.utils._module_state import pack_module, unpack_module
+from sklssl.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
+
+__all__ = ["BaseEmbedder", "Pretext"]
+
+MIN_SCALED_SIDE = 4
+_COLLAPSE_SAMPLE = 256
+
+
+class Pretext(nn.Module):
+    """One self-supervised task: what the network sees and what it must answer.
+
+    It owns the backbone and whatever else learns or remembers (heads, a teacher, a queue), and
+    is built inside ``fit`` by :meth:`BaseEmbedder._make_pretext`.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network whose features are wanted.
+    """
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    @property
+    def encoder(self):
+        """The module whose maps ``transform`` pools: the backbone, unless a task says else."""
+        return self.backbone
+
+    def views(self, images, rng, index):
+        """Make what the network sees, and the answer it must give.
+
+        Parameters
+        ----------
+        images : tensor of shape (b, C, H, W)
+            Floats in [0, 1].
+
+        rng : torch.Generator
+            The source of all randomness, on the device of the images.
+
+        index : tensor of shape (b,)
+            The row numbers of the images in X.
+
+        Returns
+        -------
+        views, targets
+            Handed to ``forward`` as they are.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define views(images, rng, index).")
+
+    def forward(self, views, targets):
+        """Give named scalar terms: ``"loss"`` is minimised, the rest is recorded."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(views, targets).")
+
+    def before_epoch(self, embed, rng):
+        """Prepare an epoch; ``embed()`` gives the features (n, d) of all images. Nothing here."""
+
+    def after_step(self, progress):
+        """Follow up a step; `progress` of the training is done, in (0, 1]. Nothing here."""
+
+
+class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
+
+    A method extends it by an ``__init__`` that spells out and stores every parameter, its own
+    ``_parameter_constraints`` beside these, and ``_make_pretext(backbone)``.
+    """
+
+    _parameter_constraints = {
+        "backbone": [str, callable],
+        "layer": [str],
+        "pool_size": [Interval(Integral, 1, None, closed="left")],
+        "image_shape": ["array-like", None],
+        "image_size": [Interval(Integral, MIN_SCALED_SIDE, None, closed="left"), None],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions(set(SCHEDULES))],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "init_weights": [HasMethods(["fit", "transform"]), None],
+        "warm_start": ["boolean"],
+        "device": [str, torch.device],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "callbacks": ["array-like", None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # Where the features are taken when layer="auto": a share of the depth, measured.
+    _auto_depth = 0.5
+
+    # Whether the task needs images as high as wide.
+    _square_only = False
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the embedding from images alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            At least two images: uint8, or floats of any range.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter or `X` cannot be used; the message says which and why.
+        NonFiniteLossError
+            If the loss becomes infinite or not a number. The estimator is then as it was.
+        """
+        return self._fit(X, self._phases(), continued=self.warm_start and self._is_fitted())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Train one epoch on images that arrive in pieces, at full size and a constant rate.
+
+        The first piece fixes the shape, the range and the standardisation of the images. The
+        optimizer starts afresh with every piece, so make them large.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            At least two images.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        phase = self._phases()[-1]._replace(max_epochs=1)
+        return self._fit(X, [phase], continued=self._is_fitted(), lr_schedule="constant")
+
+    def transform(self, X):
+        """Embed images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            Images of the shape and range seen in ``fit``.
+
+        Returns
+        -------
+        X_embedded : ndarray of shape (n, n_features_out), float32
+            The maps of `layer`, pooled and flattened. A row does not depend on its neighbours.
+        """
+        check_is_fitted(self)
+        return self._embed(validate_images(self, X, reset=False))
+
+    def score(self, X, y=None):
+        """Give the accuracy of the pretext task on `X`: higher is better, no labels needed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            At least two images of the shape and range seen in ``fit``.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        accuracy : float
+            In [0, 1]; random views are drawn from a fixed seed.
+        """
+        check_is_fitted(self)
+        images = validate_images(self, X, reset=False, min_samples=2)
+        total = 0.0
+        with self._evaluating() as feed:
+            rng = torch.Generator(feed.device).manual_seed(0)
+            n_batches = count_batches(len(images), self.batch_size)
+            for index in np.array_split(np.arange(len(images)), n_batches):
+                views = self.pretext_.views(feed(images[index]), rng, torch.from_numpy(index))
+                total += self.pretext_(*views)["accuracy"].item() * len(index)
+        return total / len(images)
+
+    # What a method supplies ------------------------------------------------------------------
+
+    def _make_pretext(self, backbone):
+        raise NotImplementedError(f"{type(self).__name__} must define _make_pretext(backbone).")
+
+    def _phases(self):
+        """Give the stretches of training; a method of several scales gives several."""
+        return [Phase(1.0, self.learning_rate, self.max_epochs)]
+
+    # Fitting: everything happens to a copy, which replaces self in one step at the end. ------
+
+    def _fit(self, X, phases, *, continued=False, lr_schedule=None, caller=None):
+        fresh = self._continued() if continued else self._unfitted()
+        images = validate_images(fresh, X, reset=not continued, min_samples=2)
+        fresh._check_shape((caller or self), phases)
+        for callback in self.callbacks or ():
+            if not callable(callback):
+                raise ValueError(
+                    f"The 'callbacks' parameter of {type(self).__name__} must hold functions "
+                    f"callback(embedder, row), called after each epoch. Got {callback!r}."
+                )
+        device = fresh._device()
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
+        with forked_rng(device, seed):
+            if not continued:
+                fresh._build(images)
+            fresh._resolve_layer(fresh.pretext_)
+            fresh._train(images, phases, lr_schedule or self.lr_schedule, device, seed)
+            warn_if_collapsed(type(self).__name__, fresh._embed(images[:_COLLAPSE_SAMPLE]))
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _unfitted(self):
+        """Copy self without anything learned."""
+        fresh = copy.copy(self)
+        fresh.__dict__ = {k: v for k, v in vars(self).items() if not _is_learned(k)}
+        return fresh
+
+    def _continued(self):
+        """Copy self with its own weights and history to go on from."""
+        fresh = copy.copy(self)
+        fresh.pretext_ = copy.deepcopy(self.pretext_)
+        fresh.history_ = list(self.history_)
+        return fresh
+
+    def _build(self, images):
+        """Make the pretext around a backbone that knows the statistics of `images`."""
+        self.value_range_, mean, scale = image_statistics(images)
+        try:
+            backbone = make_backbone(
+                self.backbone, in_channels=self.image_shape_[2], image_size=min(self._full_size())
+            )
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            name = type(self).__name__
+            raise kind(f"The 'backbone' parameter of {name}: {error}") from error
+        backbone.set_standardisation(mean, scale)
+        if self.init_weights is not None:
+            self._load_weights(backbone)
+        self.pretext_ = self._make_pretext(backbone).to(memory_format=torch.channels_last)
+        self.layer_names_ = backbone.layer_names
+        self.history_ = []
+
+    def _load_weights(self, backbone):
+        """Copy the stages' weights of the embedder `init_weights`, as far as they match."""
+        source = self.init_weights
+        source = source.estimator if isinstance(source, FrozenEstimator) else source
+        if not hasattr(source, "pretext_"):
+            raise ValueError(
+                f"The 'init_weights' parameter of {type(self).__name__} must be a fitted "
+                f"embedder. Got {source!r}, which is not fitted. If it was fitted, a clone (as "
+                "grid search makes) unfitted it: wrap it in sklearn.frozen.FrozenEstimator."
+            )
+        state = backbone.stages.state_dict()
+        matched = {
+            name: tensor
+            for name, tensor in source.pretext_.encoder.stages.state_dict().items()
+            if name in state and state[name].shape == tensor.shape
+        }
+        if not matched:
+            raise ValueError(
+                f"The 'init_weights' parameter of {type(self).__name__}: no weight of "
+                f"{type(source).__name__} fits the backbone {self.backbone!r}. Use the same "
+                "backbone in both."
+            )
+        backbone.stages.load_state_dict(matched, strict=False)
+
+    def _train(self, images, phases, lr_schedule, device, seed):
+        recipe = Recipe(
+            self.optimizer, self.weight_decay, lr_schedule, self.batch_size, self._precision
+        )
+        rng = (
+            torch.Generator().manual_seed(seed),
+            torch.Generator(device).manual_seed(seed),
+        )
+        self.pretext_.to(device)
+        total = len(images) * sum(phase.max_epochs for phase in phases)
+        name = type(self).__name__
+        with tqdm(total=total, desc=name, unit="image", disable=not self.verbose) as bar:
+            record = functools.partial(self._record, bar)
+            try:
+                for phase in phases:
+                    if phase.max_epochs:
+                        feed = ImageFeed(device, self.value_range_, self._scaled(phase.scale))
+                        train(self.pretext_, images, feed, phase, recipe, rng, record, bar)
+            except StopTraining:
+                pass
+        self.pretext_.eval()
+
+    def _record(self, bar, row):
+        """Append the row of an epoch and tell the callbacks."""
+        row = {"epoch": self.n_epochs_ + 1, **row}
+        if not math.isfinite(row["loss"]):
+            raise NonFiniteLossError(
+                f"{type(self).__name__}: the loss became {row['loss']} in epoch {row['epoch']} at "
+                f"a learning rate of {row['learning_rate']:g}. Try a tenth of that rate, or "
+                "optimizer='adam', and look at X for extreme values."
+            )
+        self.history_.append(row)
+        shown = {k: f"{row[k]:.3g}" for k in ("epoch", "scale", "loss", "accuracy") if k in row}
+        bar.set_postfix(shown)
+        if self.callbacks:
+            self.pretext_.eval()
+            for callback in self.callbacks:
+                callback(self, row)
+
+    # Sizes, devices, layers ------------------------------------------------------------------
+
+    @property
+    def n_epochs_(self):
+        """The number of epochs trained."""
+        return len(self.history_)
+
+    def _full_size(self):
+        if self.image_size is not None:
+            return self.image_size, self.image_size
+        return tuple(max(side, MIN_SIDE) for side in self.image_shape_[:2])
+
+    def _scaled(self, scale):
+        return tuple(round(scale * side) for side in self._full_size())
+
+    def _check_shape(self, caller, phases):
+        """Refuse images that the task cannot turn, and a scale that leaves too little of them."""
+        height, width = self._full_size()
+        if self._square_only and height != width:
+            raise ValueError(
+                f"{type(self).__name__} turns images and needs them square, but those in X have "
+                f"{height}x{width} pixels (height x width). Set image_size, for example "
+                f"image_size={min(height, width)}, to resize them."
+            )
+        for phase in phases:
+            side = min(self._scaled(phase.scale))
+            if side < MIN_SCALED_SIDE:
+                raise ValueError(
+                    f"The 'scales' parameter of {type(caller).__name__}: the scale "
+                    f"{phase.scale:g} leaves {side} pixels of {min(self._full_size())}, but at "
+                    f"least {MIN_SCALED_SIDE} a side are needed. Leave it out, or set image_size."
+                )
+
+    def _device(self):
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"The 'device' parameter of {type(self).__name__} must be 'auto' or a device of "
+                f"torch that this machine has, such as 'cpu'. Got {self.device!r}: {error}"
+            ) from error
+        return device
+
+    def _resolve_layer(self, pretext):
+        names = pretext.encoder.layer_names
+        if self.layer == "auto":
+            return names[round(self._auto_depth * (len(names) - 1))]
+        if self.layer not in names:
+            raise ValueError(
+                f"The 'layer' parameter of {type(self).__name__} must be 'auto' or a stage of "
+                f"its backbone, {list(names)}. Got {self.layer!r}."
+            )
+        return self.layer
+
+    @property
+    def _n_features_out(self):
+        encoder = self.pretext_.encoder
+        width, *side = encoder.map_shapes(self._full_size())[self._resolve_layer(self.pretext_)]
+        return width * math.prod(min(self.pool_size, s) for s in side)
+
+    @property
+    def _precision(self):
+        return "float32" if self.precision == "auto" else self.precision
+
+    # Embedding -------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _evaluating(self):
+        """Give the feed, with the pretext in evaluation on its device and nothing recorded."""
+        device = self._device()
+        self.pretext_.to(device).eval()
+        with torch.inference_mode(), autocast(device, self._precision):
+            yield ImageFeed(device, self.value_range_, self._full_size())
+
+    def _embed(self, images):
+        """Embed checked images (n, H, W, C)."""
+        encoder, layer = self.pretext_.encoder, self._resolve_layer(self.pretext_)
+        out = np.empty((len(images), self._n_features_out), dtype=np.float32)
+        with self._evaluating() as feed:
+            size = inference_batch(feed.size)
+            buffer = np.zeros((size, *images.shape[1:]), dtype=images.dtype)
+            for start in range(0, len(images), size):
+                part = images[start : start + size]
+                # Always the same batch size: kernels chosen by it would change the last digits.
+                buffer[: len(part)] = part
+                features = pool_map(encoder(feed(buffer), layer), self.pool_size)
+                out[start : start + size] = features.float().cpu().numpy()[: len(part)]
+        return out
+
+    # The scikit-learn contract ---------------------------------------------------------------
+
+    def _is_fitted(self):
+        return hasattr(self, "pretext_")
+
+    def __sklearn_is_fitted__(self):
+        return self._is_fitted()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if "pretext_" in state:
+            state["pretext_"] = pack_module(state["pretext_"])
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self._is_fitted():
+            self.pretext_ = unpack_module(self.pretext_)
+
+
+def _is_learned(name):
+    return name.endswith("_") and not name.startswith("_")

@@ -1,0 +1,7 @@
+"""Images to learn from, as arrays that every estimator takes."""
+
+from sklssl.datasets._cifar10 import load_cifar10
+from sklssl.datasets._digits import load_digit_images
+from sklssl.datasets._folder import load_image_folder
+
+__all__ = ["load_cifar10", "load_digit_images", "load_image_folder"]

@@ -1,0 +1,241 @@
+"""Training at a growing image scale, for any embedder.
+
+Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for Limited
+Information. GCPR 2021.
+"""
+
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from sklssl._training import Phase
+from sklssl.base import BaseEmbedder
+from sklssl.utils._sklearn_compat import Interval, _fit_context
+
+__all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "make_phases"]
+
+MULTISCALE_CONSTRAINTS = {
+    "scales": ["array-like"],
+    "learning_rates": ["array-like"],
+    "max_epochs": [Interval(Integral, 0, None, closed="left"), "array-like"],
+}
+
+
+def make_phases(estimator, learning_rates, max_epochs):
+    """Pair the scales of `estimator` with rates and epochs, one number of which serves all.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range, or the sequences differ in length.
+    """
+    scales = list(estimator.scales)
+    for name, values in {"learning_rates": learning_rates, "max_epochs": max_epochs}.items():
+        if not isinstance(values, Real) and len(values) != len(scales):
+            raise ValueError(
+                f"The 'scales' and '{name}' parameters of {type(estimator).__name__} must be of "
+                f"one length. Got {len(scales)} scales {estimator.scales!r} and {len(values)} "
+                f"values {values!r}."
+            )
+    rates = [learning_rates] * len(scales) if isinstance(learning_rates, Real) else learning_rates
+    epochs = [max_epochs] * len(scales) if isinstance(max_epochs, Real) else max_epochs
+    _check_each(estimator, "scales", scales, Real, lambda s: 0 < s <= 1, "numbers in (0, 1]")
+    _check_each(estimator, "learning_rates", rates, Real, lambda r: r > 0, "numbers above 0")
+    _check_each(estimator, "max_epochs", epochs, Integral, lambda n: n >= 0, "whole numbers >= 0")
+    return [Phase(*phase) for phase in zip(scales, rates, epochs, strict=True)]
+
+
+def _check_each(estimator, name, values, kind, is_allowed, allowed):
+    if len(values) == 0 or not all(isinstance(v, kind) and is_allowed(v) for v in values):
+        raise ValueError(
+            f"The '{name}' parameter of {type(estimator).__name__} must hold {allowed}, at least "
+            f"one. Got {getattr(estimator, name)!r}."
+        )
+
+
+_DELEGATED = {
+    "_n_features_out",
+    "feature_names_in_",
+    "history_",
+    "image_shape_",
+    "layer_names_",
+    "n_epochs_",
+    "n_features_in_",
+    "pretext_",
+    "value_range_",
+}
+
+
+class MultiScaleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Train any embedder at a growing image scale, each scale starting from the one before.
+
+    The whole task is carried on: network, heads and batch-norm statistics.
+
+    Parameters
+    ----------
+    estimator : embedder
+        What is trained; it is cloned, not changed.
+
+    scales : sequence of float, default=(0.5, 1.0)
+        The factors by which the images are resized (bilinear), one training after another; each
+        in (0, 1] and large enough to leave 4 pixels a side.
+
+    learning_rates : float or sequence of float, default=None
+        The rate at the start of each scale, or one for all. None takes the rate of `estimator`.
+
+    max_epochs : int or sequence of int, default=None
+        Passes over the images for each scale, or one number for all. None takes that of
+        `estimator`.
+
+    Attributes
+    ----------
+    estimator_ : embedder
+        The fitted clone.
+
+    pretext_, history_, n_epochs_, layer_names_, image_shape_, value_range_, n_features_in_, \
+    feature_names_in_
+        Those of ``estimator_``. Each row of ``history_`` has its scale.
+
+    See Also
+    --------
+    ScaleNetEmbedder : RotNet at two scales, with the settings of the paper.
+
+    References
+    ----------
+    Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for Limited
+    Information. GCPR 2021.
+
+    Examples
+    --------
+    >>> from sklssl import MultiScaleEmbedder, RotNetEmbedder
+    >>> from sklssl.datasets import load_digit_images
+    >>> X, _ = load_digit_images(return_X_y=True)
+    >>> embedder = MultiScaleEmbedder(
+    ...     RotNetEmbedder(random_state=0), scales=(0.5, 0.75, 1.0), max_epochs=(1, 0, 2)
+    ... ).fit(X[:200])
+    >>> [row["scale"] for row in embedder.history_]
+    [0.5, 1.0, 1.0]
+    """
+
+    _parameter_constraints = {
+        "estimator": [BaseEmbedder],
+        "scales": MULTISCALE_CONSTRAINTS["scales"],
+        "learning_rates": [Real, *MULTISCALE_CONSTRAINTS["learning_rates"], None],
+        "max_epochs": [*MULTISCALE_CONSTRAINTS["max_epochs"], None],
+    }
+
+    def __init__(self, estimator, scales=(0.5, 1.0), *, learning_rates=None, max_epochs=None):
+        self.estimator = estimator
+        self.scales = scales
+        self.learning_rates = learning_rates
+        self.max_epochs = max_epochs
+
+    def _phases(self):
+        inner = self.estimator._phases()[-1]
+        rates = inner.learning_rate if self.learning_rates is None else self.learning_rates
+        return make_phases(
+            self, rates, inner.max_epochs if self.max_epochs is None else self.max_epochs
+        )
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Learn the embedding from images alone, scale after scale.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            At least two images: uint8, or floats of any range.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter or `X` cannot be used, or a scale leaves fewer than 4 pixels a side.
+        NonFiniteLossError
+            If the loss becomes infinite or not a number. The estimator is then as it was.
+        """
+        continued = self.estimator.warm_start and self.__sklearn_is_fitted__()
+        return self._fit(X, self._phases(), continued=continued)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None):
+        """Train one epoch at the last scale on images that arrive in pieces.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            At least two images.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        phase = self._phases()[-1]._replace(max_epochs=1)
+        continued = self.__sklearn_is_fitted__()
+        return self._fit(X, [phase], continued=continued, lr_schedule="constant")
+
+    def _fit(self, X, phases, *, continued, **settings):
+        estimator = self.estimator_ if continued else clone(self.estimator)
+        estimator._validate_params()
+        self.estimator_ = estimator._fit(X, phases, continued=continued, caller=self, **settings)
+        return self
+
+    def transform(self, X):
+        """Embed images at full size.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            Images of the shape and range seen in ``fit``.
+
+        Returns
+        -------
+        X_embedded : ndarray of shape (n, n_features_out), float32
+        """
+        check_is_fitted(self)
+        return self.estimator_.transform(X)
+
+    def score(self, X, y=None):
+        """Give the accuracy of the pretext task on `X`, at full size.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            At least two images of the shape and range seen in ``fit``.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        accuracy : float
+        """
+        check_is_fitted(self)
+        return self.estimator_.score(X)
+
+    def __getattr__(self, name):
+        # What was learned is the inner estimator's; it is not stored twice.
+        if name in _DELEGATED and "estimator_" in vars(self):
+            return getattr(self.estimator_, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __sklearn_is_fitted__(self):
+        return "estimator_" in vars(self)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        tags.transformer_tags = inner.transformer_tags
+        return tags

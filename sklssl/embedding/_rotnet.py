@@ -1,0 +1,222 @@
+"""RotNet: recognise by how much an image was turned.
+
+Gidaris, Singh, Komodakis. Unsupervised Representation Learning by Predicting Image Rotations.
+ICLR 2018.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sklssl.backbones import pool_map
+from sklssl.base import BaseEmbedder, Pretext
+
+__all__ = ["RotNetEmbedder", "RotationPretext", "rotate_four_ways"]
+
+
+def rotate_four_ways(images):
+    """Turn square images (b, C, s, s) by 0, 90, 180 and 270 degrees counterclockwise.
+
+    Returns
+    -------
+    views : tensor of shape (4 * b, C, s, s)
+        All images unturned, then all turned by 90 degrees, and so on.
+
+    targets : tensor of shape (4 * b,)
+        The number of quarter turns.
+    """
+    views = torch.cat([torch.rot90(images, k, dims=(2, 3)) for k in range(4)])
+    targets = torch.arange(4, device=images.device).repeat_interleave(len(images))
+    return views.contiguous(memory_format=torch.channels_last), targets
+
+
+class RotationPretext(Pretext):
+    """Classify the four rotations of every image, all in one step."""
+
+    def __init__(self, backbone):
+        super().__init__(backbone)
+        self.head = nn.Linear(backbone.n_features, 4)
+
+    def views(self, images, rng, index):
+        return rotate_four_ways(images)
+
+    def forward(self, views, targets):
+        logits = self.head(pool_map(self.backbone(views))).float()
+        accuracy = (logits.argmax(dim=1) == targets).float().mean()
+        return {"loss": F.cross_entropy(logits, targets), "accuracy": accuracy}
+
+
+class RotNetEmbedder(BaseEmbedder):
+    """Embed images by what a network learns from predicting their rotation.
+
+    Each image is shown turned by 0, 90, 180 and 270 degrees, and the network says which. To do
+    so it must know what the image shows and how that stands. It suits images with a natural
+    upright, and not those that look the same from all sides, such as many seen from above.
+
+    Parameters
+    ----------
+    backbone : str or callable, default="convnet"
+        The network: a name of :func:`sklssl.backbones.list_backbones`, or a class, function or
+        partial called with ``in_channels`` and ``image_size``.
+
+    layer : str, default="auto"
+        The stage whose maps become the features; "auto" is the one that probes best, in the
+        measured sweep. Read at ``transform``: a change needs no new ``fit``.
+
+    pool_size : int, default=2
+        The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
+        Read at ``transform``.
+
+    image_shape : tuple of (H, W) or (H, W, C), default=None
+        How rows fold into images. None takes the smallest square that holds a row.
+
+    image_size : int, default=None
+        Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
+        are padded with zeros.
+
+    max_epochs : int, default=30
+        Passes over the images; 0 leaves the network untrained, the baseline to compare with.
+
+    batch_size : int, default=128
+        Images a step; each gives four views.
+
+    learning_rate : float, default=0.1
+        The rate at the start.
+
+    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
+        "step" divides the rate by 5 at 30, 60 and 80 % of the epochs, "plateau" when the loss
+        has not fallen for 5 epochs; "cosine" lets it fall to 0.
+
+    optimizer : {"sgd", "adam", "adamw"} or callable, default="sgd"
+        "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
+
+    weight_decay : float, default=5e-4
+        The L2 penalty on all weights.
+
+    init_weights : fitted embedder, default=None
+        Where the network's first weights come from, as far as the two networks match. Wrap it
+        in :class:`sklearn.frozen.FrozenEstimator` where the estimator is cloned, as in a search.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last ``fit``.
+
+    device : str, default="auto"
+        A torch device; "auto" is the first CUDA device, or else the CPU.
+
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        The arithmetic of the network; losses are float32 always. "auto" is float32.
+
+    callbacks : list of callable, default=None
+        Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it
+        is by then, able to transform, and the row of ``history_``, which it may extend. Raising
+        :class:`sklssl.exceptions.StopTraining` ends the training.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, order and views. The same int on the same machine with the same number of
+        threads gives the same bytes.
+
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    pretext_ : Pretext
+        The trained task, in evaluation mode; ``pretext_.encoder`` is the network.
+
+    history_ : list of dict
+        A row an epoch: epoch, scale, learning_rate, loss, accuracy (of the pretext task) and
+        duration in seconds.
+
+    n_epochs_ : int
+        The number of epochs trained.
+
+    layer_names_ : tuple of str
+        The stages that `layer` can name.
+
+    image_shape_ : tuple of (H, W, C)
+        The shape of one image.
+
+    value_range_ : tuple of (float, float)
+        The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, when `X` had any that are strings.
+
+    See Also
+    --------
+    ScaleNetEmbedder : The same task, first on smaller images.
+    MultiScaleEmbedder : The same for any embedder.
+
+    Notes
+    -----
+    The images must be square; set `image_size` otherwise. ``partial_fit`` trains an epoch on the
+    images it is given.
+
+    References
+    ----------
+    Gidaris, Singh, Komodakis. Unsupervised Representation Learning by Predicting Image
+    Rotations. ICLR 2018.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklssl import RotNetEmbedder
+    >>> from sklssl.datasets import load_digit_images
+    >>> X, y = load_digit_images(return_X_y=True)
+    >>> embedder = RotNetEmbedder(max_epochs=2, random_state=0).fit(X[:500])
+    >>> embedder.transform(X[:3]).shape == (3, len(embedder.get_feature_names_out()))
+    True
+    >>> pipe = make_pipeline(embedder, LogisticRegression(max_iter=1000)).fit(X[:500], y[:500])
+    >>> pipe.score(X[500:], y[500:]) > 0.8
+    True
+    """
+
+    _square_only = True
+
+    def __init__(
+        self,
+        backbone="convnet",
+        *,
+        layer="auto",
+        pool_size=2,
+        image_shape=None,
+        image_size=None,
+        max_epochs=30,
+        batch_size=128,
+        learning_rate=0.1,
+        lr_schedule="step",
+        optimizer="sgd",
+        weight_decay=5e-4,
+        init_weights=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.layer = layer
+        self.pool_size = pool_size
+        self.image_shape = image_shape
+        self.image_size = image_size
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.init_weights = init_weights
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _make_pretext(self, backbone):
+        return RotationPretext(backbone)

@@ -1,0 +1,195 @@
+"""ScaleNet: recognise rotations of small images first, then of the full ones.
+
+Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for Limited
+Information. GCPR 2021.
+"""
+
+from sklssl.base import BaseEmbedder
+from sklssl.embedding._multiscale import MULTISCALE_CONSTRAINTS, make_phases
+from sklssl.embedding._rotnet import RotationPretext
+
+__all__ = ["ScaleNetEmbedder"]
+
+
+class ScaleNetEmbedder(BaseEmbedder):
+    """Embed images by predicting rotations at a growing scale.
+
+    The images are shrunk and the network learns to say how they were turned (see
+    :class:`RotNetEmbedder`); its weights are the start for the next, larger scale. Small images
+    show shapes without detail, and cost little. The paper gains most when images are few.
+
+    Parameters
+    ----------
+    scales : sequence of float, default=(0.5, 1.0)
+        The factors by which the images are resized (bilinear), one training after another; each
+        in (0, 1] and large enough to leave 4 pixels a side.
+
+    learning_rates : sequence of float, default=(0.1, 0.05)
+        The rate at the start of each scale. Less than that of the scale before spares what was
+        learned there.
+
+    max_epochs : int or sequence of int, default=15
+        Passes over the images, for each scale or one number for all; 0 leaves the network
+        untrained, the baseline to compare with.
+
+    backbone : str or callable, default="convnet"
+        The network: a name of :func:`sklssl.backbones.list_backbones`, or a class, function or
+        partial called with ``in_channels`` and ``image_size``.
+
+    layer : str, default="auto"
+        The stage whose maps become the features; "auto" is the one that probes best, in the
+        measured sweep. Read at ``transform``: a change needs no new ``fit``.
+
+    pool_size : int, default=2
+        The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
+        Read at ``transform``.
+
+    image_shape : tuple of (H, W) or (H, W, C), default=None
+        How rows fold into images. None takes the smallest square that holds a row.
+
+    image_size : int, default=None
+        Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
+        are padded with zeros.
+
+    batch_size : int, default=128
+        Images a step; each gives four views.
+
+    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
+        How the rate falls within each scale. "step" divides it by 5 at 30, 60 and 80 % of the
+        epochs, "plateau" when the loss has not fallen for 5 epochs; "cosine" lets it fall to 0.
+
+    optimizer : {"sgd", "adam", "adamw"} or callable, default="sgd"
+        "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
+
+    weight_decay : float, default=5e-4
+        The L2 penalty on all weights.
+
+    init_weights : fitted embedder, default=None
+        Where the network's first weights come from, as far as the two networks match. Wrap it
+        in :class:`sklearn.frozen.FrozenEstimator` where the estimator is cloned, as in a search.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last ``fit``.
+
+    device : str, default="auto"
+        A torch device; "auto" is the first CUDA device, or else the CPU.
+
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        The arithmetic of the network; losses are float32 always. "auto" is float32.
+
+    callbacks : list of callable, default=None
+        Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it
+        is by then, able to transform, and the row of ``history_``, which it may extend. Raising
+        :class:`sklssl.exceptions.StopTraining` ends the training.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, order and views. The same int on the same machine with the same number of
+        threads gives the same bytes.
+
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    pretext_ : Pretext
+        The trained task, in evaluation mode; ``pretext_.encoder`` is the network.
+
+    history_ : list of dict
+        A row an epoch: epoch, scale, learning_rate, loss, accuracy (of the pretext task) and
+        duration in seconds.
+
+    n_epochs_ : int
+        The number of epochs trained.
+
+    layer_names_ : tuple of str
+        The stages that `layer` can name.
+
+    image_shape_ : tuple of (H, W, C)
+        The shape of one image.
+
+    value_range_ : tuple of (float, float)
+        The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, when `X` had any that are strings.
+
+    See Also
+    --------
+    RotNetEmbedder : The same task at one scale.
+    MultiScaleEmbedder : The same for any embedder.
+
+    Notes
+    -----
+    The images must be square; set `image_size` otherwise. ``partial_fit`` trains an epoch at the
+    last scale.
+
+    References
+    ----------
+    Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for Limited
+    Information. GCPR 2021.
+
+    Examples
+    --------
+    >>> from sklssl import ScaleNetEmbedder
+    >>> from sklssl.datasets import load_digit_images
+    >>> X, _ = load_digit_images(return_X_y=True)
+    >>> embedder = ScaleNetEmbedder(max_epochs=1, random_state=0).fit(X[:500])
+    >>> [(row["scale"], row["learning_rate"]) for row in embedder.history_]
+    [(0.5, 0.1), (1.0, 0.05)]
+    """
+
+    _square_only = True
+    _parameter_constraints = {**BaseEmbedder._parameter_constraints, **MULTISCALE_CONSTRAINTS}
+    del _parameter_constraints["learning_rate"]
+
+    def __init__(
+        self,
+        scales=(0.5, 1.0),
+        *,
+        learning_rates=(0.1, 0.05),
+        max_epochs=15,
+        backbone="convnet",
+        layer="auto",
+        pool_size=2,
+        image_shape=None,
+        image_size=None,
+        batch_size=128,
+        lr_schedule="step",
+        optimizer="sgd",
+        weight_decay=5e-4,
+        init_weights=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.scales = scales
+        self.learning_rates = learning_rates
+        self.max_epochs = max_epochs
+        self.backbone = backbone
+        self.layer = layer
+        self.pool_size = pool_size
+        self.image_shape = image_shape
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.init_weights = init_weights
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _make_pretext(self, backbone):
+        return RotationPretext(backbone)
+
+    def _phases(self):
+        return make_phases(self, self.learning_rates, self.max_epochs)

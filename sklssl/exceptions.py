@@ -1,0 +1,20 @@
+"""Warnings and errors of sklssl."""
+
+from sklearn.exceptions import ConvergenceWarning
+
+__all__ = ["CollapseWarning", "NonFiniteLossError", "StopTraining"]
+
+
+class CollapseWarning(ConvergenceWarning):
+    """The embedding is (almost) the same for every image, so it tells nothing about them."""
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss became infinite or not a number while training.
+
+    The estimator is left as it was before ``fit``.
+    """
+
+
+class StopTraining(Exception):
+    """Raised by a callback to end the training early, keeping what was learned."""

@@ -1,0 +1,147 @@
+"""Take the corners out of images."""
+
+import hashlib
+from numbers import Real
+
+import numpy as np
+from sklearn.base import OneToOneFeatureMixin
+from sklearn.utils import check_random_state
+
+from sklssl.preprocessing._base import ImageTransformer, luminance
+from sklssl.utils._sklearn_compat import Interval
+
+__all__ = ["HarrisCornerMasker"]
+
+# The detector's usual setting: a 2x2 neighbourhood, 3x3 Sobel derivatives, k = 0.04.
+_BLOCK_SIZE, _SOBEL_SIZE, _K = 2, 3, 0.04
+
+
+class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_keys=None):
+    """Paint the corners that the Harris detector finds white.
+
+    The ScaleNet paper hides corners this way to see how much a pretext task leans on them: its
+    Harris images have all corners painted over, its hybrid input mixes images with and without
+    corners [1]_. A pixel is a corner when its Harris response [2]_ on the luminance exceeds
+    `threshold` times the largest response in the same image. All channels of a corner turn white.
+
+    Parameters
+    ----------
+    fraction : float, default=1.0
+        The part of the images whose corners are painted; below 1 gives the hybrid input. Which
+        images is drawn at random, but settled by each image's own values together with `seed_`:
+        an image fares the same wherever and next to whichever others it is transformed, copies of
+        an image all fare the same, and a larger fraction adds images without dropping any.
+
+    threshold : float, default=0.01
+        How strong a corner must be, as a part of the strongest corner of its image, in [0, 1).
+        Smaller values find more corners.
+
+    image_shape : tuple of int, default=None
+        (height, width) or (height, width, channels) of the images. None takes it from `X`; rows
+        are then folded into the smallest square grey image.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws `seed_`. Matters only for a `fraction` strictly between 0 and 1.
+
+    Attributes
+    ----------
+    white_ : uint8 or float
+        What corners are painted with: 255 for uint8 images, for floats the largest value seen in
+        ``fit``.
+
+    seed_ : int
+        What decides, together with an image, whether its corners are painted.
+
+    image_shape_ : tuple of int
+        (height, width, channels) of the images seen in ``fit``.
+
+    n_features_in_ : int
+        Number of values of one image seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, when `X` had names that are all strings.
+
+    See Also
+    --------
+    PseudoGrayscaler : Takes the colour instead of the corners.
+
+    References
+    ----------
+    .. [1] Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for Limited
+       Information. GCPR 2021.
+
+    .. [2] Harris, Stephens. A Combined Corner and Edge Detector. Alvey Vision Conference 1988.
+
+    Examples
+    --------
+    The four corners of a dark square on a grey ground vanish, its edges stay:
+
+    >>> import numpy as np
+    >>> from sklssl.preprocessing import HarrisCornerMasker
+    >>> image = np.full((16, 16), 100, dtype=np.uint8)
+    >>> image[4:12, 4:12] = 0
+    >>> masked = HarrisCornerMasker().fit_transform(image[np.newaxis])[0]
+    >>> masked[[4, 4, 11, 11], [4, 11, 4, 11]]
+    array([255, 255, 255, 255], dtype=uint8)
+    >>> masked[8, [0, 4, 11]]
+    array([100,   0,   0], dtype=uint8)
+    """
+
+    _parameter_constraints: dict = {
+        **ImageTransformer._parameter_constraints,
+        "fraction": [Interval(Real, 0, 1, closed="both")],
+        "threshold": [Interval(Real, 0, 1, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, fraction=1.0, threshold=0.01, image_shape=None, random_state=None):
+        self.fraction = fraction
+        self.threshold = threshold
+        self.image_shape = image_shape
+        self.random_state = random_state
+
+    def _fit(self, images):
+        if images.dtype == np.uint8:
+            self.white_ = np.uint8(255)
+        else:
+            # Not the zeros that padded the rows: they may be brighter than the data.
+            self.white_ = images.reshape(len(images), -1)[:, : self.n_features_in_].max()
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _transform(self, images):
+        self._check_range(images.dtype)
+        masked = images.copy()
+        for old, new in zip(images, masked, strict=True):
+            if _fate(old, self.seed_) < self.fraction:
+                new[_harris_corners(luminance(old), self.threshold)] = self.white_
+        return masked
+
+    def _check_range(self, dtype):
+        """Refuse to paint uint8 images with a float's white, and the other way round."""
+        if (dtype == np.uint8) != (self.white_.dtype == np.uint8):
+            raise ValueError(
+                f"X holds {dtype} images, but HarrisCornerMasker was fitted on {self.white_.dtype} "
+                f"images, where white is {self.white_}; uint8 and floats must not be mixed. "
+                f"Convert X to {self.white_.dtype}, or fit again."
+            )
+
+
+def _fate(image, seed):
+    """Draw a number in [0, 1) from the values of an image and a seed."""
+    values = np.ascontiguousarray(image, dtype="<f8")
+    digest = hashlib.blake2b(values, digest_size=6, key=seed.to_bytes(8, "little")).digest()
+    return int.from_bytes(digest, "little") / 2**48
+
+
+def _harris_corners(grey, threshold):
+    """Find the corners of one float64 image (H, W), as a boolean mask (H, W)."""
+    import cv2  # slow to import
+
+    low, high = grey.min(), grey.max()
+    if low == high:
+        return np.zeros(grey.shape, dtype=bool)
+    # The response grows with the fourth power of the contrast, which float32 cannot always hold;
+    # the corners are the same at any contrast.
+    grey = ((grey - low) / (high - low)).astype(np.float32)
+    response = cv2.cornerHarris(grey, _BLOCK_SIZE, _SOBEL_SIZE, _K)
+    return response > threshold * response.max()

@@ -1,0 +1,126 @@
+"""Bring images to another size."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+
+from sklssl.preprocessing._base import ImageTransformer
+from sklssl.utils._sklearn_compat import Interval, _fit_context
+
+__all__ = ["ImageResizer", "resize_image"]
+
+
+class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_output_keys=None):
+    """Resize images, without keeping their proportions.
+
+    A side that shrinks is averaged over the area of the new pixels, a side that grows is
+    interpolated linearly.
+
+    Parameters
+    ----------
+    image_size : int or tuple of int, default=32
+        (height, width) of the new images; one int stands for both.
+
+    image_shape : tuple of int, default=None
+        (height, width) or (height, width, channels) of the images that come in. None takes it
+        from `X`; rows are then folded into the smallest square grey image.
+
+    Attributes
+    ----------
+    image_size_ : tuple of int
+        (height, width) of the new images.
+
+    image_shape_ : tuple of int
+        (height, width, channels) of the images seen in ``fit``.
+
+    n_features_in_ : int
+        Number of values of one image seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, when `X` had names that are all strings.
+
+    Notes
+    -----
+    Rows come out as rows of height * width * channels values. What follows in a pipeline must be
+    told that shape when it is no square grey image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklssl.preprocessing import ImageResizer
+    >>> image = np.array([[[0.0, 4.0], [8.0, 4.0]]])
+    >>> ImageResizer(1).fit_transform(image)
+    array([[[4.]]])
+    >>> ImageResizer((2, 4)).fit_transform(image)
+    array([[[0., 1., 3., 4.],
+            [8., 7., 5., 4.]]])
+    """
+
+    _parameter_constraints: dict = {
+        **ImageTransformer._parameter_constraints,
+        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list],
+    }
+
+    def __init__(self, image_size=32, image_shape=None):
+        self.image_size = image_size
+        self.image_shape = image_shape
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the images and remember their shape.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            Images or rows.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        size = _height_width(self.image_size)
+        super().fit(X)
+        self.image_size_ = size
+        return self
+
+    def _transform(self, images):
+        resized = np.empty((len(images), *self.image_size_, images.shape[-1]), images.dtype)
+        for old, new in zip(images, resized, strict=True):
+            new[:] = resize_image(old, self.image_size_)
+        return resized
+
+    @property
+    def _n_features_out(self):
+        height, width = self.image_size_
+        return height * width * self.image_shape_[2]
+
+
+def resize_image(image, size):
+    """Resize one image (H, W, C) to `size`, a pair (height, width); the dtype is kept."""
+    import cv2  # slow to import
+
+    channels = image.shape[2]
+    if channels > 4:  # more than cv2 averages at a time
+        parts = [resize_image(image[..., i : i + 4], size) for i in range(0, channels, 4)]
+        return np.concatenate(parts, axis=2)
+    # One side may shrink while the other grows; where nothing changes, cv2 only copies.
+    shrunk = np.minimum(image.shape[:2], size).tolist()
+    image = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
+    image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return image.reshape(*size, channels)
+
+
+def _height_width(image_size):
+    """Read the `image_size` parameter as (height, width)."""
+    if isinstance(image_size, Integral):
+        return int(image_size), int(image_size)
+    if len(image_size) != 2 or not all(isinstance(i, Integral) and i > 0 for i in image_size):
+        raise ValueError(
+            "The 'image_size' parameter of ImageResizer must be an int or two ints (height, width) "
+            f"of at least 1. Got {image_size!r} instead."
+        )
+    return int(image_size[0]), int(image_size[1])

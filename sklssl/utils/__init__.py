@@ -1,0 +1,6 @@
+"""Tools for those who write their own embedders."""
+
+from sklssl.utils._images import check_images
+from sklssl.utils._versions import show_versions
+
+__all__ = ["check_images", "show_versions"]

@@ -1,0 +1,210 @@
+"""From whatever the user calls images to one array of images."""
+
+import math
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+__all__ = ["check_images", "fold_rows", "resolve_image_shape", "validate_images"]
+
+# The first entry is what any other numeric dtype becomes.
+EMBEDDER_DTYPES = (np.float32, np.uint8)
+_LAYOUT = "(n, height, width), (n, height, width, channels) or rows (n, height*width*channels)"
+
+
+def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
+    """Check that `X` holds images and return it as an array.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        Images or rows. uint8 stays uint8; float values may have any finite range.
+
+    estimator : estimator or str, default=None
+        Who asks; named in the errors.
+
+    dtype : tuple of dtypes, default=(float32, uint8)
+        What is passed through; any other numeric dtype becomes the first one.
+
+    min_samples : int, default=1
+        The smallest number of images that is accepted.
+
+    Returns
+    -------
+    X : ndarray
+        Of the shape that came in; not copied when nothing had to change.
+
+    Raises
+    ------
+    ValueError
+        If `X` is empty, holds NaN or infinity, file names, images of different sizes or
+        images without a pixel, or lays out its channels first.
+    TypeError
+        If `X` is sparse or holds objects that are not numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklssl.utils import check_images
+    >>> check_images(np.zeros((2, 8, 8), dtype=np.uint8)).dtype
+    dtype('uint8')
+    """
+    who = _name(estimator)
+    if isinstance(X, (str, bytes)) or _holds_strings(X):
+        raise ValueError(
+            f"{who} takes arrays of images, but X holds strings. Read the files first, for "
+            "example with sklssl.datasets.load_image_folder."
+        )
+    _check_one_size(X, who)
+    X = check_array(
+        X,
+        dtype=list(dtype),
+        allow_nd=True,
+        ensure_min_samples=min_samples,
+        estimator=estimator,
+        input_name="X",
+    )
+    if X.ndim > 4:
+        raise ValueError(f"{who} takes images as {_LAYOUT}, but X has the shape {X.shape}.")
+    if X.ndim > 2 and 0 in X.shape[1:]:
+        raise ValueError(
+            f"{who} needs images of at least one pixel and one channel, but X has the shape "
+            f"{X.shape}, read as {_LAYOUT}."
+        )
+    if X.ndim == 4 and X.shape[1] in (1, 3) and X.shape[3] > 4 and X.shape[2] > 4:
+        raise ValueError(
+            f"{who} takes images as (n, height, width, channels), but X has the shape {X.shape}, "
+            "which looks like channels first. Use X.transpose(0, 2, 3, 1)."
+        )
+    return X
+
+
+def resolve_image_shape(shape, image_shape, *, estimator):
+    """Find (H, W, C) of images of the array shape `shape`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the whole array: (n, H, W), (n, H, W, C) or (n, features).
+
+    image_shape : tuple of int or None
+        (H, W) or (H, W, C) as the user gave it; None folds rows into the smallest square.
+
+    estimator : estimator or str
+        Who asks; named in the errors.
+
+    Returns
+    -------
+    image_shape : tuple of (H, W, C)
+
+    Raises
+    ------
+    ValueError
+        If `image_shape` and `shape` contradict each other.
+    """
+    given = None if image_shape is None else _full_shape(image_shape, estimator)
+    if len(shape) == 2:
+        if given is None:
+            return _smallest_square(shape[1], estimator)
+        if math.prod(given) == shape[1]:
+            return given
+        came = f"rows of {shape[1]} values; {'*'.join(map(str, given))} = {math.prod(given)}"
+    else:
+        came = (*shape[1:], 1)[:3]
+        if given is None or given == came:
+            return came
+        came = f"images of shape {came}"
+    raise ValueError(
+        f"The 'image_shape' parameter of {_name(estimator)} is {tuple(image_shape)}, but X holds "
+        f"{came}. Give the (height, width, channels) of the images in X, or None."
+    )
+
+
+def fold_rows(X, image_shape):
+    """Give checked images or rows the shape (n, H, W, C); short rows are padded with zeros."""
+    missing = math.prod(image_shape) - math.prod(X.shape[1:])
+    if missing:
+        X = np.pad(X, [(0, 0), (0, missing)])
+    return X.reshape(len(X), *image_shape)
+
+
+def validate_images(estimator, X, *, reset, **check_params):
+    """Check `X` for `estimator` and return it as (n, H, W, C).
+
+    With ``reset=True`` sets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_``;
+    otherwise compares with them.
+    """
+    named = hasattr(X, "columns")
+    if named and not reset:  # before the values are looked at: wrong columns explain those
+        validate_data(estimator, X, skip_check_array=True, reset=reset)
+    images = check_images(X, estimator=estimator, **check_params)
+    if not reset and images.ndim > 2:
+        came, expected = (*images.shape[1:], 1)[:3], estimator.image_shape_
+        if came != expected:
+            raise ValueError(
+                f"X holds images of shape {came} (height, width, channels), but "
+                f"{_name(estimator)} was fitted on images of shape {expected}. Resize them, for "
+                "example with sklssl.preprocessing.ImageResizer."
+            )
+    if reset:
+        shape = resolve_image_shape(images.shape, estimator.image_shape, estimator=estimator)
+    if reset or not named:
+        # As rows, else the height would count as the number of features.
+        rows = X if named else images.reshape(len(images), -1)
+        validate_data(estimator, rows, skip_check_array=True, reset=reset)
+    if reset:
+        estimator.image_shape_ = shape
+    return fold_rows(images, estimator.image_shape_)
+
+
+def _full_shape(image_shape, estimator):
+    if len(image_shape) not in (2, 3) or not all(
+        isinstance(side, Integral) and side > 0 for side in image_shape
+    ):
+        raise ValueError(
+            f"The 'image_shape' parameter of {_name(estimator)} must be (height, width) or "
+            f"(height, width, channels), all above 0, or None. Got {image_shape!r}."
+        )
+    return (*map(int, image_shape), 1)[:3]
+
+
+def _smallest_square(n_features, estimator):
+    side = math.isqrt(n_features - 1) + 1
+    # Below 8x8 nobody means images; a user's own rows deserve a word.
+    if side * side != n_features and side > 8:
+        warnings.warn(
+            f"{_name(estimator)}: rows of {n_features} values are no square grey image and are "
+            f"padded with zeros to {side}x{side}. Give image_shape=(height, width, channels).",
+            UserWarning,
+            stacklevel=2,
+        )
+    return side, side, 1
+
+
+def _name(estimator):
+    if isinstance(estimator, str):
+        return estimator
+    return "check_images" if estimator is None else type(estimator).__name__
+
+
+def _holds_strings(X):
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and all(isinstance(x, (str, bytes)) for x in X)
+    return getattr(X, "ndim", None) == 1 and getattr(X.dtype, "kind", "") in "US"
+
+
+def _check_one_size(X, who):
+    """Refuse a list (or object array) of images that differ in shape."""
+    if not isinstance(X, (list, tuple)) and not (
+        getattr(X, "ndim", None) == 1 and getattr(X, "dtype", None) == np.dtype(object)
+    ):
+        return
+    shapes = list(dict.fromkeys(x.shape for x in X if isinstance(x, np.ndarray)))
+    if len(shapes) > 1:
+        raise ValueError(
+            f"{who} needs images of one size, but X holds images of shape {shapes[0]} and of "
+            f"shape {shapes[1]}. Resize them to one size first, for example with cv2.resize."
+        )

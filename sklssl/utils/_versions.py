@@ -1,0 +1,28 @@
+"""What a bug report needs to say."""
+
+import importlib.metadata
+import platform
+
+__all__ = ["show_versions"]
+
+_PACKAGES = (
+    "sklssl",
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "skorch",
+    "opencv-python-headless",
+    "joblib",
+    "numpy",
+)
+
+
+def show_versions():
+    """Print the versions of Python, the system and the packages that matter."""
+    print(f"python: {platform.python_version()} on {platform.platform()}")
+    for package in _PACKAGES:
+        try:
+            version = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            version = "not installed"
+        print(f"{package}: {version}")

@@ -1,0 +1,143 @@
+"""What sklssl promises of every embedder, beyond scikit-learn's own checks."""
+
+import pickle
+
+import numpy as np
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+
+__all__ = ["check_embedder"]
+
+
+def check_embedder(embedder):
+    """Check that an embedder keeps the promises of this library, on a few real digits.
+
+    scikit-learn's ``check_estimator`` asks what any transformer must do; this asks what an
+    embedder must do besides. An author of a new method runs both.
+
+    Parameters
+    ----------
+    embedder : embedder
+        Unfitted, with a small number of epochs, at least one. It is cloned, not changed.
+
+    Raises
+    ------
+    AssertionError
+        If a promise is broken; the name of the check in the traceback says which.
+
+    Examples
+    --------
+    >>> from sklssl import RotNetEmbedder
+    >>> from sklssl.utils.estimator_checks import check_embedder
+    >>> check_embedder(RotNetEmbedder(max_epochs=1))
+    """
+    embedder = _seeded(embedder)
+    X = (load_digits().images[:24, :, :, np.newaxis] * 15).astype(np.uint8)
+    fitted = clone(embedder).fit(X)
+    for check in _CHECKS:
+        check(embedder, fitted, X)
+
+
+def _seeded(embedder):
+    """Clone with every random_state fixed, also those of inner estimators."""
+    names = [name for name in embedder.get_params() if name.split("__")[-1] == "random_state"]
+    return clone(embedder).set_params(**dict.fromkeys(names, 0))
+
+
+def _check_output(embedder, fitted, X):
+    Z = fitted.transform(X)
+    assert Z.dtype == np.float32
+    assert Z.shape == (len(X), len(fitted.get_feature_names_out()))
+    assert np.isfinite(Z).all()
+
+
+def _check_layouts_agree(embedder, fitted, X):
+    Z = fitted.transform(X)
+    assert_array_equal(fitted.transform(X[..., 0]), Z)
+    assert_array_equal(fitted.transform(X.reshape(len(X), -1)), Z)
+    assert_array_equal(clone(embedder).fit(X.reshape(len(X), -1)).transform(X), Z)
+
+
+def _check_same_seed_same_bytes(embedder, fitted, X):
+    again = clone(embedder).fit(X)
+    assert_array_equal(again.transform(X), fitted.transform(X))
+    for mine, other in zip(
+        again.pretext_.state_dict().values(), fitted.pretext_.state_dict().values(), strict=True
+    ):
+        assert torch.equal(mine.cpu(), other.cpu())
+
+
+def _check_global_generators_untouched(embedder, fitted, X):
+    numpy_before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    clone(embedder).fit(X).transform(X)
+    assert_array_equal(np.random.get_state()[1], numpy_before)
+    assert torch.equal(torch.get_rng_state(), torch_before)
+
+
+def _check_rows_do_not_depend_on_neighbours(embedder, fitted, X):
+    Z = fitted.transform(X)
+    assert_array_equal(fitted.transform(X[3:4]), Z[3:4])
+    assert_array_equal(fitted.transform(X[::-1]), Z[::-1])
+
+
+def _check_history(embedder, fitted, X):
+    rows = fitted.history_
+    assert [row["epoch"] for row in rows] == list(range(1, fitted.n_epochs_ + 1))
+    assert rows, "the embedder under check must train at least one epoch"
+    for row in rows:
+        assert {"scale", "learning_rate", "loss", "duration"} <= row.keys()
+        assert all(np.isfinite(value) for value in row.values())
+
+
+def _check_second_fit_forgets_the_first(embedder, fitted, X):
+    twice = clone(embedder).fit(X[::-1]).fit(X)
+    assert_array_equal(twice.transform(X), fitted.transform(X))
+    assert twice.n_epochs_ == fitted.n_epochs_
+
+
+def _check_pickles(embedder, fitted, X):
+    copy = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(copy.transform(X), fitted.transform(X))
+    assert copy.history_ == fitted.history_
+
+
+def _check_failed_fit_leaves_no_trace(embedder, fitted, X):
+    bad = np.full(X.shape, np.nan, dtype=np.float32)
+    fresh, kept = clone(embedder), pickle.loads(pickle.dumps(fitted))
+    for estimator in (fresh, kept):
+        try:
+            estimator.fit(bad)
+        except ValueError:
+            continue
+        raise AssertionError("fit accepted NaN")
+    try:
+        fresh.transform(X)
+    except NotFittedError:
+        pass
+    else:
+        raise AssertionError("a failed fit left an estimator that looks fitted")
+    assert_array_equal(kept.transform(X), fitted.transform(X))
+
+
+def _check_float_range_does_not_matter(embedder, fitted, X):
+    X = X.astype(np.float32)
+    # Powers of two scale without rounding, so the whole training is the same.
+    unit = clone(embedder).fit(X / 256).transform(X / 256)
+    assert_array_equal(clone(embedder).fit(X * 2).transform(X * 2), unit)
+
+
+_CHECKS = (
+    _check_output,
+    _check_layouts_agree,
+    _check_same_seed_same_bytes,
+    _check_global_generators_untouched,
+    _check_rows_do_not_depend_on_neighbours,
+    _check_history,
+    _check_second_fit_forgets_the_first,
+    _check_pickles,
+    _check_failed_fit_leaves_no_trace,
+    _check_float_range_does_not_matter,
+)

@@ -1,0 +1,54 @@
+"""ImageResizer against averages and interpolation by hand."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklssl.preprocessing import ImageResizer
+from tests.preprocessing._common import make_images
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5, 9])
+def test_shrinking_averages_areas(channels):
+    X = make_images(shape=(12, 8, channels), dtype=np.float64)
+    expected = X.reshape(6, 4, 3, 4, 2, channels).mean(axis=(2, 4))
+    assert_allclose(ImageResizer(4).fit_transform(X), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_enlarging_interpolates_between_pixel_centres(channels):
+    X = make_images(shape=(4, 5, channels), dtype=np.float64)
+    result = ImageResizer((4, 15)).fit_transform(X)
+    centres = (np.arange(15) + 0.5) / 3 - 0.5
+    for new, old in zip(
+        np.moveaxis(result, 2, -1).reshape(-1, 15),
+        np.moveaxis(X, 2, -1).reshape(-1, 5),
+        strict=True,
+    ):
+        assert_allclose(new, np.interp(centres, np.arange(5), old), atol=1e-6)
+
+
+def test_one_side_shrinks_while_the_other_grows():
+    X = make_images(shape=(12, 4, 3), dtype=np.float64)
+    result = ImageResizer((4, 8)).fit_transform(X)
+    averaged = X.reshape(6, 4, 3, 4, 3).mean(axis=2)
+    assert_allclose(result, ImageResizer((4, 8)).fit_transform(averaged))
+
+
+def test_same_size_changes_nothing():
+    X = make_images()
+    assert_array_equal(ImageResizer((12, 9)).fit_transform(X), X)
+
+
+def test_an_int_is_a_square():
+    X = make_images()
+    resizer = ImageResizer(np.int64(10)).fit(X)
+    assert resizer.image_size_ == (10, 10)
+    assert_array_equal(resizer.transform(X), ImageResizer([10, 10]).fit_transform(X))
+
+
+def test_size_is_settled_in_fit():
+    X = make_images()
+    resizer = ImageResizer(10).fit(X).set_params(image_size=20)
+    assert resizer.transform(X).shape == (6, 10, 10, 3)
+    assert len(resizer.get_feature_names_out()) == 300

@@ -1,0 +1,89 @@
+"""Every public estimator keeps scikit-learn's whole contract."""
+
+import inspect
+
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.estimator_checks import (
+    check_dataframe_column_names_consistency,
+    check_get_feature_names_out_error,
+    check_global_output_transform_pandas,
+    check_global_set_output_transform_polars,
+    check_n_features_in_after_fitting,
+    check_param_validation,
+    check_set_output_transform,
+    check_set_output_transform_pandas,
+    check_set_output_transform_polars,
+    check_transformer_get_feature_names_out,
+    check_transformer_get_feature_names_out_pandas,
+    parametrize_with_checks,
+)
+
+import sklssl
+from sklssl import (
+    HarrisCornerMasker,
+    ImageResizer,
+    MultiScaleEmbedder,
+    PseudoGrayscaler,
+    RotNetEmbedder,
+    ScaleNetEmbedder,
+)
+from sklssl.utils.estimator_checks import check_embedder
+
+# Random weights and orders: a fixed random_state, as the checks compare two fits.
+EMBEDDERS = [
+    RotNetEmbedder(max_epochs=1, random_state=0),
+    ScaleNetEmbedder(max_epochs=1, random_state=0),
+    MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=0)),
+]
+IMAGE_TRANSFORMERS = [
+    HarrisCornerMasker(),
+    HarrisCornerMasker(fraction=0.5, random_state=0),
+    ImageResizer(),
+    PseudoGrayscaler(),
+]
+# scikit-learn's data hold 1x1 to 4x4 "images" at which an embedding may well collapse.
+pytestmark = pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning")
+
+
+def test_every_public_estimator_is_checked():
+    public = {
+        name
+        for name in sklssl.__all__
+        if inspect.isclass(obj := getattr(sklssl, name))
+        and issubclass(obj, BaseEstimator)
+        and name != "BaseEmbedder"
+    }
+    assert public == {type(estimator).__name__ for estimator in EMBEDDERS + IMAGE_TRANSFORMERS}
+
+
+@parametrize_with_checks(EMBEDDERS + IMAGE_TRANSFORMERS)
+def test_estimator(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", EMBEDDERS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_dataframe_column_names_consistency,
+        check_get_feature_names_out_error,
+        check_global_output_transform_pandas,
+        check_global_set_output_transform_polars,
+        check_n_features_in_after_fitting,
+        check_param_validation,
+        check_set_output_transform,
+        check_set_output_transform_pandas,
+        check_set_output_transform_polars,
+        check_transformer_get_feature_names_out,
+        check_transformer_get_feature_names_out_pandas,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_checks_that_check_estimator_leaves_out(estimator, check):
+    check(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
+def test_embedder(embedder):
+    check_embedder(embedder)

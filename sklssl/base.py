@@ -119,9 +119,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "verbose": ["verbose"],
     }
 
-    # Where the features are taken when layer="auto": a share of the depth, measured.
-    _auto_depth = 0.5
-
     # Whether the task needs images as high as wide.
     _square_only = False
 
@@ -391,7 +388,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _resolve_layer(self, pretext):
         names = pretext.encoder.layer_names
         if self.layer == "auto":
-            return names[round(self._auto_depth * (len(names) - 1))]
+            return names[(len(names) - 1) // 2]  # the middle, or the earlier of two: measured
         if self.layer not in names:
             raise ValueError(
                 f"The 'layer' parameter of {type(self).__name__} must be 'auto' or a stage of "

@@ -23,6 +23,11 @@ class Backbone(nn.Module):
     in_channels : int, default=3
         Channels of the images.
 
+    Raises
+    ------
+    ValueError
+        If there is no stage.
+
     Notes
     -----
     The images, floats in [0, 1], are standardised here, with a mean and a scale for each channel
@@ -44,6 +49,8 @@ class Backbone(nn.Module):
 
     def __init__(self, stages: Mapping[str, nn.Module], in_channels: int = 3) -> None:
         super().__init__()
+        if not stages:
+            raise ValueError("A backbone needs at least one named stage, but no stage was given.")
         self.stages = nn.Sequential(OrderedDict(stages))
         self.in_channels = in_channels
         self.register_buffer("mean", torch.zeros(1, in_channels, 1, 1))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from sklssl.backbones._base import Backbone, conv_block
 
 __all__ = ["convnet"]
 
 
 def convnet(in_channels: int = 3, image_size: int = 32, width: int = 32) -> Backbone:
-    """Four strided convolutions: about 50 times cheaper than `nin`.
+    """Four 3x3 convolutions: about 30 times cheaper than `nin`.
 
     Parameters
     ----------
@@ -18,22 +16,24 @@ def convnet(in_channels: int = 3, image_size: int = 32, width: int = 32) -> Back
         Channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images. Below 24 pixels the first two stages keep the size, so
-        that the maps of tiny images keep some extent; otherwise each of the first three halves it.
+        The shorter side of the images. Below 16 pixels the first stage keeps the size, so that
+        the maps of tiny images have some extent; from 16 on it halves it. The third halves it in
+        either case.
 
     width : int, default=32
-        Channels of the first stage; doubled by each of the next.
+        Channels of the first stage; the others have 2, 4 and 4 times as many.
 
     Returns
     -------
     backbone : Backbone
         With the stages block1 to block4.
     """
-    strides = (1, 1, 2, 1) if image_size < 24 else (2, 2, 2, 1)
-    stages: dict[str, nn.Module] = {}
-    n_in = in_channels
-    for i, stride in enumerate(strides):
-        n_out = width * 2**i
-        stages[f"block{i + 1}"] = conv_block(n_in, n_out, 5 if i == 0 else 3, stride)
-        n_in = n_out
-    return Backbone(stages, in_channels)
+    strides = (1 if image_size < 16 else 2, 1, 2, 1)
+    widths = (in_channels, width, 2 * width, 4 * width, 4 * width)
+    return Backbone(
+        {
+            f"block{i + 1}": conv_block(widths[i], widths[i + 1], stride=stride)
+            for i, stride in enumerate(strides)
+        },
+        in_channels,
+    )

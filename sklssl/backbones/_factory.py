@@ -83,7 +83,7 @@ def make_backbone(
             "the estimator. Pass what builds it."
         )
     if isinstance(name, str) and name not in _BACKBONES:
-        near = difflib.get_close_matches(name, _BACKBONES, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(name.lower(), _BACKBONES, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"Unknown backbone {name!r}; known are {list_backbones()}.{hint}")
     build = _BACKBONES[name] if isinstance(name, str) else name

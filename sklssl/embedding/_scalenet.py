@@ -28,7 +28,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         The rate at the start of each scale. Less than that of the scale before spares what was
         learned there.
 
-    max_epochs : int or sequence of int, default=15
+    max_epochs : int or sequence of int, default=16
         Passes over the images, for each scale or one number for all; 0 leaves the network
         untrained, the baseline to compare with.
 
@@ -37,10 +37,10 @@ class ScaleNetEmbedder(BaseEmbedder):
         partial called with ``in_channels`` and ``image_size``.
 
     layer : str, default="auto"
-        The stage whose maps become the features; "auto" is the one that probes best, in the
-        measured sweep. Read at ``transform``: a change needs no new ``fit``.
+        The stage whose maps become the features; "auto" is the middle one (the earlier of two),
+        which probes best. Read at ``transform``: a change needs no new ``fit``.
 
-    pool_size : int, default=2
+    pool_size : int, default=4
         The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
         Read at ``transform``.
 
@@ -51,7 +51,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
         are padded with zeros.
 
-    batch_size : int, default=128
+    batch_size : int, default=32
         Images a step; each gives four views.
 
     lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
@@ -150,13 +150,13 @@ class ScaleNetEmbedder(BaseEmbedder):
         scales=(0.5, 1.0),
         *,
         learning_rates=(0.1, 0.05),
-        max_epochs=15,
+        max_epochs=16,
         backbone="convnet",
         layer="auto",
-        pool_size=2,
+        pool_size=4,
         image_shape=None,
         image_size=None,
-        batch_size=128,
+        batch_size=32,
         lr_schedule="step",
         optimizer="sgd",
         weight_decay=5e-4,

@@ -1,0 +1,107 @@
+"""What the benchmarks share: the data, the probes and the result lines."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import sklearn
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sklssl
+from sklssl.datasets import load_cifar10, load_digit_images
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def write_line(name, **row):
+    """Append a result line to results/<name>.jsonl, with where it came from, and print it."""
+    print(json.dumps(row), flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    with open(RESULTS / f"{name}.jsonl", "a") as file:
+        file.write(json.dumps({**row, **provenance()}) + "\n")
+
+
+def provenance():
+    """Say which machine, versions and commit a line came from."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _cpu_name()
+    return {
+        "device": f"{device}, {torch.get_num_threads()} threads",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "sklearn": sklearn.__version__,
+        "sklssl": sklssl.__version__,
+        "commit": commit,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _cpu_name():
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":")[1].strip()
+    return platform.processor()
+
+
+class Digits:
+    """50 labels of 1,300 digits, ten draws, 497 test images; images and split by seed."""
+
+    name = "digits"
+
+    def __init__(self, seed):
+        X, y = load_digit_images(return_X_y=True)
+        order = np.random.default_rng(seed).permutation(len(X))
+        X, y = X[order], y[order]
+        self.X, self.X_test, self.y, self.y_test = X[:1300], X[1300:], y[:1300], y[1300:]
+
+    def probe(self, Z, Z_test):
+        """Give the mean accuracy over the draws."""
+        scores = []
+        for draw in range(10):
+            rng = np.random.default_rng(draw)
+            few = np.concatenate(
+                [rng.permutation(np.flatnonzero(self.y == c))[:5] for c in range(10)]
+            )
+            probe = LogisticRegression(max_iter=2000).fit(Z[few], self.y[few])
+            scores.append(probe.score(Z_test, self.y_test))
+        return float(np.mean(scores))
+
+
+class Cifar4K:
+    """4,000 random labelled training images of CIFAR-10, all 10,000 test images."""
+
+    name = "cifar10-4k"
+
+    def __init__(self, seed):
+        X, y = load_cifar10(return_X_y=True)
+        some = np.random.default_rng(seed).permutation(len(X))[:4000]
+        self.X, self.y = X[some], y[some]
+        self.X_test, self.y_test = load_cifar10(subset="test", return_X_y=True)
+
+    def probe(self, Z, Z_test):
+        """Give the accuracy of a logistic regression on standardised features."""
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
+        return float(probe.fit(Z, self.y).score(Z_test, self.y_test))
+
+
+def data_sets(seed):
+    """Yield the data sets that are there; CIFAR-10 is looked for in SKLSSL_DATA."""
+    yield Digits(seed)
+    if os.environ.get("SKLSSL_DATA"):
+        yield Cifar4K(seed)
+
+
+def rows(X):
+    """Flatten uint8 images to rows in [0, 1]: the raw pixels."""
+    return X.reshape(len(X), -1) / 255

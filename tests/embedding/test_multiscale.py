@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+from sklssl import MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder
+
+
+def test_scalenet_is_rotnet_at_several_scales(X):
+    settings = {"batch_size": 16, "random_state": 3}
+    scalenet = ScaleNetEmbedder(
+        (0.5, 1.0), learning_rates=(0.1, 0.05), max_epochs=(2, 1), **settings
+    ).fit(X)
+    multiscale = MultiScaleEmbedder(
+        RotNetEmbedder(**settings), (0.5, 1.0), learning_rates=(0.1, 0.05), max_epochs=(2, 1)
+    ).fit(X)
+    assert_array_equal(scalenet.transform(X), multiscale.transform(X))
+    assert scalenet.score(X) == multiscale.score(X)
+
+
+def test_one_full_scale_is_rotnet(X):
+    scalenet = ScaleNetEmbedder(
+        (1.0,), learning_rates=(0.1,), max_epochs=2, batch_size=32, random_state=0
+    ).fit(X)
+    rotnet = RotNetEmbedder(learning_rate=0.1, max_epochs=2, batch_size=32, random_state=0).fit(X)
+    assert_array_equal(scalenet.transform(X), rotnet.transform(X))
+
+
+def test_history_names_scale_and_rate_of_each_epoch(X):
+    embedder = ScaleNetEmbedder(
+        (0.5, 0.75, 1.0),
+        learning_rates=(0.1, 0.05, 0.01),
+        max_epochs=(1, 2, 1),
+        lr_schedule="constant",
+    ).fit(X)
+    rows = [(row["epoch"], row["scale"], row["learning_rate"]) for row in embedder.history_]
+    assert rows == [(1, 0.5, 0.1), (2, 0.75, 0.05), (3, 0.75, 0.05), (4, 1.0, 0.01)]
+    assert embedder.n_epochs_ == 4
+
+
+def test_the_network_sees_each_scale(X):
+    sizes = []
+
+    def watch(embedder, row):
+        embedder.pretext_.register_forward_pre_hook(
+            lambda module, args: sizes.append(tuple(args[0].shape[2:]))
+        )
+
+    # The hook set after the first epoch sees the sizes of all later ones.
+    ScaleNetEmbedder(
+        (0.5, 0.75, 1.0), learning_rates=(0.1,) * 3, max_epochs=(2, 1, 1), callbacks=[watch]
+    ).fit(X)
+    assert list(dict.fromkeys(sizes)) == [(4, 4), (6, 6), (8, 8)]
+
+
+def test_weights_heads_and_statistics_are_carried_on(X):
+    """A second scale without epochs leaves exactly the state of the first."""
+    settings = {"learning_rates": (0.1, 0.05), "random_state": 0}
+    first = ScaleNetEmbedder((0.5, 1.0), max_epochs=(2, 0), **settings).fit(X)
+    alone = ScaleNetEmbedder((0.5,), learning_rates=(0.1,), max_epochs=2, random_state=0).fit(X)
+    for name, tensor in alone.pretext_.state_dict().items():
+        assert torch.equal(first.pretext_.state_dict()[name], tensor), name
+    both = ScaleNetEmbedder((0.5, 1.0), max_epochs=(2, 1), **settings).fit(X)
+    norms = [n for n in both.pretext_.state_dict() if n.endswith("num_batches_tracked")]
+    assert norms
+    assert all(both.pretext_.state_dict()[n] == 3 for n in norms)  # 2 + 1 batches of 40 images
+
+
+@pytest.mark.parametrize("make", [ScaleNetEmbedder, MultiScaleEmbedder])
+def test_a_scale_that_leaves_too_few_pixels_is_named(X, make):
+    args = () if make is ScaleNetEmbedder else (RotNetEmbedder(),)
+    embedder = make(*args, scales=(0.25, 1.0), max_epochs=1)
+    with pytest.raises(ValueError, match=rf"'scales'.*{make.__name__}.*scale 0\.25 leaves 2 pix"):
+        embedder.fit(X)
+    assert not embedder.__sklearn_is_fitted__()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"scales": (0.5, 0.75, 1.0)}, "'scales' and 'learning_rates'.*Got 3 scales"),
+        ({"max_epochs": (1, 2, 3)}, "'scales' and 'max_epochs'.*3 values"),
+        ({"scales": (0.0, 1.0)}, r"'scales' parameter of ScaleNetEmbedder must hold numbers in"),
+        ({"scales": (0.5, 2.0)}, r"'scales' parameter"),
+        ({"learning_rates": (0.1, -1.0)}, "'learning_rates' parameter.*above 0"),
+        ({"max_epochs": (1, 0.5)}, "'max_epochs' parameter.*whole numbers"),
+        ({"scales": ()}, "length"),
+        ({"scales": 0.5}, "'scales' parameter of ScaleNetEmbedder must be an array-like"),
+    ],
+)
+def test_bad_scales(X, params, message):
+    with pytest.raises(ValueError, match=message):
+        ScaleNetEmbedder(**params).fit(X)
+
+
+def test_multiscale_takes_rate_and_epochs_of_its_embedder(X):
+    inner = RotNetEmbedder(learning_rate=0.03, max_epochs=1, random_state=0)
+    embedder = MultiScaleEmbedder(inner).fit(X)
+    assert [row["learning_rate"] for row in embedder.history_] == [0.03, 0.03]
+    assert not hasattr(inner, "pretext_")  # cloned, not fitted in place
+
+
+def test_multiscale_refuses_what_is_no_embedder(X):
+    with pytest.raises(ValueError, match="'estimator' parameter of MultiScaleEmbedder"):
+        MultiScaleEmbedder("rotnet").fit(X)
+
+
+def test_multiscale_validates_its_embedder(X):
+    with pytest.raises(ValueError, match="'batch_size' parameter of RotNetEmbedder"):
+        MultiScaleEmbedder(RotNetEmbedder(batch_size=0)).fit(X)
+
+
+def test_multiscale_warm_start_goes_on(X):
+    inner = RotNetEmbedder(max_epochs=1, warm_start=True, random_state=0)
+    embedder = MultiScaleEmbedder(inner).fit(X).fit(X)
+    assert [row["scale"] for row in embedder.history_] == [0.5, 1.0, 0.5, 1.0]
+
+
+def test_partial_fit_trains_at_the_last_scale(X):
+    for embedder in (
+        ScaleNetEmbedder(random_state=0),
+        MultiScaleEmbedder(RotNetEmbedder(random_state=0)),
+    ):
+        embedder.partial_fit(X[:20]).partial_fit(X[20:])
+        assert [row["scale"] for row in embedder.history_] == [1.0, 1.0]
+        assert np.isfinite(embedder.transform(X)).all()

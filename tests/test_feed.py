@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sklssl._feed import ImageFeed, count_batches, forked_rng, image_statistics, inference_batch
+
+CPU = torch.device("cpu")
+
+
+def test_uint8_becomes_channels_first_floats_in_unit_range():
+    images = np.random.default_rng(0).integers(0, 256, (2, 9, 10, 3), dtype=np.uint8)
+    before = images.copy()
+    x = ImageFeed(CPU, (0.0, 255.0), (9, 10))(images)
+    assert x.dtype == torch.float32
+    assert x.shape == (2, 3, 9, 10)
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(x.permute(0, 2, 3, 1).numpy(), images / 255, rtol=1e-6)
+    np.testing.assert_array_equal(images, before)
+
+
+def test_float_images_are_not_written_to():
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype(np.float32)
+    before = images.copy()
+    low, high = float(images.min()), float(images.max())
+    x = ImageFeed(CPU, (low, high), (8, 8))(images)
+    assert x.min() == 0
+    assert x.max() == pytest.approx(1)
+    np.testing.assert_array_equal(images, before)
+
+
+def test_images_of_one_value_become_zero_not_nan():
+    x = ImageFeed(CPU, (7.0, 7.0), (8, 8))(np.full((1, 8, 8, 1), 7, dtype=np.float32))
+    assert (x == 0).all()
+
+
+def test_small_images_are_padded_with_zeros_below_and_right():
+    x = ImageFeed(CPU, (0.0, 1.0), (8, 9))(np.ones((1, 2, 9, 1), dtype=np.float32))
+    assert x.shape == (1, 1, 8, 9)
+    assert (x[:, :, :2] == 1).all()
+    assert (x[:, :, 2:] == 0).all()
+
+
+def test_halving_averages_four_pixels():
+    images = np.random.default_rng(0).random((2, 16, 16, 1), dtype=np.float32)
+    x = ImageFeed(CPU, (0.0, 1.0), (8, 8))(images)
+    expected = images.reshape(2, 8, 2, 8, 2).mean((2, 4))
+    np.testing.assert_allclose(x[:, 0].numpy(), expected, rtol=1e-5)
+
+
+def test_shrinking_by_more_than_two_skips_no_pixel():
+    """A checkerboard has the mean 1/2; four pixels of it may say anything."""
+    board = np.indices((64, 64)).sum(0)[None, :, :, None] % 2
+    x = ImageFeed(CPU, (0.0, 1.0), (8, 8))(board.astype(np.float32))
+    torch.testing.assert_close(x, torch.full_like(x, 0.5), atol=0.05, rtol=0)
+
+
+def test_enlarging_is_torch_s_bilinear():
+    images = np.random.default_rng(0).random((2, 8, 8, 3), dtype=np.float32)
+    x = ImageFeed(CPU, (0.0, 1.0), (12, 12))(images)
+    expected = F.interpolate(torch.from_numpy(images).permute(0, 3, 1, 2), 12, mode="bilinear")
+    torch.testing.assert_close(x, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_statistics_against_numpy(dtype):
+    images = (np.random.default_rng(0).random((50, 9, 7, 3)) * 200).astype(dtype)
+    (low, high), mean, scale = image_statistics(images)
+    assert (low, high) == ((0, 255) if dtype == np.uint8 else (images.min(), images.max()))
+    unit = (images.astype(float) - low) / (high - low)
+    np.testing.assert_allclose(mean, unit.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(scale, unit.std((0, 1, 2)), rtol=1e-5)
+
+
+def test_statistics_in_chunks_are_those_of_the_whole(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (300, 150, 150, 1), dtype=np.uint8)
+    _, mean, scale = image_statistics(images)  # more than one chunk of 2**22 values
+    np.testing.assert_allclose(mean, images.mean() / 255, rtol=1e-6)
+    np.testing.assert_allclose(scale, images.std() / 255, rtol=1e-5)
+
+
+def test_constant_channel_gets_the_scale_one():
+    images = np.zeros((4, 8, 8, 2), dtype=np.uint8)
+    images[:2, ..., 1] = 255
+    assert image_statistics(images)[2].tolist() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("n", range(2, 40))
+@pytest.mark.parametrize("batch_size", [2, 3, 16])
+def test_no_batch_is_of_one_image(n, batch_size):
+    sizes = [len(part) for part in np.array_split(np.arange(n), count_batches(n, batch_size))]
+    assert sum(sizes) == n
+    assert min(sizes) >= 2
+    assert max(sizes) <= batch_size + 1
+
+
+def test_inference_batch_is_bounded():
+    assert inference_batch((8, 8)) == 256
+    assert inference_batch((32, 32)) == 128
+    assert inference_batch((1000, 1000)) == 8
+
+
+def test_forked_rng_seeds_inside_and_restores_outside():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    with forked_rng(CPU, 1):
+        inside = torch.rand(3)
+    assert torch.equal(torch.rand(3), expected)
+    with forked_rng(CPU, 1):
+        assert torch.equal(torch.rand(3), inside)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from sklssl import RotNetEmbedder
+from sklssl.utils import check_images
+from sklssl.utils._images import fold_rows, resolve_image_shape
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8), (2, 8, 8, 3), (2, 64)])
+def test_uint8_is_passed_through(shape):
+    X = np.zeros(shape, dtype=np.uint8)
+    assert check_images(X) is X
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64, np.uint16, bool, np.float16])
+def test_other_numbers_become_float32_without_wrapping(dtype):
+    X = (np.arange(8 * 8) * 5).reshape(1, 8, 8).astype(dtype)
+    checked = check_images(X)
+    assert checked.dtype == np.float32
+    np.testing.assert_array_equal(checked, X.astype(np.float32))
+
+
+def test_list_of_images():
+    assert check_images([np.zeros((8, 8), np.uint8)] * 3).shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((0, 8, 8)), "0 sample"),
+        (np.zeros((2, 0, 8, 3)), r"at least one pixel.*\(2, 0, 8, 3\)"),
+        (np.zeros((2, 8, 8, 0)), "one channel"),
+        (np.full((2, 8, 8), np.nan), "NaN"),
+        (np.full((2, 8, 8), np.inf), "infinity"),
+        (np.zeros((2, 3, 32, 32)), r"channels first. Use X.transpose\(0, 2, 3, 1\)"),
+        (np.zeros((2, 2, 8, 8, 3)), r"but X has the shape \(2, 2, 8, 8, 3\)"),
+        ([np.zeros((8, 8)), np.zeros((9, 8))], r"one size.*\(8, 8\).*\(9, 8\)"),
+        (["a.png", "b.png"], "X holds strings.*load_image_folder"),
+        ("a.png", "X holds strings"),
+        (np.array(["a.png"]), "X holds strings"),
+        (np.zeros(5), "2D array, got 1D array"),
+    ],
+)
+def test_bad_input_is_named(X, message):
+    with pytest.raises(ValueError, match=message):
+        check_images(X, estimator=RotNetEmbedder())
+
+
+def test_object_array_of_different_images():
+    X = np.empty(2, dtype=object)
+    X[:] = [np.zeros((8, 8)), np.zeros((4, 4))]
+    with pytest.raises(ValueError, match="RotNetEmbedder needs images of one size"):
+        check_images(X, estimator="RotNetEmbedder")
+
+
+def test_sparse_is_refused():
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        check_images(csr_array(np.eye(4)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "image_shape", "expected"),
+    [
+        ((5, 64), None, (8, 8, 1)),
+        ((5, 8, 6), None, (8, 6, 1)),
+        ((5, 8, 6, 2), None, (8, 6, 2)),
+        ((5, 48), (4, 4, 3), (4, 4, 3)),
+        ((5, 48), (6, 8), (6, 8, 1)),
+        ((5, 6, 8), (6, 8), (6, 8, 1)),
+        ((5, 7), None, (3, 3, 1)),
+    ],
+)
+def test_image_shape(shape, image_shape, expected):
+    assert resolve_image_shape(shape, image_shape, estimator="E") == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "image_shape", "message"),
+    [
+        ((5, 50), (4, 4, 3), r"'image_shape' parameter of E is \(4, 4, 3\).*rows of 50.*= 48"),
+        ((5, 8, 8, 3), (8, 8), r"is \(8, 8\), but X holds images of shape \(8, 8, 3\)"),
+        ((5, 64), (64,), r"must be \(height, width\)"),
+        ((5, 64), (8, 0, 1), "all above 0"),
+        ((5, 64), (8.0, 8.0), r"Got \(8.0, 8.0\)"),
+    ],
+)
+def test_bad_image_shape(shape, image_shape, message):
+    with pytest.raises(ValueError, match=message):
+        resolve_image_shape(shape, image_shape, estimator="E")
+
+
+def test_rows_that_are_no_square_warn():
+    with pytest.warns(UserWarning, match=r"3072 values.*padded.*56x56.*image_shape="):
+        assert resolve_image_shape((2, 3072), None, estimator="E") == (56, 56, 1)
+
+
+def test_folding_pads_with_zeros_and_keeps_the_order():
+    folded = fold_rows(np.arange(1, 8)[None], (3, 3, 1))
+    assert folded[0, ..., 0].tolist() == [[1, 2, 3], [4, 5, 6], [7, 0, 0]]

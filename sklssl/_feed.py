@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,10 @@ __all__ = [
     "ImageFeed",
     "autocast",
     "count_batches",
+    "embed_in_batches",
     "forked_rng",
     "image_statistics",
-    "inference_batch",
+    "resolve_device",
 ]
 
 # Smaller images are padded to this side: under it the later stages have no extent.
@@ -86,9 +87,37 @@ def count_batches(n_images: int, batch_size: int) -> int:
     return max(1, min(math.ceil(n_images / batch_size), n_images // 2))
 
 
-def inference_batch(size: tuple[int, int]) -> int:
-    """Choose a batch of about a fixed number of pixels, whatever the number of images."""
-    return min(max(2**17 // math.prod(size), 8), 256)
+def embed_in_batches(
+    images: np.ndarray, feed: ImageFeed, encode: Callable[[Tensor], Tensor], n_features: int
+) -> np.ndarray:
+    """Encode checked images (n, H, W, C) to float32 features (n, n_features).
+
+    Every batch has the same size, the last one filled up: kernels chosen by the batch size would
+    change the last digits of a row with the number of its neighbours.
+    """
+    out = np.empty((len(images), n_features), dtype=np.float32)
+    size = min(max(2**17 // math.prod(feed.size), 8), 256)  # about a fixed number of pixels
+    buffer = np.zeros((size, *images.shape[1:]), dtype=images.dtype)
+    for start in range(0, len(images), size):
+        part = images[start : start + size]
+        buffer[: len(part)] = part
+        out[start : start + size] = encode(feed(buffer)).float().cpu().numpy()[: len(part)]
+    return out
+
+
+def resolve_device(device: str | torch.device, *, owner: object) -> torch.device:
+    """Find the torch device, and say which class asked for one that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"The 'device' parameter of {type(owner).__name__} must be 'auto' or a device of "
+            f"torch that this machine has, such as 'cpu'. Got {device!r}: {error}"
+        ) from error
+    return resolved
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

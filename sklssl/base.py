@@ -9,7 +9,6 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -20,21 +19,28 @@ from sklssl._feed import (
     ImageFeed,
     autocast,
     count_batches,
+    embed_in_batches,
     forked_rng,
     image_statistics,
-    inference_batch,
+    resolve_device,
 )
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe, train
+from sklssl._weights import load_weights
 from sklssl.backbones import make_backbone, pool_map
 from sklssl.exceptions import NonFiniteLossError, StopTraining
-from sklssl.utils._collapse import warn_if_collapsed
+from sklssl.utils._checks import (
+    MIN_SCALED_SIDE,
+    check_callbacks,
+    check_scaled_sizes,
+    check_square,
+    warn_if_collapsed,
+)
 from sklssl.utils._images import validate_images
 from sklssl.utils._module_state import pack_module, unpack_module
 from sklssl.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 
 __all__ = ["BaseEmbedder", "Pretext"]
 
-MIN_SCALED_SIDE = 4
 _COLLAPSE_SAMPLE = 256
 
 
@@ -145,7 +151,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         NonFiniteLossError
             If the loss becomes infinite or not a number. The estimator is then as it was.
         """
-        return self._fit(X, self._phases(), continued=self.warm_start and self._is_fitted())
+        return self._fit(
+            X, self._phases(), continued=self.warm_start and self.__sklearn_is_fitted__()
+        )
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
@@ -167,7 +175,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self : object
         """
         phase = self._phases()[-1]._replace(max_epochs=1)
-        return self._fit(X, [phase], continued=self._is_fitted(), lr_schedule="constant")
+        return self._fit(X, [phase], continued=self.__sklearn_is_fitted__(), lr_schedule="constant")
 
     def transform(self, X):
         """Embed images.
@@ -226,14 +234,12 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _fit(self, X, phases, *, continued=False, lr_schedule=None, caller=None):
         fresh = self._continued() if continued else self._unfitted()
         images = validate_images(fresh, X, reset=not continued, min_samples=2)
-        fresh._check_shape((caller or self), phases)
-        for callback in self.callbacks or ():
-            if not callable(callback):
-                raise ValueError(
-                    f"The 'callbacks' parameter of {type(self).__name__} must hold functions "
-                    f"callback(embedder, row), called after each epoch. Got {callback!r}."
-                )
-        device = fresh._device()
+        check_callbacks(self, self.callbacks)
+        if self._square_only:
+            check_square(self, fresh._full_size())
+        sizes = {phase.scale: fresh._scaled(phase.scale) for phase in phases}
+        check_scaled_sizes(caller or self, fresh._full_size(), sizes)
+        device = resolve_device(self.device, owner=self)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
         with forked_rng(device, seed):
@@ -271,34 +277,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             raise kind(f"The 'backbone' parameter of {name}: {error}") from error
         backbone.set_standardisation(mean, scale)
         if self.init_weights is not None:
-            self._load_weights(backbone)
+            load_weights(backbone, self.init_weights, owner=self)
         self.pretext_ = self._make_pretext(backbone).to(memory_format=torch.channels_last)
         self.layer_names_ = backbone.layer_names
         self.history_ = []
-
-    def _load_weights(self, backbone):
-        """Copy the stages' weights of the embedder `init_weights`, as far as they match."""
-        source = self.init_weights
-        source = source.estimator if isinstance(source, FrozenEstimator) else source
-        if not hasattr(source, "pretext_"):
-            raise ValueError(
-                f"The 'init_weights' parameter of {type(self).__name__} must be a fitted "
-                f"embedder. Got {source!r}, which is not fitted. If it was fitted, a clone (as "
-                "grid search makes) unfitted it: wrap it in sklearn.frozen.FrozenEstimator."
-            )
-        state = backbone.stages.state_dict()
-        matched = {
-            name: tensor
-            for name, tensor in source.pretext_.encoder.stages.state_dict().items()
-            if name in state and state[name].shape == tensor.shape
-        }
-        if not matched:
-            raise ValueError(
-                f"The 'init_weights' parameter of {type(self).__name__}: no weight of "
-                f"{type(source).__name__} fits the backbone {self.backbone!r}. Use the same "
-                "backbone in both."
-            )
-        backbone.stages.load_state_dict(matched, strict=False)
 
     def _train(self, images, phases, lr_schedule, device, seed):
         recipe = Recipe(
@@ -354,37 +336,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _scaled(self, scale):
         return tuple(round(scale * side) for side in self._full_size())
 
-    def _check_shape(self, caller, phases):
-        """Refuse images that the task cannot turn, and a scale that leaves too little of them."""
-        height, width = self._full_size()
-        if self._square_only and height != width:
-            raise ValueError(
-                f"{type(self).__name__} turns images and needs them square, but those in X have "
-                f"{height}x{width} pixels (height x width). Set image_size, for example "
-                f"image_size={min(height, width)}, to resize them."
-            )
-        for phase in phases:
-            side = min(self._scaled(phase.scale))
-            if side < MIN_SCALED_SIDE:
-                raise ValueError(
-                    f"The 'scales' parameter of {type(caller).__name__}: the scale "
-                    f"{phase.scale:g} leaves {side} pixels of {min(self._full_size())}, but at "
-                    f"least {MIN_SCALED_SIDE} a side are needed. Leave it out, or set image_size."
-                )
-
-    def _device(self):
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(
-                f"The 'device' parameter of {type(self).__name__} must be 'auto' or a device of "
-                f"torch that this machine has, such as 'cpu'. Got {self.device!r}: {error}"
-            ) from error
-        return device
-
     def _resolve_layer(self, pretext):
         names = pretext.encoder.layer_names
         if self.layer == "auto":
@@ -411,7 +362,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     @contextlib.contextmanager
     def _evaluating(self):
         """Give the feed, with the pretext in evaluation on its device and nothing recorded."""
-        device = self._device()
+        device = resolve_device(self.device, owner=self)
         self.pretext_.to(device).eval()
         with torch.inference_mode(), autocast(device, self._precision):
             yield ImageFeed(device, self.value_range_, self._full_size())
@@ -419,25 +370,18 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _embed(self, images):
         """Embed checked images (n, H, W, C)."""
         encoder, layer = self.pretext_.encoder, self._resolve_layer(self.pretext_)
-        out = np.empty((len(images), self._n_features_out), dtype=np.float32)
         with self._evaluating() as feed:
-            size = inference_batch(feed.size)
-            buffer = np.zeros((size, *images.shape[1:]), dtype=images.dtype)
-            for start in range(0, len(images), size):
-                part = images[start : start + size]
-                # Always the same batch size: kernels chosen by it would change the last digits.
-                buffer[: len(part)] = part
-                features = pool_map(encoder(feed(buffer), layer), self.pool_size)
-                out[start : start + size] = features.float().cpu().numpy()[: len(part)]
-        return out
+            return embed_in_batches(
+                images,
+                feed,
+                lambda batch: pool_map(encoder(batch, layer), self.pool_size),
+                self._n_features_out,
+            )
 
     # The scikit-learn contract ---------------------------------------------------------------
 
-    def _is_fitted(self):
-        return hasattr(self, "pretext_")
-
     def __sklearn_is_fitted__(self):
-        return self._is_fitted()
+        return hasattr(self, "pretext_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -453,7 +397,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if self._is_fitted():
+        if self.__sklearn_is_fitted__():
             self.pretext_ = unpack_module(self.pretext_)
 
 

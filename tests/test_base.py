@@ -164,10 +164,11 @@ def test_optimizers_lower_the_loss(X, optimizer):
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning")
 def test_weight_decay_shrinks_the_weights(X):
     norms = [
         sum(p.norm() for p in quick(max_epochs=5, weight_decay=d).fit(X).pretext_.parameters())
-        for d in (0.0, 0.1)
+        for d in (0.0, 1.0)
     ]
     assert norms[1] < 0.9 * norms[0]
 
@@ -321,12 +322,12 @@ def test_a_changed_parameter_does_not_break_the_pickle(X, embedder):
 @every_embedder
 def test_set_output_and_names(X, embedder):
     embedder = clone(embedder).fit(X)
+    with config_context(transform_output="polars"):
+        assert type(embedder.transform(X)).__module__.startswith("polars")
     frame = embedder.set_output(transform="pandas").transform(X)
     prefix = type(embedder).__name__.lower()
     assert isinstance(frame, pd.DataFrame)
     assert frame.columns[:2].tolist() == [f"{prefix}0", f"{prefix}1"]
-    with config_context(transform_output="polars"):
-        assert type(clone(embedder).fit(X).transform(X)).__module__.startswith("polars")
 
 
 def test_pipeline_with_memory_hits(X, y, tmp_path):
@@ -374,7 +375,7 @@ def test_grid_search_in_two_processes(digits):
     X, y = digits[0][:120], digits[1][:120]
     pipe = Pipeline(
         [
-            ("emb", ScaleNetEmbedder(max_epochs=1, learning_rates=0.1, random_state=0)),
+            ("emb", ScaleNetEmbedder(max_epochs=1, random_state=0)),
             ("clf", LogisticRegression(max_iter=1000)),
         ]
     )

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sklssl._feed import ImageFeed, count_batches, forked_rng, image_statistics, inference_batch
+from sklssl._feed import ImageFeed, count_batches, embed_in_batches, forked_rng, image_statistics
 
 CPU = torch.device("cpu")
 
@@ -94,10 +94,17 @@ def test_no_batch_is_of_one_image(n, batch_size):
     assert max(sizes) <= batch_size + 1
 
 
-def test_inference_batch_is_bounded():
-    assert inference_batch((8, 8)) == 256
-    assert inference_batch((32, 32)) == 128
-    assert inference_batch((1000, 1000)) == 8
+def test_embedding_batches_are_all_of_one_size():
+    sizes = []
+
+    def encode(batch):
+        sizes.append(len(batch))
+        return batch.mean((2, 3))
+
+    images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
+    out = embed_in_batches(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), encode, 3)
+    assert sizes == [128, 128, 128]
+    np.testing.assert_allclose(out, images.mean((1, 2)) / 255, rtol=1e-5)
 
 
 def test_forked_rng_seeds_inside_and_restores_outside():

@@ -18,7 +18,7 @@ __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "make_phases"]
 
 MULTISCALE_CONSTRAINTS = {
     "scales": ["array-like"],
-    "learning_rates": ["array-like"],
+    "learning_rates": [Interval(Real, 0, None, closed="neither"), "array-like", None],
     "max_epochs": [Interval(Integral, 0, None, closed="left"), "array-like"],
 }
 
@@ -121,8 +121,7 @@ class MultiScaleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     _parameter_constraints = {
         "estimator": [BaseEmbedder],
-        "scales": MULTISCALE_CONSTRAINTS["scales"],
-        "learning_rates": [Real, *MULTISCALE_CONSTRAINTS["learning_rates"], None],
+        **MULTISCALE_CONSTRAINTS,
         "max_epochs": [*MULTISCALE_CONSTRAINTS["max_epochs"], None],
     }
 

@@ -10,6 +10,8 @@ from sklssl.embedding._rotnet import RotationPretext
 
 __all__ = ["ScaleNetEmbedder"]
 
+_PAPER_RATES = (0.1, 0.05, 0.01)
+
 
 class ScaleNetEmbedder(BaseEmbedder):
     """Embed images by predicting rotations at a growing scale.
@@ -24,9 +26,9 @@ class ScaleNetEmbedder(BaseEmbedder):
         The factors by which the images are resized (bilinear), one training after another; each
         in (0, 1] and large enough to leave 4 pixels a side.
 
-    learning_rates : sequence of float, default=(0.1, 0.05)
-        The rate at the start of each scale. Less than that of the scale before spares what was
-        learned there.
+    learning_rates : float or sequence of float, default=None
+        The rate at the start of each scale, or one for all. None takes those of the paper: 0.1,
+        then 0.05, then 0.01. A smaller rate spares what was learned at the scale before.
 
     max_epochs : int or sequence of int, default=16
         Passes over the images, for each scale or one number for all; 0 leaves the network
@@ -149,7 +151,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         self,
         scales=(0.5, 1.0),
         *,
-        learning_rates=(0.1, 0.05),
+        learning_rates=None,
         max_epochs=16,
         backbone="convnet",
         layer="auto",
@@ -192,4 +194,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         return RotationPretext(backbone)
 
     def _phases(self):
-        return make_phases(self, self.learning_rates, self.max_epochs)
+        rates = self.learning_rates
+        if rates is None:
+            rates = [_PAPER_RATES[min(i, 2)] for i in range(len(self.scales))]
+        return make_phases(self, rates, self.max_epochs)

@@ -63,7 +63,7 @@ def test_weights_heads_and_statistics_are_carried_on(X):
     both = ScaleNetEmbedder((0.5, 1.0), max_epochs=(2, 1), **settings).fit(X)
     norms = [n for n in both.pretext_.state_dict() if n.endswith("num_batches_tracked")]
     assert norms
-    assert all(both.pretext_.state_dict()[n] == 3 for n in norms)  # 2 + 1 batches of 40 images
+    assert all(both.pretext_.state_dict()[n] == 6 for n in norms)  # 3 epochs of 2 batches
 
 
 @pytest.mark.parametrize("make", [ScaleNetEmbedder, MultiScaleEmbedder])
@@ -78,13 +78,13 @@ def test_a_scale_that_leaves_too_few_pixels_is_named(X, make):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"scales": (0.5, 0.75, 1.0)}, "'scales' and 'learning_rates'.*Got 3 scales"),
+        ({"learning_rates": (0.1,)}, "'scales' and 'learning_rates'.*Got 2 scales.*1 values"),
         ({"max_epochs": (1, 2, 3)}, "'scales' and 'max_epochs'.*3 values"),
         ({"scales": (0.0, 1.0)}, r"'scales' parameter of ScaleNetEmbedder must hold numbers in"),
         ({"scales": (0.5, 2.0)}, r"'scales' parameter"),
         ({"learning_rates": (0.1, -1.0)}, "'learning_rates' parameter.*above 0"),
         ({"max_epochs": (1, 0.5)}, "'max_epochs' parameter.*whole numbers"),
-        ({"scales": ()}, "length"),
+        ({"scales": ()}, "'scales' parameter of ScaleNetEmbedder must hold.*at least one"),
         ({"scales": 0.5}, "'scales' parameter of ScaleNetEmbedder must be an array-like"),
     ],
 )
@@ -94,7 +94,7 @@ def test_bad_scales(X, params, message):
 
 
 def test_multiscale_takes_rate_and_epochs_of_its_embedder(X):
-    inner = RotNetEmbedder(learning_rate=0.03, max_epochs=1, random_state=0)
+    inner = RotNetEmbedder(learning_rate=0.03, max_epochs=1, lr_schedule="constant", random_state=0)
     embedder = MultiScaleEmbedder(inner).fit(X)
     assert [row["learning_rate"] for row in embedder.history_] == [0.03, 0.03]
     assert not hasattr(inner, "pretext_")  # cloned, not fitted in place
@@ -124,3 +124,9 @@ def test_partial_fit_trains_at_the_last_scale(X):
         embedder.partial_fit(X[:20]).partial_fit(X[20:])
         assert [row["scale"] for row in embedder.history_] == [1.0, 1.0]
         assert np.isfinite(embedder.transform(X)).all()
+
+
+def test_scalenet_takes_the_rates_of_the_paper(X):
+    for scales, rates in [((1.0,), [0.1]), ((0.5, 0.75, 1.0), [0.1, 0.05, 0.01])]:
+        embedder = ScaleNetEmbedder(scales, max_epochs=1, lr_schedule="constant").fit(X)
+        assert [row["learning_rate"] for row in embedder.history_] == rates

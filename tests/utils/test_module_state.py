@@ -2,7 +2,6 @@ import copy
 import pickle
 
 import joblib
-import numpy as np
 import torch
 from torch import nn
 
@@ -10,7 +9,7 @@ from sklssl.utils._module_state import pack_module, unpack_module
 
 
 class Odd(nn.Module):
-    """Shared, frozen and non-trainable tensors, and a tensor that is a plain attribute."""
+    """Shared, frozen and non-trainable tensors."""
 
     def __init__(self):
         super().__init__()
@@ -18,7 +17,6 @@ class Odd(nn.Module):
         self.second = self.first
         self.frozen = nn.Parameter(torch.rand(2), requires_grad=False)
         self.register_buffer("queue", torch.arange(4))
-        self.note = torch.rand(5)
 
 
 def test_round_trip_keeps_everything():
@@ -31,9 +29,9 @@ def test_round_trip_keeps_everything():
     assert not other.frozen.requires_grad
     assert other.first.weight.requires_grad
     assert isinstance(other.frozen, nn.Parameter)
-    assert torch.equal(other.note, module.note)
-    other.note.zero_()
-    assert module.note.any()  # a copy, not a view
+    with torch.no_grad():
+        other.frozen.zero_()
+    assert module.frozen.any()  # a copy, not a view
 
 
 def test_hash_depends_on_content_alone():
@@ -46,17 +44,21 @@ def test_hash_depends_on_content_alone():
 
 
 def test_no_tensor_is_pickled():
-    structure, arrays = pack_module(nn.Linear(500, 500))
-    assert len(structure) < 5_000
-    assert sorted(array.size for array in arrays) == [500, 250_000]
-    assert all(isinstance(array, np.ndarray) for array in arrays)
+    packed = pack_module(nn.Linear(500, 500))
+    assert b"torch.storage" not in pickle.dumps(packed)
+    assert len(pickle.dumps(packed)) < 4 * 500 * 501 + 5_000
+
+
+def test_packing_a_copy_from_another_process_gives_the_same_hash():
+    packed = pack_module(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)))
+    again = pack_module(unpack_module(pickle.loads(pickle.dumps(packed))))
+    assert joblib.hash(again) == joblib.hash(packed)
 
 
 def test_read_only_arrays_are_fine():
-    structure, arrays = pickle.loads(pickle.dumps(pack_module(nn.Linear(2, 2))))
-    for array in arrays:
-        array.flags.writeable = False
-    module = unpack_module((structure, arrays))
+    packed = pickle.loads(pickle.dumps(pack_module(nn.Linear(2, 2))))
+    packed.weight.array.flags.writeable = False
+    module = unpack_module(packed)
     with torch.no_grad():
         module.weight.zero_()
-    assert any(array.any() for array in arrays)
+    assert packed.weight.array.any()

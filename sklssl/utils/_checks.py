@@ -1,0 +1,65 @@
+"""Checks of what scikit-learn's parameter constraints cannot say."""
+
+import warnings
+
+import numpy as np
+
+from sklssl.exceptions import CollapseWarning
+
+__all__ = [
+    "MIN_SCALED_SIDE",
+    "check_callbacks",
+    "check_scaled_sizes",
+    "check_square",
+    "warn_if_collapsed",
+]
+
+MIN_SCALED_SIDE = 4
+
+# Centred features this small against the uncentred ones are rounding, not information.
+_TOLERANCE = 1e-4
+
+
+def warn_if_collapsed(name, features):
+    """Warn when the rows of `features` (n, d) are all but equal."""
+    spread = np.linalg.norm(features - features.mean(axis=0))
+    if spread <= _TOLERANCE * np.linalg.norm(features):
+        warnings.warn(
+            f"{name}: the embedding collapsed, all images have (almost) the same features. Try a "
+            "smaller learning_rate, fewer max_epochs or another layer, and check that the images "
+            "in X differ.",
+            CollapseWarning,
+            stacklevel=2,
+        )
+
+
+def check_callbacks(estimator, callbacks):
+    """Refuse callbacks that cannot be called."""
+    for callback in callbacks or ():
+        if not callable(callback):
+            raise ValueError(
+                f"The 'callbacks' parameter of {type(estimator).__name__} must hold functions "
+                f"callback(embedder, row), called after each epoch. Got {callback!r}."
+            )
+
+
+def check_square(estimator, size):
+    """Refuse images of (height, width) `size` that a task cannot turn."""
+    height, width = size
+    if height != width:
+        raise ValueError(
+            f"{type(estimator).__name__} turns images and needs them square, but those in X have "
+            f"{height}x{width} pixels (height x width). Set image_size, for example "
+            f"image_size={min(size)}, to resize them."
+        )
+
+
+def check_scaled_sizes(estimator, full_size, sizes):
+    """Refuse a scale that leaves too little of the images; `sizes` gives (h, w) by scale."""
+    for scale, size in sizes.items():
+        if min(size) < MIN_SCALED_SIDE:
+            raise ValueError(
+                f"The 'scales' parameter of {type(estimator).__name__}: the scale {scale:g} "
+                f"leaves {min(size)} pixels of {min(full_size)}, but at least {MIN_SCALED_SIDE} a "
+                "side are needed. Leave it out, or set image_size."
+            )

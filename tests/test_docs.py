@@ -1,0 +1,41 @@
+"""The pages say what is true: their code runs, and every public name is in the API page."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import sklssl
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "docs/guide.md", "docs/methods.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_of_the_page_runs(page):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+    assert blocks
+    namespace = {}
+    exec(compile("\n".join(blocks), page, "exec"), namespace)
+    if page == "README.md":
+        assert namespace["accuracy"] > 0.85
+
+
+def test_the_example_of_the_readme_is_short():
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(block.strip().splitlines()) <= 10
+
+
+def test_every_public_name_is_in_the_api_page():
+    page = (ROOT / "docs/api.md").read_text().split()
+    for name in sklssl._HOMES:
+        assert name in page
+    for module in ("backbones", "datasets", "exceptions", "utils"):
+        for name in getattr(sklssl, module).__all__:
+            assert f"{module}.{name}" in page or name in page, f"{module}.{name}"
+
+
+def test_every_method_is_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    for name in sklssl.embedding.__all__ + sklssl.preprocessing.__all__:
+        assert f"`{name}" in text

@@ -21,7 +21,7 @@ def convnet(in_channels: int = 3, image_size: int = 32, width: int = 32) -> Back
         either case.
 
     width : int, default=32
-        Channels of the first stage; the others have 2, 4 and 4 times as many.
+        Channels of the first stage; the others have twice as many.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def convnet(in_channels: int = 3, image_size: int = 32, width: int = 32) -> Back
         With the stages block1 to block4.
     """
     strides = (1 if image_size < 16 else 2, 1, 2, 1)
-    widths = (in_channels, width, 2 * width, 4 * width, 4 * width)
+    widths = (in_channels, width, 2 * width, 2 * width, 2 * width)
     return Backbone(
         {
             f"block{i + 1}": conv_block(widths[i], widths[i + 1], stride=stride)

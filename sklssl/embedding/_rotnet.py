@@ -71,7 +71,7 @@ class RotNetEmbedder(BaseEmbedder):
         The stage whose maps become the features; "auto" is the middle one (the earlier of two),
         which probes best. Read at ``transform``: a change needs no new ``fit``.
 
-    pool_size : int, default=4
+    pool_size : int, default=3
         The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
         Read at ``transform``.
 
@@ -82,7 +82,7 @@ class RotNetEmbedder(BaseEmbedder):
         Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
         are padded with zeros.
 
-    max_epochs : int, default=20
+    max_epochs : int, default=30
         Passes over the images; 0 leaves the network untrained, the baseline to compare with.
 
     batch_size : int, default=32
@@ -190,10 +190,10 @@ class RotNetEmbedder(BaseEmbedder):
         backbone="convnet",
         *,
         layer="auto",
-        pool_size=4,
+        pool_size=3,
         image_shape=None,
         image_size=None,
-        max_epochs=20,
+        max_epochs=30,
         batch_size=32,
         learning_rate=0.1,
         lr_schedule="step",

@@ -30,7 +30,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         The rate at the start of each scale, or one for all. None takes those of the paper: 0.1,
         then 0.05, then 0.01. A smaller rate spares what was learned at the scale before.
 
-    max_epochs : int or sequence of int, default=16
+    max_epochs : int or sequence of int, default=24
         Passes over the images, for each scale or one number for all; 0 leaves the network
         untrained, the baseline to compare with.
 
@@ -42,7 +42,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         The stage whose maps become the features; "auto" is the middle one (the earlier of two),
         which probes best. Read at ``transform``: a change needs no new ``fit``.
 
-    pool_size : int, default=4
+    pool_size : int, default=3
         The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
         Read at ``transform``.
 
@@ -152,10 +152,10 @@ class ScaleNetEmbedder(BaseEmbedder):
         scales=(0.5, 1.0),
         *,
         learning_rates=None,
-        max_epochs=16,
+        max_epochs=24,
         backbone="convnet",
         layer="auto",
-        pool_size=4,
+        pool_size=3,
         image_shape=None,
         image_size=None,
         batch_size=32,

@@ -31,7 +31,7 @@ def bare_fit(X, backbone, batch_size, epochs):
     )
     targets = torch.arange(4).repeat_interleave(batch_size)
     for _ in range(epochs):
-        order = np.random.permutation(len(X))
+        order = torch.randperm(len(X)).numpy()
         for start in range(0, len(X), batch_size):
             batch = torch.from_numpy(X[order[start : start + batch_size]])
             images = batch.permute(0, 3, 1, 2).float().div_(255)

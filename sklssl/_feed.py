@@ -48,7 +48,9 @@ class ImageFeed:
     def __call__(self, images: np.ndarray) -> Tensor:
         """Turn (b, H, W, C) images into (b, C, h, w) floats in [0, 1], in channels-last layout."""
         low, high = self.value_range
-        x = torch.from_numpy(np.ascontiguousarray(images)).to(self.device, non_blocking=True)
+        # Copied only when it must be; torch warns of arrays that it could not write to.
+        images = np.require(images, requirements=["C", "W"])
+        x = torch.from_numpy(images).to(self.device, non_blocking=True)
         # (b, H, W, C) in memory is what torch calls (b, C, H, W) in channels-last: nothing moves.
         x = x.permute(0, 3, 1, 2).float().sub(low).div_((high - low) or 1.0)
         missing = max(MIN_SIDE - x.shape[3], 0), max(MIN_SIDE - x.shape[2], 0)

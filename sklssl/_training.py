@@ -102,7 +102,7 @@ class _PretextNet(NeuralNet):
         with autocast(images.device, self.precision):
             terms = self.module_(views, targets)
         terms["loss"].backward()
-        return {"y_pred": None, **{name: term.detach() for name, term in terms.items()}}
+        return {name: term.detach() for name, term in terms.items()}
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -114,9 +114,7 @@ class _PretextNet(NeuralNet):
         totals: dict[str, Tensor] = {}
         for batch in iterator:
             n = len(batch[1])
-            terms = step_fn(batch)
-            del terms["y_pred"]
-            for name, term in terms.items():
+            for name, term in step_fn(batch).items():
                 totals[name] = totals.get(name, 0) + term.float() * n
             self.notify("on_batch_end", batch=batch, training=training)
         for name, total in totals.items():

@@ -253,15 +253,18 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _unfitted(self):
         """Copy self without anything learned."""
-        fresh = copy.copy(self)
+        fresh = object.__new__(type(self))  # not copy.copy, which would pack the weights
         fresh.__dict__ = {k: v for k, v in vars(self).items() if not _is_learned(k)}
         return fresh
 
     def _continued(self):
-        """Copy self with its own weights and history to go on from."""
-        fresh = copy.copy(self)
-        fresh.pretext_ = copy.deepcopy(self.pretext_)
-        fresh.history_ = list(self.history_)
+        """Copy self with weights and history of its own to go on from."""
+        fresh = object.__new__(type(self))
+        fresh.__dict__ = {
+            **vars(self),
+            "pretext_": copy.deepcopy(self.pretext_),
+            "history_": list(self.history_),
+        }
         return fresh
 
     def _build(self, images):

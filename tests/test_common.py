@@ -80,6 +80,7 @@ def test_estimator(estimator, check):
     ],
     ids=lambda check: check.__name__,
 )
+@pytest.mark.filterwarnings("ignore:X (has|does not have) .*feature names:UserWarning")
 def test_checks_that_check_estimator_leaves_out(estimator, check):
     check(type(estimator).__name__, clone(estimator))
 

@@ -94,9 +94,29 @@ class MultiScaleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     estimator_ : embedder
         The fitted clone.
 
-    pretext_, history_, n_epochs_, layer_names_, image_shape_, value_range_, n_features_in_, \
-    feature_names_in_
-        Those of ``estimator_``. Each row of ``history_`` has its scale.
+    history_ : list of dict
+        A row an epoch, with its scale. This and the attributes below are those of ``estimator_``.
+
+    pretext_ : Pretext
+        The trained task, in evaluation mode; ``pretext_.encoder`` is the network.
+
+    n_epochs_ : int
+        The number of epochs trained.
+
+    layer_names_ : tuple of str
+        The stages that the estimator's `layer` can name.
+
+    image_shape_ : tuple of (H, W, C)
+        The shape of one image.
+
+    value_range_ : tuple of (float, float)
+        The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, when `X` had any that are strings.
 
     See Also
     --------

@@ -254,7 +254,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _unfitted(self):
         """Copy self without anything learned."""
         fresh = object.__new__(type(self))  # not copy.copy, which would pack the weights
-        fresh.__dict__ = {k: v for k, v in vars(self).items() if not _is_learned(k)}
+        learned = {name for name in vars(self) if name[-1] == "_" and name[0] != "_"}
+        fresh.__dict__ = {k: v for k, v in vars(self).items() if k not in learned}
         return fresh
 
     def _continued(self):
@@ -286,13 +287,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.history_ = []
 
     def _train(self, images, phases, lr_schedule, device, seed):
-        recipe = Recipe(
-            self.optimizer, self.weight_decay, lr_schedule, self.batch_size, self._precision
-        )
-        rng = (
-            torch.Generator().manual_seed(seed),
-            torch.Generator(device).manual_seed(seed),
-        )
+        decay, precision = self.weight_decay, self._precision
+        recipe = Recipe(self.optimizer, decay, lr_schedule, self.batch_size, precision)
+        rng = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
         self.pretext_.to(device)
         total = len(images) * sum(phase.max_epochs for phase in phases)
         name = type(self).__name__
@@ -402,7 +399,3 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         super().__setstate__(state)
         if self.__sklearn_is_fitted__():
             self.pretext_ = unpack_module(self.pretext_)
-
-
-def _is_learned(name):
-    return name.endswith("_") and not name.startswith("_")

@@ -1,6 +1,6 @@
 """What the default parameters give, beside raw pixels and the untrained network.
 
-    SKLSSL_DATA=... python benchmarks/accuracy.py [--seeds 3] [--data digits|cifar10-4k]
+    SKLSSL_DATA=... python benchmarks/accuracy.py [--seeds 0 1 2] [--data digits|cifar10-4k]
 
 Digits: 50 labels, ten draws. CIFAR-10: pretext on 4,000 random images, probe on their labels,
 10,000 test images. The epochs of ScaleNet are chosen so that both see as many pixels, which is
@@ -47,11 +47,11 @@ def run(data, seed, pool_sizes):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--data", help="one data set; both by default")
     parser.add_argument("--pool-sizes", type=int, nargs="*", help="the default one if not given")
     args = parser.parse_args()
-    for seed in range(args.seeds):
+    for seed in args.seeds:
         for data in data_sets(seed):
             if args.data in (None, data.name):
                 run(data, seed, args.pool_sizes)

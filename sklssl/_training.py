@@ -31,7 +31,7 @@ SCHEDULES: dict[str, Callable[[int], list[LRScheduler]]] = {
     "step": lambda epochs: [
         LRScheduler(
             torch.optim.lr_scheduler.MultiStepLR,
-            milestones=[round(share * epochs) for share in (0.3, 0.6, 0.8)],
+            milestones=[max(1, round(share * epochs)) for share in (0.3, 0.6, 0.8)],
             gamma=_CUT,
         )
     ],

@@ -34,6 +34,7 @@ from sklssl.utils._checks import (
     check_scaled_sizes,
     check_square,
     warn_if_collapsed,
+    warn_if_other_range,
 )
 from sklssl.utils._images import validate_images
 from sklssl.utils._module_state import pack_module, unpack_module
@@ -191,7 +192,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             The maps of `layer`, pooled and flattened. A row does not depend on its neighbours.
         """
         check_is_fitted(self)
-        return self._embed(validate_images(self, X, reset=False))
+        images = validate_images(self, X, reset=False)
+        warn_if_other_range(self, images)
+        return self._embed(images)
 
     def score(self, X, y=None):
         """Give the accuracy of the pretext task on `X`: higher is better, no labels needed.
@@ -219,8 +222,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 views = self.pretext_.views(feed(images[index]), rng, torch.from_numpy(index))
                 total += self.pretext_(*views)["accuracy"].item() * len(index)
         return total / len(images)
-
-    # What a method supplies ------------------------------------------------------------------
 
     def _make_pretext(self, backbone):
         raise NotImplementedError(f"{type(self).__name__} must define _make_pretext(backbone).")
@@ -321,8 +322,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             for callback in self.callbacks:
                 callback(self, row)
 
-    # Sizes, devices, layers ------------------------------------------------------------------
-
     @property
     def n_epochs_(self):
         """The number of epochs trained."""
@@ -356,8 +355,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     @property
     def _precision(self):
         return "float32" if self.precision == "auto" else self.precision
-
-    # Embedding -------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _evaluating(self):

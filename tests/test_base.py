@@ -143,6 +143,12 @@ def test_lr_schedule(X, schedule, expected):
     assert_allclose([row["learning_rate"] for row in embedder.history_], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("max_epochs", [1, 2, 3])
+def test_few_epochs_start_at_the_full_rate(X, max_epochs):
+    embedder = quick(max_epochs=max_epochs, learning_rate=0.1).fit(X[:8])
+    assert embedder.history_[0]["learning_rate"] == 0.1
+
+
 def test_plateau_cuts_the_rate_when_the_loss_stalls(X):
     # Too small a rate to learn by, but above what the scheduler ignores (1e-8).
     embedder = quick(
@@ -481,6 +487,19 @@ def test_other_images_at_transform(X, embedder, bad, message):
     for method in (embedder.transform, embedder.score):
         with pytest.raises(ValueError, match=message):
             method(bad)
+
+
+@pytest.mark.parametrize(("fit_scale", "scale"), [(1, 1 / 255), (1 / 255, 1)])
+def test_images_of_another_range_warn(X, fit_scale, scale):
+    embedder = quick().fit(X if fit_scale == 1 else X * fit_scale)
+    with pytest.warns(UserWarning, match="RotNetEmbedder was fitted on images with values from 0"):
+        embedder.transform(X * scale)
+
+
+def test_the_same_values_in_another_dtype_are_the_same_images(X):
+    embedder = quick().fit(X)
+    for dtype in (np.float64, np.int64):
+        assert_array_equal(embedder.transform(X.astype(dtype)), embedder.transform(X))
 
 
 @every_embedder

@@ -40,7 +40,7 @@ class Backbone(nn.Module):
     >>> backbone = make_backbone("convnet")
     >>> backbone.layer_names
     ('block1', 'block2', 'block3', 'block4')
-    >>> backbone(torch.zeros(2, 3, 32, 32)).shape == (2, backbone.n_features, 4, 4)
+    >>> backbone(torch.zeros(2, 3, 32, 32)).shape == (2, backbone.n_features, 8, 8)
     True
     """
 

@@ -12,6 +12,7 @@ __all__ = [
     "check_scaled_sizes",
     "check_square",
     "warn_if_collapsed",
+    "warn_if_other_range",
 ]
 
 MIN_SCALED_SIDE = 4
@@ -63,3 +64,19 @@ def check_scaled_sizes(estimator, full_size, sizes):
                 f"leaves {min(size)} pixels of {min(full_size)}, but at least {MIN_SCALED_SIDE} a "
                 "side are needed. Leave it out, or set image_size."
             )
+
+
+def warn_if_other_range(estimator, images):
+    """Warn of images that can hardly be of the range seen in fit: 0 to 1 against 0 to 255."""
+    low, high = estimator.value_range_
+    least, greatest = float(images.min()), float(images.max())
+    span = high - low
+    too_dark = images.dtype != np.uint8 and high == 255 and 0 < greatest <= 1
+    if too_dark or greatest > high + 10 * span or least < low - 10 * span:
+        warnings.warn(
+            f"{type(estimator).__name__} was fitted on images with values from {low:g} to "
+            f"{high:g}, but X has values from {least:g} to {greatest:g}. Give it images of the "
+            "range seen in fit.",
+            UserWarning,
+            stacklevel=3,
+        )

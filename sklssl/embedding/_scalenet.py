@@ -115,7 +115,7 @@ class ScaleNetEmbedder(BaseEmbedder):
     n_features_in_ : int
         H * W * C.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when `X` had any that are strings.
 
     See Also

@@ -32,7 +32,7 @@ class PseudoGrayscaler(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_
     n_features_in_ : int
         Number of values of one image seen in ``fit``.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when `X` had names that are all strings.
 
     See Also

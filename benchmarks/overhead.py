@@ -94,4 +94,3 @@ if __name__ == "__main__":
     args = parser.parse_args()
     run("convnet", 2048, 128, args.repeats)
     run("convnet", 2048, 32, args.repeats)
-    run("resnet18", 256, 128, args.repeats, epochs=1)

@@ -37,7 +37,14 @@ SETTINGS = {
     "stride 2 in block2": {"backbone": partial(strided, (2, 2, 2, 1), (32, 64, 64, 64))},
 }
 # On CIFAR-10 an epoch takes 30 times as long as on the digits.
-CIFAR_SETTINGS = {"untrained", "default", "batch 128", "no shift", "stride 2 in block2"}
+CIFAR_SETTINGS = {
+    "untrained",
+    "default",
+    "batch 128",
+    "rate 0.03",
+    "no shift",
+    "stride 2 in block2",
+}
 POOL_SIZES = (2, 3, 4)
 
 

@@ -119,7 +119,7 @@ def main(data=None, image_size=None, output="quickstart.png"):
         X, y, test_size=n_test, stratify=y, random_state=0
     )
     n_classes = len(np.unique(y))
-    per_class = [2, 5, 10, 20, 50]
+    per_class = [2, 5, 10, 20]
     print(f"{len(X_train)} images of {n_classes} classes, {5 * n_classes} labels, 5 draws\n")
     print(f"{'':18} {'accuracy':>17} {'features':>9} {'seconds':>8}")
     curves = {}

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["Backbone", "conv_block", "pool_map"]
+
+_Shapes = dict[str, tuple[int, int, int]]
+# Beside the networks, not in them, so that pickles and hashes know nothing of it.
+_SHAPES: WeakKeyDictionary[nn.Module, dict[tuple[int, int], _Shapes]] = WeakKeyDictionary()
+_LARGEST_SIDE = 1024
 
 
 class Backbone(nn.Module):
@@ -22,6 +28,18 @@ class Backbone(nn.Module):
 
     in_channels : int, default=3
         Channels of the images.
+
+    image_size : int, default=32
+        The side of the images it is built for.
+
+    torchvision_names : mapping of str to str, default=None
+        What weights are called in torchvision's network of the same kind: how a name starts here,
+        and how it starts there. Names that start otherwise are the same in both.
+
+    Attributes
+    ----------
+    only_side : int or None
+        The one side of (square) images that the network can take; None if it is not bound.
 
     Raises
     ------
@@ -46,21 +64,35 @@ class Backbone(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    only_side: int | None = None
 
-    def __init__(self, stages: Mapping[str, nn.Module], in_channels: int = 3) -> None:
+    def __init__(
+        self,
+        stages: Mapping[str, nn.Module],
+        in_channels: int = 3,
+        image_size: int = 32,
+        torchvision_names: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
         if not stages:
             raise ValueError("A backbone needs at least one named stage, but no stage was given.")
         self.stages = nn.Sequential(OrderedDict(stages))
         self.in_channels = in_channels
+        self.image_size = image_size
+        self.torchvision_names = dict(torchvision_names or {})
         self.register_buffer("mean", torch.zeros(1, in_channels, 1, 1))
         self.register_buffer("scale", torch.ones(1, in_channels, 1, 1))
-        self.widths = {name: shape[0] for name, shape in self.map_shapes((32, 32)).items()}
 
     @property
     def layer_names(self) -> tuple[str, ...]:
         """The names of the stages, from the image to the last map."""
         return tuple(name for name, _ in self.stages.named_children())
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """The number of channels of every stage's map."""
+        shapes = self.map_shapes((self.image_size, self.image_size))
+        return {name: shape[0] for name, shape in shapes.items()}
 
     @property
     def n_features(self) -> int:
@@ -74,29 +106,84 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor, layer: str | None = None) -> Tensor:
         """Give the map (b, D, h, w) of `layer`, by default of the last one."""
-        x = (images - self.mean) / self.scale
-        for name, stage in self.stages.named_children():
-            x = stage(x)
+        if layer is not None and layer not in self.layer_names:
+            raise ValueError(f"No layer {layer!r}; there are {list(self.layer_names)}.")
+        for name, x in self._walk(images):
             if name == layer:
-                break
+                return x
         return x
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
         """Give the maps of all stages in one pass."""
+        return dict(self._walk(images))
+
+    def _walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Run stage after stage, as far as the maps are asked for."""
         x = (images - self.mean) / self.scale
-        maps = {}
         for name, stage in self.stages.named_children():
-            maps[name] = x = stage(x)
-        return maps
+            x = stage(x)
+            yield name, x
 
     def map_shapes(self, size: tuple[int, int]) -> dict[str, tuple[int, int, int]]:
         """Give (D, h, w) of every stage's map for images of (height, width) `size`."""
-        training = self.training
-        self.eval()
-        with torch.no_grad():
-            maps = self.maps(self.mean.new_zeros(1, self.in_channels, *size))
-        self.train(training)
-        return {name: (x.shape[1], x.shape[2], x.shape[3]) for name, x in maps.items()}
+        known = _SHAPES.setdefault(self, {})
+        if size not in known:
+            training = self.training
+            self.eval()
+            try:
+                with torch.no_grad():
+                    maps = self.maps(self.mean.new_zeros(1, self.in_channels, *size))
+            finally:
+                self.train(training)
+            known[size] = {k: (x.shape[1], x.shape[2], x.shape[3]) for k, x in maps.items()}
+        return dict(known[size])
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Check that the network takes images of (height, width) `size`.
+
+        Raises
+        ------
+        ValueError
+            If it does not; says the smallest side that would do.
+        """
+        problem = self._problem(size)
+        if problem is None:
+            return
+        side, shown = self.smallest_side(), f"Images of {size[0]}x{size[1]} pixels"
+        if side is None:
+            raise ValueError(f"{shown} cannot pass through the network: {problem}") from problem
+        need = (
+            f"are not of the one size that it was built for, {side}x{side}"
+            if self.only_side
+            else f"are too small for it: the smallest square has a side of {side}"
+        )
+        raise ValueError(f"{shown} {need}.") from problem
+
+    def smallest_side(self) -> int | None:
+        """Find the smallest side of square images that the network takes; None if there is none."""
+        if self.only_side:
+            return self.only_side
+        side = 1
+        while self._problem((side, side)):
+            side *= 2
+            if side > _LARGEST_SIDE:
+                return None
+        too_small = side // 2
+        while side - too_small > 1:
+            middle = (side + too_small) // 2
+            if self._problem((middle, middle)):
+                too_small = middle
+            else:
+                side = middle
+        return side
+
+    def _problem(self, size: tuple[int, int]) -> Exception | None:
+        """Give the error of images of `size`, if there is one."""
+        try:
+            self.map_shapes(size)
+        except (AssertionError, RuntimeError, ValueError) as error:
+            return error
+        return None
 
 
 def pool_map(x: Tensor, pool_size: int = 1) -> Tensor:

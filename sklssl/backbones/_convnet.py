@@ -36,4 +36,5 @@ def convnet(in_channels: int = 3, image_size: int = 32, width: int = 32) -> Back
             for i, stride in enumerate(strides)
         },
         in_channels,
+        image_size,
     )

@@ -9,21 +9,28 @@ from typing import Any
 
 from torch import nn
 
+from sklssl.backbones._alexnet import alexnet
 from sklssl.backbones._base import Backbone
 from sklssl.backbones._convnet import convnet
 from sklssl.backbones._nin import nin
-from sklssl.backbones._resnet import resnet18, resnet50
+from sklssl.backbones._resnet import resnet8, resnet18, resnet20, resnet32, resnet50
+from sklssl.backbones._vgg import vgg11
 
 __all__ = ["list_backbones", "make_backbone"]
 
 _BACKBONES: dict[str, Callable[..., Backbone]] = {
+    "alexnet": alexnet,
     "convnet": convnet,
     "nin": nin,
     "nin3": partial(nin, n_blocks=3),
     "nin4": partial(nin, n_blocks=4),
     "nin5": partial(nin, n_blocks=5),
+    "resnet8": resnet8,
     "resnet18": resnet18,
+    "resnet20": resnet20,
+    "resnet32": resnet32,
     "resnet50": resnet50,
+    "vgg11": vgg11,
 }
 
 
@@ -89,7 +96,7 @@ def make_backbone(
     build = _BACKBONES[name] if isinstance(name, str) else name
     net = build(in_channels=in_channels, image_size=image_size)
     if isinstance(net, nn.Sequential):
-        return Backbone(dict(net.named_children()), in_channels)
+        return Backbone(dict(net.named_children()), in_channels, image_size)
     if not isinstance(net, Backbone):
         raise TypeError(
             f"The backbone {name!r} built {type(net).__name__}, but a sklssl Backbone or an "

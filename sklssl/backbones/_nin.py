@@ -46,7 +46,7 @@ def nin(in_channels: int = 3, image_size: int = 32, n_blocks: int = 4) -> Backbo
     }
     for i in range(3, n_blocks + 1):
         stages[f"block{i}"] = _block(192, (192, 192, 192), 3)
-    return Backbone(stages, in_channels)
+    return Backbone(stages, in_channels, image_size)
 
 
 def _block(n_in: int, widths: tuple[int, int, int], kernel_size: int) -> nn.Sequential:

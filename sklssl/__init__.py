@@ -10,10 +10,14 @@ _HOMES = {
     "HarrisCornerMasker": "preprocessing",
     "ImageResizer": "preprocessing",
     "MultiScaleEmbedder": "embedding",
+    "PatchRelEmbedder": "embedding",
+    "PatchRotEmbedder": "embedding",
     "Pretext": "base",
     "PseudoGrayscaler": "preprocessing",
     "RotNetEmbedder": "embedding",
+    "RotationDecouplingEmbedder": "embedding",
     "ScaleNetEmbedder": "embedding",
+    "SimCLREmbedder": "embedding",
     "show_versions": "utils._versions",
 }
 _SUBMODULES = (
@@ -22,6 +26,7 @@ _SUBMODULES = (
     "datasets",
     "embedding",
     "exceptions",
+    "losses",
     "preprocessing",
     "utils",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,19 +27,37 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 _CUT = 0.2  # the papers divide the rate by 5
-SCHEDULES: dict[str, Callable[[int], list[LRScheduler]]] = {
-    "constant": lambda epochs: [],
-    "step": lambda epochs: [
+_WARM_UP = 0.1  # of the steps: the contrastive papers warm up for 10 of 100 epochs
+
+
+def _cosine(step: int, n_steps: int) -> float:
+    """Give the share of the full rate: up in a line over the first tenth, then down to 0."""
+    warm = int(_WARM_UP * n_steps)
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / (n_steps - warm)))
+
+
+# Name -> what makes the callbacks of a training of so many epochs of so many steps.
+SCHEDULES: dict[str, Callable[[int, int], list[LRScheduler]]] = {
+    "constant": lambda epochs, steps: [],
+    "step": lambda epochs, steps: [
         LRScheduler(
             torch.optim.lr_scheduler.MultiStepLR,
+            # Never the first epoch: a single one trains at the full rate.
             milestones=[max(1, round(share * epochs)) for share in (0.3, 0.6, 0.8)],
             gamma=_CUT,
         )
     ],
-    "cosine": lambda epochs: [
-        LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=epochs)
+    "cosine": lambda epochs, steps: [
+        LRScheduler(
+            torch.optim.lr_scheduler.LambdaLR,
+            lr_lambda=partial(_cosine, n_steps=epochs * steps),
+            step_every="batch",
+            event_name=None,
+        )
     ],
-    "plateau": lambda epochs: [
+    "plateau": lambda epochs, steps: [
         LRScheduler(
             torch.optim.lr_scheduler.ReduceLROnPlateau, monitor="loss", factor=_CUT, patience=5
         )
@@ -79,7 +98,7 @@ class _Batches(torch.utils.data.IterableDataset):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(self.images), generator=self.rng).numpy()
         for index in np.array_split(order, len(self)):
-            yield self.feed(self.images[index]), torch.from_numpy(index)
+            yield self.feed(self.images[index]), torch.from_numpy(index).to(self.feed.device)
 
 
 class _PretextNet(NeuralNet):
@@ -149,15 +168,21 @@ class _Epochs(Callback):
         self.on_epoch({**row, "duration": time.perf_counter() - self.start_})
 
 
-def _embed_all(net: Any, batches: _Batches) -> Tensor:
-    """Give the features (n, d) of all training images in row order, for clustering methods."""
-    net.module_.eval()
+def _embed_all(
+    net: Any, batches: _Batches, encode: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """Give what `encode` makes (b, ...) of all training images, in row order.
+
+    By default that is the encoder's last map, averaged to (n, d).
+    """
+    pretext = net.module_.eval()
+    encode = encode or (lambda images: pretext.encoder(images).mean((2, 3)))
     parts = []
     with torch.no_grad(), autocast(batches.feed.device, net.precision):
         for start in range(0, len(batches.images), batches.batch_size):
             images = batches.feed(batches.images[start : start + batches.batch_size])
-            parts.append(net.module_.encoder(images).mean((2, 3)).float())
-    net.module_.train()
+            parts.append(encode(images).float())
+    pretext.train()
     return torch.cat(parts)
 
 
@@ -199,6 +224,7 @@ def train(
         Advanced by the images seen.
     """
     optimizer = recipe.optimizer
+    batches = _Batches(images, feed, recipe.batch_size, rng[0])
     net = _PretextNet(
         pretext,
         criterion=nn.Identity,
@@ -210,13 +236,12 @@ def train(
         callbacks=[
             _Advance(bar),
             _Epochs(phase, on_epoch),
-            *SCHEDULES[recipe.lr_schedule](phase.max_epochs),
+            *SCHEDULES[recipe.lr_schedule](phase.max_epochs, len(batches)),
         ],
         verbose=0,
         rng=rng[1],
         precision=recipe.precision,
     ).initialize()
-    batches = _Batches(images, feed, recipe.batch_size, rng[0])
     net.notify("on_train_begin", X=batches, y=None)
     # Not partial_fit, which swallows Ctrl-C.
     net.fit_loop(batches, epochs=phase.max_epochs)

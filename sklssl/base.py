@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import math
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,7 +12,6 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 from tqdm.auto import tqdm
 
 from sklssl._feed import (
@@ -24,6 +24,7 @@ from sklssl._feed import (
     image_statistics,
     resolve_device,
 )
+from sklssl._pretext import Pretext
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe, train
 from sklssl._weights import load_weights
 from sklssl.backbones import make_backbone, pool_map
@@ -45,64 +46,12 @@ __all__ = ["BaseEmbedder", "Pretext"]
 _COLLAPSE_SAMPLE = 256
 
 
-class Pretext(nn.Module):
-    """One self-supervised task: what the network sees and what it must answer.
-
-    It owns the backbone and whatever else learns or remembers (heads, a teacher, a queue), and
-    is built inside ``fit`` by :meth:`BaseEmbedder._make_pretext`.
-
-    Parameters
-    ----------
-    backbone : Backbone
-        The network whose features are wanted.
-    """
-
-    def __init__(self, backbone):
-        super().__init__()
-        self.backbone = backbone
-
-    @property
-    def encoder(self):
-        """The module whose maps ``transform`` pools: the backbone, unless a task says else."""
-        return self.backbone
-
-    def views(self, images, rng, index):
-        """Make what the network sees, and the answer it must give.
-
-        Parameters
-        ----------
-        images : tensor of shape (b, C, H, W)
-            Floats in [0, 1].
-
-        rng : torch.Generator
-            The source of all randomness, on the device of the images.
-
-        index : tensor of shape (b,)
-            The row numbers of the images in X.
-
-        Returns
-        -------
-        views, targets
-            Handed to ``forward`` as they are.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define views(images, rng, index).")
-
-    def forward(self, views, targets):
-        """Give named scalar terms: ``"loss"`` is minimised, the rest is recorded."""
-        raise NotImplementedError(f"{type(self).__name__} must define forward(views, targets).")
-
-    def before_epoch(self, embed, rng):
-        """Prepare an epoch; ``embed()`` gives the features (n, d) of all images. Nothing here."""
-
-    def after_step(self, progress):
-        """Follow up a step; `progress` of the training is done, in (0, 1]. Nothing here."""
-
-
 class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 
-    A method extends it by an ``__init__`` that spells out and stores every parameter, its own
-    ``_parameter_constraints`` beside these, and ``_make_pretext(backbone)``.
+    A method extends it by ``_make_pretext(backbone)``. One with parameters of its own adds an
+    ``__init__`` that spells out all of them, and their ``_parameter_constraints`` beside these.
+    The parameters below are shared by all methods; :class:`sklssl.RotNetEmbedder` describes them.
     """
 
     _parameter_constraints = {
@@ -117,7 +66,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "lr_schedule": [StrOptions(set(SCHEDULES))],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "init_weights": [HasMethods(["fit", "transform"]), None],
+        "init_weights": [str, os.PathLike, HasMethods(["fit", "transform"]), None],
         "warm_start": ["boolean"],
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
@@ -128,6 +77,47 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # Whether the task needs images as high as wide.
     _square_only = False
+
+    def __init__(
+        self,
+        backbone="convnet",
+        *,
+        layer="auto",
+        pool_size=3,
+        image_shape=None,
+        image_size=None,
+        max_epochs=30,
+        batch_size=32,
+        learning_rate=0.1,
+        lr_schedule="step",
+        optimizer="sgd",
+        weight_decay=5e-4,
+        init_weights=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.layer = layer
+        self.pool_size = pool_size
+        self.image_shape = image_shape
+        self.image_size = image_size
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.init_weights = init_weights
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -197,7 +187,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self._embed(images)
 
     def score(self, X, y=None):
-        """Give the accuracy of the pretext task on `X`: higher is better, no labels needed.
+        """Tell how well the pretext task is solved on `X`: higher is better, no labels needed.
 
         Parameters
         ----------
@@ -209,8 +199,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
         Returns
         -------
-        accuracy : float
-            In [0, 1]; random views are drawn from a fixed seed.
+        score : float
+            The accuracy of the task in [0, 1], or minus the loss of a task that has none; random
+            views are drawn from a fixed seed.
         """
         check_is_fitted(self)
         images = validate_images(self, X, reset=False, min_samples=2)
@@ -219,12 +210,20 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             rng = torch.Generator(feed.device).manual_seed(0)
             n_batches = count_batches(len(images), self.batch_size)
             for index in np.array_split(np.arange(len(images)), n_batches):
-                views = self.pretext_.views(feed(images[index]), rng, torch.from_numpy(index))
-                total += self.pretext_(*views)["accuracy"].item() * len(index)
+                rows = torch.from_numpy(index).to(feed.device)
+                views = self.pretext_.views(feed(images[index]), rng, rows)
+                terms = self.pretext_(*views)
+                score = terms["accuracy"] if "accuracy" in terms else -terms["loss"]
+                total += score.item() * len(index)
         return total / len(images)
 
     def _make_pretext(self, backbone):
         raise NotImplementedError(f"{type(self).__name__} must define _make_pretext(backbone).")
+
+    def _check_size(self, size):
+        """Refuse images of (height, width) `size` that the task cannot work with."""
+        if self._square_only:
+            check_square(self, size)
 
     def _phases(self):
         """Give the stretches of training; a method of several scales gives several."""
@@ -236,10 +235,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         fresh = self._continued() if continued else self._unfitted()
         images = validate_images(fresh, X, reset=not continued, min_samples=2)
         check_callbacks(self, self.callbacks)
-        if self._square_only:
-            check_square(self, fresh._full_size())
         sizes = {phase.scale: fresh._scaled(phase.scale) for phase in phases}
         check_scaled_sizes(caller or self, fresh._full_size(), sizes)
+        for size in (fresh._full_size(), *sizes.values()):
+            fresh._check_size(size)
         device = resolve_device(self.device, owner=self)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
@@ -247,6 +246,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             if not continued:
                 fresh._build(images)
             fresh._resolve_layer(fresh.pretext_)
+            fresh.pretext_.before_fit(len(images))
             fresh._train(images, phases, lr_schedule or self.lr_schedule, device, seed)
             warn_if_collapsed(type(self).__name__, fresh._embed(images[:_COLLAPSE_SAMPLE]))
         self.__dict__ = fresh.__dict__

@@ -12,11 +12,16 @@ from sklssl._augment import draw_shifts, shift
 from sklssl.backbones import pool_map
 from sklssl.base import BaseEmbedder, Pretext
 
-__all__ = ["RotNetEmbedder", "RotationPretext", "rotate_four_ways"]
+__all__ = ["RotNetEmbedder", "RotationPretext", "rotate_four_ways", "shift_randomly"]
 
 # Of the side: the authors' code crops 32-pixel images at random after padding them by 4. Without
 # it a small data set is learned by heart (benchmarks/defaults.py).
 _MAX_SHIFT = 0.125
+
+
+def shift_randomly(images, rng):
+    """Shift each image (b, C, H, W) by up to an eighth of its sides."""
+    return shift(images, draw_shifts(len(images), images.shape[2:], _MAX_SHIFT, rng))
 
 
 def rotate_four_ways(images):
@@ -44,8 +49,7 @@ class RotationPretext(Pretext):
 
     def views(self, images, rng, index):
         if self.training:
-            shifts = draw_shifts(len(images), images.shape[2:], _MAX_SHIFT, rng)
-            images = shift(images, shifts)
+            images = shift_randomly(images, rng)
         return rotate_four_ways(images)
 
     def forward(self, views, targets):
@@ -64,8 +68,9 @@ class RotNetEmbedder(BaseEmbedder):
     Parameters
     ----------
     backbone : str or callable, default="convnet"
-        The network: a name of :func:`sklssl.backbones.list_backbones`, or a class, function or
-        partial called with ``in_channels`` and ``image_size``.
+        The network: a name of :func:`sklssl.backbones.list_backbones` or of a classification
+        model of torchvision, or a class, function or partial called with ``in_channels`` and
+        ``image_size``.
 
     layer : str, default="auto"
         The stage whose maps become the features; "auto" is the middle one (the earlier of two),
@@ -93,7 +98,7 @@ class RotNetEmbedder(BaseEmbedder):
 
     lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
         "step" divides the rate by 5 at 30, 60 and 80 % of the epochs, "plateau" when the loss
-        has not fallen for 5 epochs; "cosine" lets it fall to 0.
+        has not fallen for 5 epochs; "cosine" lets it rise over the first tenth and fall to 0.
 
     optimizer : {"sgd", "adam", "adamw"} or callable, default="sgd"
         "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
@@ -101,9 +106,11 @@ class RotNetEmbedder(BaseEmbedder):
     weight_decay : float, default=5e-4
         The L2 penalty on all weights.
 
-    init_weights : fitted embedder, default=None
-        Where the network's first weights come from, as far as the two networks match. Wrap it
-        in :class:`sklearn.frozen.FrozenEstimator` where the estimator is cloned, as in a search.
+    init_weights : fitted embedder, str or path, default=None
+        Where the network's first weights come from, as far as they fit: an embedder of any
+        method, the name of torchvision's weights such as "ResNet18_Weights.IMAGENET1K_V1", a
+        safetensors file or a file of a state dict (never unpickled). Wrap an embedder in
+        :class:`sklearn.frozen.FrozenEstimator` where this one is cloned, as in a search.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last ``fit``.
@@ -184,47 +191,6 @@ class RotNetEmbedder(BaseEmbedder):
     """
 
     _square_only = True
-
-    def __init__(
-        self,
-        backbone="convnet",
-        *,
-        layer="auto",
-        pool_size=3,
-        image_shape=None,
-        image_size=None,
-        max_epochs=30,
-        batch_size=32,
-        learning_rate=0.1,
-        lr_schedule="step",
-        optimizer="sgd",
-        weight_decay=5e-4,
-        init_weights=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        callbacks=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.backbone = backbone
-        self.layer = layer
-        self.pool_size = pool_size
-        self.image_shape = image_shape
-        self.image_size = image_size
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.init_weights = init_weights
-        self.warm_start = warm_start
-        self.device = device
-        self.precision = precision
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _make_pretext(self, backbone):
         return RotationPretext(backbone)

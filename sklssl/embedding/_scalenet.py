@@ -35,8 +35,9 @@ class ScaleNetEmbedder(BaseEmbedder):
         untrained, the baseline to compare with.
 
     backbone : str or callable, default="convnet"
-        The network: a name of :func:`sklssl.backbones.list_backbones`, or a class, function or
-        partial called with ``in_channels`` and ``image_size``.
+        The network: a name of :func:`sklssl.backbones.list_backbones` or of a classification
+        model of torchvision, or a class, function or partial called with ``in_channels`` and
+        ``image_size``.
 
     layer : str, default="auto"
         The stage whose maps become the features; "auto" is the middle one (the earlier of two),
@@ -58,7 +59,8 @@ class ScaleNetEmbedder(BaseEmbedder):
 
     lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
         How the rate falls within each scale. "step" divides it by 5 at 30, 60 and 80 % of the
-        epochs, "plateau" when the loss has not fallen for 5 epochs; "cosine" lets it fall to 0.
+        epochs, "plateau" when the loss has not fallen for 5 epochs; "cosine" lets it
+        rise over the first tenth and fall to 0.
 
     optimizer : {"sgd", "adam", "adamw"} or callable, default="sgd"
         "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
@@ -66,9 +68,11 @@ class ScaleNetEmbedder(BaseEmbedder):
     weight_decay : float, default=5e-4
         The L2 penalty on all weights.
 
-    init_weights : fitted embedder, default=None
-        Where the network's first weights come from, as far as the two networks match. Wrap it
-        in :class:`sklearn.frozen.FrozenEstimator` where the estimator is cloned, as in a search.
+    init_weights : fitted embedder, str or path, default=None
+        Where the network's first weights come from, as far as they fit: an embedder of any
+        method, the name of torchvision's weights such as "ResNet18_Weights.IMAGENET1K_V1", a
+        safetensors file or a file of a state dict (never unpickled). Wrap an embedder in
+        :class:`sklearn.frozen.FrozenEstimator` where this one is cloned, as in a search.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last ``fit``.

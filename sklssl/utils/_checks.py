@@ -1,6 +1,7 @@
 """Checks of what scikit-learn's parameter constraints cannot say."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from sklssl.exceptions import CollapseWarning
 __all__ = [
     "MIN_SCALED_SIDE",
     "check_callbacks",
+    "check_interval",
     "check_scaled_sizes",
     "check_square",
     "warn_if_collapsed",
@@ -42,6 +44,18 @@ def check_callbacks(estimator, callbacks):
                 f"The 'callbacks' parameter of {type(estimator).__name__} must hold functions "
                 f"callback(embedder, row), called after each epoch. Got {callback!r}."
             )
+
+
+def check_interval(estimator, name, interval):
+    """Give the (low, high) of the parameter `name`; refuse what is no part of (0, 1]."""
+    if len(interval) != 2 or not (
+        all(isinstance(end, Real) for end in interval) and 0 < interval[0] <= interval[1] <= 1
+    ):
+        raise ValueError(
+            f"The '{name}' parameter of {type(estimator).__name__} must be two numbers (low, high) "
+            f"with 0 < low <= high <= 1. Got {interval!r}."
+        )
+    return tuple(map(float, interval))
 
 
 def check_square(estimator, size):

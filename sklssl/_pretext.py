@@ -1,0 +1,72 @@
+"""What a method is: the task that a network learns by."""
+
+from torch import nn
+
+__all__ = ["Pretext"]
+
+
+class Pretext(nn.Module):
+    """One self-supervised task: what the network sees and what it must answer.
+
+    It owns the backbone and whatever else learns or remembers (heads, a teacher, a queue), and
+    is built inside ``fit`` by :meth:`BaseEmbedder._make_pretext`.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network whose features are wanted.
+    """
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    @property
+    def encoder(self):
+        """The module whose maps ``transform`` pools: the backbone, unless a task says else."""
+        return self.backbone
+
+    def views(self, images, rng, index):
+        """Make what the network sees, and the answer it must give.
+
+        Parameters
+        ----------
+        images : tensor of shape (b, C, H, W)
+            Floats in [0, 1].
+
+        rng : torch.Generator
+            The source of all randomness, on the device of the images.
+
+        index : tensor of shape (b,)
+            The row numbers of the images in X.
+
+        Returns
+        -------
+        views, targets
+            Handed to ``forward`` as they are.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define views(images, rng, index).")
+
+    def forward(self, views, targets):
+        """Give named scalar terms: ``"loss"`` is minimised, the rest is recorded.
+
+        A term named ``"accuracy"``, if there is one, is what ``score`` returns.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define forward(views, targets).")
+
+    def before_fit(self, n_images):
+        """Prepare for training on `n_images` rows, or refuse them by a ValueError. Nothing here.
+
+        Called once by each ``fit`` and ``partial_fit``, on the CPU: the place to make what
+        remembers something of every row.
+        """
+
+    def before_epoch(self, embed, rng):
+        """Prepare an epoch. Nothing here.
+
+        ``embed()`` gives the features (n, d) of all training images in row order, in evaluation
+        mode; ``embed(encode)`` what a function of images (b, C, H, W) gives for them.
+        """
+
+    def after_step(self, progress):
+        """Follow up a step; `progress` of the training is done, in (0, 1]. Nothing here."""

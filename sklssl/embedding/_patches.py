@@ -1,0 +1,64 @@
+"""Views of an image with its own small copy pasted into it."""
+
+import torch
+import torch.nn.functional as F
+
+from sklssl.embedding._rotnet import rotate_four_ways
+
+__all__ = ["check_patch_side", "draw_places", "paste", "patch_side", "rotate_and_patch"]
+
+
+def patch_side(side, patch_ratio):
+    """Give the side in pixels of the patch in an image of `side` pixels."""
+    return round(patch_ratio * side)
+
+
+def draw_places(n_images, side, patch_side, rng):
+    """Draw where patches go: (n_images, 2) rows and columns of their upper left pixels."""
+    high = side - patch_side + 1
+    return torch.randint(0, high, (n_images, 2), generator=rng, device=rng.device)
+
+
+def paste(images, patches, places):
+    """Copy images (b, C, s, s) with patches (b, C, p, p) pasted at places (b, 2)."""
+    span = torch.arange(patches.shape[2], device=images.device)
+    rows, columns = places[:, :1] + span, places[:, 1:] + span
+    batch = torch.arange(len(images), device=images.device)
+    # With the channels last, as they lie in memory.
+    out = images.permute(0, 2, 3, 1).clone()
+    out[batch[:, None, None], rows[:, :, None], columns[:, None, :]] = patches.permute(0, 2, 3, 1)
+    return out.permute(0, 3, 1, 2)
+
+
+def rotate_and_patch(images, side, places):
+    """Make the eight views of each image (b, C, s, s): turned, and with a turned patch.
+
+    Returns
+    -------
+    views : tensor of shape (8 * b, C, s, s)
+        The four rotations of all images (see :func:`rotate_four_ways`), then the upright images
+        with each rotation pasted at `places`, shrunken to `side` pixels.
+
+    targets : tensor of shape (8 * b,)
+        The number of quarter turns; 4 more for a patch.
+    """
+    turned, targets = rotate_four_ways(images)
+    # Bilinear reads the four nearest pixels: shrinking by more than 2 would skip some.
+    antialias = 2 * side < images.shape[2]
+    patches = F.interpolate(turned, (side, side), mode="bilinear", antialias=antialias)
+    patched = paste(images.repeat(4, 1, 1, 1), patches, places.repeat(4, 1))
+    views = torch.cat([turned, patched]).contiguous(memory_format=torch.channels_last)
+    return views, torch.cat([targets, targets + 4])
+
+
+def check_patch_side(estimator, side):
+    """Refuse a patch without a pixel, or one as large as the image of `side` pixels."""
+    patch = patch_side(side, estimator.patch_ratio)
+    if not 0 < patch < side:
+        came = "leaves no pixel" if patch == 0 else "fills the image"
+        raise ValueError(
+            f"The 'patch_ratio' parameter of {type(estimator).__name__}: "
+            f"{estimator.patch_ratio!r} of {side} pixels {came}. The patch must have at least 1 "
+            f"and at most {side - 1} pixels a side: give a ratio between {0.5 / side:.2g} and "
+            f"{1 - 0.5 / side:.2g}."
+        )

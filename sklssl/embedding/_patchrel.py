@@ -1,0 +1,222 @@
+"""Patch RelNet: recognise a rotation from the turned image and a turned patch together.
+
+Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Feature. 2021.
+"""
+
+from numbers import Real
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sklssl.backbones import pool_map
+from sklssl.base import BaseEmbedder
+from sklssl.embedding._patches import check_patch_side
+from sklssl.embedding._patchrot import PatchRotationPretext
+from sklssl.utils._sklearn_compat import Interval
+
+__all__ = ["PatchRelEmbedder"]
+
+
+class PatchRelationPretext(PatchRotationPretext):
+    """Classify pairs of a turned image and an image with a patch turned alike."""
+
+    def __init__(self, backbone, patch_ratio):
+        super().__init__(backbone, patch_ratio)
+        self.head = nn.Linear(2 * self.head.in_features, 4)
+
+    def forward(self, views, targets):
+        turned, patched = self.output(pool_map(self.backbone(views))).chunk(2)
+        logits = self.head(torch.cat([turned, patched], dim=1)).float()
+        targets = targets[: len(turned)]
+        accuracy = (logits.argmax(dim=1) == targets).float().mean()
+        return {"loss": F.cross_entropy(logits, targets), "accuracy": accuracy}
+
+
+class PatchRelEmbedder(BaseEmbedder):
+    """Embed images by predicting a rotation from an image and a patch that share it.
+
+    Each image is shown turned, and beside it upright with its own small copy, turned alike, pasted
+    at a random place. The network sees both and says how they were turned, in one of four ways.
+
+    Parameters
+    ----------
+    backbone : str or callable, default="convnet"
+        The network: a name of :func:`sklssl.backbones.list_backbones` or of a classification
+        model of torchvision, or a class, function or partial called with ``in_channels`` and
+        ``image_size``.
+
+    patch_ratio : float, default=0.4
+        Side of the pasted image as a share of the side of the image, between 0 and 1.
+
+    layer : str, default="auto"
+        The stage whose maps become the features; "auto" is the middle one (the earlier of two),
+        which probes best. Read at ``transform``: a change needs no new ``fit``.
+
+    pool_size : int, default=3
+        The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
+        Read at ``transform``.
+
+    image_shape : tuple of (H, W) or (H, W, C), default=None
+        How rows fold into images. None takes the smallest square that holds a row.
+
+    image_size : int, default=None
+        Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
+        are padded with zeros.
+
+    max_epochs : int, default=15
+        Passes over the images; 0 leaves the network untrained, the baseline to compare with.
+
+    batch_size : int, default=32
+        Images a step; each gives four pairs of views.
+
+    learning_rate : float, default=0.1
+        The rate at the start.
+
+    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
+        "step" divides the rate by 5 at 30, 60 and 80 % of the epochs, "plateau" when the loss
+        has not fallen for 5 epochs; "cosine" lets it rise over the first tenth and fall to 0.
+
+    optimizer : {"sgd", "adam", "adamw"} or callable, default="sgd"
+        "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
+
+    weight_decay : float, default=5e-4
+        The L2 penalty on all weights.
+
+    init_weights : fitted embedder, str or path, default=None
+        Where the network's first weights come from, as far as they fit: an embedder of any
+        method, the name of torchvision's weights such as "ResNet18_Weights.IMAGENET1K_V1", a
+        safetensors file or a file of a state dict (never unpickled). Wrap an embedder in
+        :class:`sklearn.frozen.FrozenEstimator` where this one is cloned, as in a search.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last ``fit``.
+
+    device : str, default="auto"
+        A torch device; "auto" is the first CUDA device, or else the CPU.
+
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        The arithmetic of the network; losses are float32 always. "auto" is float32.
+
+    callbacks : list of callable, default=None
+        Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it
+        is by then, able to transform, and the row of ``history_``, which it may extend. Raising
+        :class:`sklssl.exceptions.StopTraining` ends the training.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, order and views. The same int on the same machine with the same number of
+        threads gives the same bytes.
+
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    pretext_ : Pretext
+        The trained task, in evaluation mode; ``pretext_.encoder`` is the network.
+
+    history_ : list of dict
+        A row an epoch: epoch, scale, learning_rate, loss, accuracy (of the pretext task) and
+        duration in seconds.
+
+    n_epochs_ : int
+        The number of epochs trained.
+
+    layer_names_ : tuple of str
+        The stages that `layer` can name.
+
+    image_shape_ : tuple of (H, W, C)
+        The shape of one image.
+
+    value_range_ : tuple of (float, float)
+        The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when `X` had any that are strings.
+
+    See Also
+    --------
+    PatchRotEmbedder : The same images one by one, in eight classes.
+    RotNetEmbedder : The four rotations alone.
+
+    Notes
+    -----
+    The images must be square; set `image_size` otherwise. While training they are shifted at
+    random by up to an eighth of the side, as in :class:`RotNetEmbedder`. The paper's networks are
+    ``backbone="resnet8"`` and ``"resnet32"``, whose last stage has 64 channels; to others a
+    linear layer adds the 64 outputs, which classify but are no features of ``transform``.
+
+    References
+    ----------
+    Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Feature. 2021.
+
+    Examples
+    --------
+    >>> from sklssl import PatchRelEmbedder
+    >>> from sklssl.datasets import load_digit_images
+    >>> X, _ = load_digit_images(return_X_y=True)
+    >>> embedder = PatchRelEmbedder(max_epochs=2, random_state=0).fit(X[:200])
+    >>> embedder.score(X[200:400]) > 1 / 4
+    True
+    """
+
+    _square_only = True
+    _parameter_constraints = {
+        **BaseEmbedder._parameter_constraints,
+        "patch_ratio": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        backbone="convnet",
+        *,
+        patch_ratio=0.4,
+        layer="auto",
+        pool_size=3,
+        image_shape=None,
+        image_size=None,
+        max_epochs=15,
+        batch_size=32,
+        learning_rate=0.1,
+        lr_schedule="step",
+        optimizer="sgd",
+        weight_decay=5e-4,
+        init_weights=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            backbone,
+            layer=layer,
+            pool_size=pool_size,
+            image_shape=image_shape,
+            image_size=image_size,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            lr_schedule=lr_schedule,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            init_weights=init_weights,
+            warm_start=warm_start,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.patch_ratio = patch_ratio
+
+    def _check_size(self, size):
+        super()._check_size(size)
+        check_patch_side(self, size[0])
+
+    def _make_pretext(self, backbone):
+        return PatchRelationPretext(backbone, self.patch_ratio)

@@ -1,0 +1,54 @@
+"""How upright rotated images look, by learning from positive and unlabelled examples."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+__all__ = ["estimate_pu_weights"]
+
+_ROUNDS = 3
+_POWER = 2  # the base paper's gamma
+_MAX_IMAGES = 10_000  # that the classifier learns from
+
+
+def estimate_pu_weights(features):
+    """Weigh the four rotations of images: the less, the more a rotated one looks upright.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, 4, d)
+        Of the images as they came and turned by 90, 180 and 270 degrees.
+
+    Returns
+    -------
+    weights : ndarray of shape (4, n), float32
+        1 for the images as they came, 1 - p**2 for a rotated one that looks upright with
+        probability p.
+
+    Notes
+    -----
+    The images as they came are positive examples, the rotated ones unlabelled: most are negative,
+    but for those that look the same from several sides. A logistic regression takes all of them
+    for negative, then in each further round as far as the last one found them so.
+
+    References
+    ----------
+    Feng, Xu, Tao. Self-Supervised Representation Learning by Rotation Feature Decoupling.
+    CVPR 2019.
+
+    Yang, Liu, Yang. Positive Unlabeled Learning via Wrapper-Based Adaptive Sampling. IJCAI 2017.
+    """
+    learned = features[:_MAX_IMAGES]
+    rows = learned.reshape(-1, features.shape[2])
+    is_upright = np.tile([True, False, False, False], len(learned))
+    share = np.where(is_upright, 1.0, 1 / 3)  # three unlabelled examples to a positive one
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    weights = share
+    for _ in range(_ROUNDS):
+        model.fit(rows, is_upright, logisticregression__sample_weight=weights)
+        weights = np.where(is_upright, 1.0, share * model.predict_proba(rows)[:, 0])
+    upright = model.predict_proba(features.reshape(-1, features.shape[2]))[:, 1]
+    weights = 1 - upright.reshape(-1, 4) ** _POWER
+    weights[:, 0] = 1
+    return weights.T.astype(np.float32)

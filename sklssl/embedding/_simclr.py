@@ -1,0 +1,261 @@
+"""SimCLR: know two views of one image among the views of others.
+
+Chen, Kornblith, Norouzi, Hinton. A Simple Framework for Contrastive Learning of Visual
+Representations. ICML 2020.
+"""
+
+from numbers import Integral, Real
+
+import torch
+from torch import nn
+
+from sklssl._augment import RandomViews
+from sklssl.backbones import pool_map
+from sklssl.base import BaseEmbedder, Pretext
+from sklssl.losses import contrastive_accuracy, nt_xent
+from sklssl.utils._checks import check_interval
+from sklssl.utils._sklearn_compat import Interval
+
+__all__ = ["SimCLREmbedder"]
+
+
+class ContrastivePretext(Pretext):
+    """Bring the projections of two random views of an image together, and others apart."""
+
+    def __init__(self, backbone, random_views, temperature, projection_dim):
+        super().__init__(backbone)
+        width = backbone.n_features
+        self.head = nn.Sequential(
+            nn.Linear(width, width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.ReLU(inplace=True),
+            nn.Linear(width, projection_dim),
+        )
+        self.random_views = random_views
+        self.temperature = temperature
+
+    def views(self, images, rng, index):
+        return torch.cat([self.random_views(images, rng) for _ in range(2)]), None
+
+    def forward(self, views, targets):
+        # Both views in one pass, as in the authors' code: batch-norm sees all of them.
+        z1, z2 = self.head(pool_map(self.backbone(views))).chunk(2)
+        loss = nt_xent(z1, z2, self.temperature)
+        return {"loss": loss, "accuracy": contrastive_accuracy(z1.detach(), z2.detach())}
+
+
+class SimCLREmbedder(BaseEmbedder):
+    """Embed images by what a network learns from knowing two views of one image.
+
+    Two random crops of every image, with colours changed, must be more alike to the network than
+    to the views of the other images of the batch. What survives crops and colours is what the
+    image shows. It suits images that a crop or another light leaves what they are; it wants many
+    epochs and large batches.
+
+    Parameters
+    ----------
+    backbone : str or callable, default="convnet"
+        The network: a name of :func:`sklssl.backbones.list_backbones` or of a classification
+        model of torchvision, or a class, function or partial called with ``in_channels`` and
+        ``image_size``.
+
+    temperature : float, default=0.5
+        Divides the similarities: the smaller, the more the nearest other images count.
+
+    projection_dim : int, default=128
+        Outputs of the projection head.
+
+    crop_scale : tuple of (float, float), default=(0.2, 1.0)
+        The least and the greatest share of an image's area that a view shows.
+
+    jitter_strength : float, default=0.5
+        Strength of the changes of brightness, contrast, saturation and hue; 0 for none. Where
+        colour tells the images apart, lower it.
+
+    horizontal_flip : bool, default=True
+        Whether half of the views are mirrored. Not for images of writing.
+
+    layer : str, default="auto"
+        The stage whose maps become the features; "auto" is the middle one (the earlier of two),
+        which probes best. Read at ``transform``: a change needs no new ``fit``.
+
+    pool_size : int, default=3
+        The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
+        Read at ``transform``.
+
+    image_shape : tuple of (H, W) or (H, W, C), default=None
+        How rows fold into images. None takes the smallest square that holds a row.
+
+    image_size : int, default=None
+        Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
+        are padded with zeros.
+
+    max_epochs : int, default=60
+        Passes over the images; 0 leaves the network untrained, the baseline to compare with.
+
+    batch_size : int, default=128
+        Images a step; each is told from the 2 * (`batch_size` - 1) other views. The similarities
+        of a batch take 16 * `batch_size` ** 2 bytes: 4 MB for 512, 1 GB for 8,192.
+
+    learning_rate : float, default=1e-3
+        The rate at the start.
+
+    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="cosine"
+        "step" divides the rate by 5 at 30, 60 and 80 % of the epochs, "plateau" when the loss
+        has not fallen for 5 epochs; "cosine" lets it rise over the first tenth and fall to 0.
+
+    optimizer : {"sgd", "adam", "adamw"} or callable, default="adam"
+        "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
+
+    weight_decay : float, default=1e-6
+        The L2 penalty on all weights.
+
+    init_weights : fitted embedder, str or path, default=None
+        Where the network's first weights come from, as far as they fit: an embedder of any
+        method, the name of torchvision's weights such as "ResNet18_Weights.IMAGENET1K_V1", a
+        safetensors file or a file of a state dict (never unpickled). Wrap an embedder in
+        :class:`sklearn.frozen.FrozenEstimator` where this one is cloned, as in a search.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last ``fit``.
+
+    device : str, default="auto"
+        A torch device; "auto" is the first CUDA device, or else the CPU.
+
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        The arithmetic of the network; losses are float32 always. "auto" is float32.
+
+    callbacks : list of callable, default=None
+        Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it
+        is by then, able to transform, and the row of ``history_``, which it may extend. Raising
+        :class:`sklssl.exceptions.StopTraining` ends the training.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, order and views. The same int on the same machine with the same number of
+        threads gives the same bytes.
+
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    pretext_ : Pretext
+        The trained task, in evaluation mode; ``pretext_.encoder`` is the network.
+
+    history_ : list of dict
+        A row an epoch: epoch, scale, learning_rate, loss, accuracy (share of the
+        views whose nearest other view in the batch is their partner) and
+        duration in seconds.
+
+    n_epochs_ : int
+        The number of epochs trained.
+
+    layer_names_ : tuple of str
+        The stages that `layer` can name.
+
+    image_shape_ : tuple of (H, W, C)
+        The shape of one image.
+
+    value_range_ : tuple of (float, float)
+        The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when `X` had any that are strings.
+
+    See Also
+    --------
+    MultiScaleEmbedder : ``MultiScaleEmbedder(SimCLREmbedder())`` is multi-scale SimCLR.
+    RotNetEmbedder : Learns faster where images have an upright.
+
+    Notes
+    -----
+    The views are those of the paper: a random resized crop, a flip, colour jitter for 80 % and
+    grey for 20 % of them, and a blur for half of them when the images have 64 pixels a side or
+    more. Every image draws its own numbers. The accuracy depends on the batch size.
+
+    References
+    ----------
+    Chen, Kornblith, Norouzi, Hinton. A Simple Framework for Contrastive Learning of Visual
+    Representations. ICML 2020.
+
+    Examples
+    --------
+    >>> from sklssl import SimCLREmbedder
+    >>> from sklssl.datasets import load_digit_images
+    >>> X, _ = load_digit_images(return_X_y=True)
+    >>> embedder = SimCLREmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
+    >>> embedder.fit_transform(X[:200]).shape
+    (200, 576)
+    >>> embedder.score(X[200:400]) > 0.05
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseEmbedder._parameter_constraints,
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "projection_dim": [Interval(Integral, 1, None, closed="left")],
+        "crop_scale": ["array-like"],
+        "jitter_strength": [Interval(Real, 0, 1, closed="both")],
+        "horizontal_flip": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        backbone="convnet",
+        *,
+        temperature=0.5,
+        projection_dim=128,
+        crop_scale=(0.2, 1.0),
+        jitter_strength=0.5,
+        horizontal_flip=True,
+        layer="auto",
+        pool_size=3,
+        image_shape=None,
+        image_size=None,
+        max_epochs=60,
+        batch_size=128,
+        learning_rate=1e-3,
+        lr_schedule="cosine",
+        optimizer="adam",
+        weight_decay=1e-6,
+        init_weights=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            backbone,
+            layer=layer,
+            pool_size=pool_size,
+            image_shape=image_shape,
+            image_size=image_size,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            lr_schedule=lr_schedule,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            init_weights=init_weights,
+            warm_start=warm_start,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.temperature = temperature
+        self.projection_dim = projection_dim
+        self.crop_scale = crop_scale
+        self.jitter_strength = jitter_strength
+        self.horizontal_flip = horizontal_flip
+
+    def _make_pretext(self, backbone):
+        low, high = check_interval(self, "crop_scale", self.crop_scale)
+        views = RandomViews((low, high), self.horizontal_flip, self.jitter_strength)
+        return ContrastivePretext(backbone, views, self.temperature, self.projection_dim)

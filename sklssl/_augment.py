@@ -1,11 +1,91 @@
-"""Random views: batched, each image with numbers of its own, from an explicit generator."""
+"""Random views: batched, each image with numbers of its own, from an explicit generator.
+
+The functions `draw_*` draw the numbers, small tensors on the device of the generator; the others
+are deterministic. Images are (b, C, H, W) floats in [0, 1]. Each operation gives what the one of
+torchvision gives image by image.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["draw_shifts", "shift"]
+__all__ = [
+    "RandomViews",
+    "adjust_brightness_",
+    "adjust_contrast_",
+    "adjust_hue_",
+    "adjust_saturation_",
+    "blur",
+    "crop",
+    "draw_choices",
+    "draw_crops",
+    "draw_jitter",
+    "draw_shifts",
+    "draw_sigmas",
+    "shift",
+    "to_grey_",
+]
+
+_GREY_WEIGHTS = (0.2989, 0.587, 0.114)
+_MIN_BLURRED_SIDE = 64
+
+
+@dataclass(frozen=True)
+class RandomViews:
+    """Random views as SimCLR draws them; called once, it gives one view of each image.
+
+    One in two images of at least 64x64 pixels is blurred too.
+
+    Parameters
+    ----------
+    crop_scale : (float, float), default=(0.2, 1.0)
+        Range of the share of the image that is cropped and resized to the whole.
+    horizontal_flip : bool, default=True
+        Whether one in two images is mirrored.
+    jitter : float, default=0.5
+        Strength of the color distortions, which four in five images get. One in five becomes
+        grey. 0 leaves all colors as they are.
+    """
+
+    crop_scale: tuple[float, float] = (0.2, 1.0)
+    horizontal_flip: bool = True
+    jitter: float = 0.5
+
+    def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Draw a view of each image.
+
+        Parameters
+        ----------
+        images : tensor of shape (b, C, H, W)
+            Floats in [0, 1].
+        rng : torch.Generator
+            On the device of `images`.
+
+        Returns
+        -------
+        views : tensor of shape (b, C, H, W)
+            Floats in [0, 1], in channels-last layout.
+        """
+        n_images, height, width = len(images), *images.shape[2:]
+        boxes = draw_crops(n_images, (height, width), self.crop_scale, rng)
+        flipped = draw_choices(n_images, 0.5 if self.horizontal_flip else 0.0, rng)
+        views = crop(images, boxes, flipped)
+        if self.jitter:
+            brightness, contrast, saturation, hue = draw_jitter(n_images, self.jitter, rng)
+            adjust_brightness_(views, brightness)
+            adjust_contrast_(views, contrast)
+            adjust_saturation_(views, saturation)
+            adjust_hue_(views, hue)
+            grey = draw_choices(n_images, 0.2, rng)
+            to_grey_(views, grey)
+        if min(height, width) >= _MIN_BLURRED_SIDE:
+            sigmas = draw_sigmas(n_images, 0.5, rng)
+            views = blur(views, sigmas, kernel_size=2 * (min(height, width) // 20) + 1)
+        return views.contiguous(memory_format=torch.channels_last)
 
 
 def draw_shifts(n_images: int, size: tuple[int, int], share: float, rng: torch.Generator) -> Tensor:
@@ -34,3 +114,176 @@ def shift(images: Tensor, shifts: Tensor) -> Tensor:
     pixels = images.permute(0, 2, 3, 1)
     shifted = pixels[batch[:, None, None], rows[:, :, None], columns[:, None, :]]
     return shifted.permute(0, 3, 1, 2)
+
+
+def draw_choices(n_images: int, share: float, rng: torch.Generator) -> Tensor:
+    """Choose each image with probability `share`: a bool tensor of shape (n_images,)."""
+    return _uniform((n_images,), 0.0, 1.0, rng) < share
+
+
+def draw_crops(
+    n_images: int, size: tuple[int, int], scale: tuple[float, float], rng: torch.Generator
+) -> Tensor:
+    """Draw boxes inside images of `size`, anywhere, with an area share uniform in `scale`.
+
+    The aspect ratio is log-uniform in [3/4, 4/3], as far as a box of that area fits: none has to
+    be drawn again.
+
+    Returns
+    -------
+    boxes : tensor of shape (n_images, 4)
+        Top, left, height and width in pixels, not rounded.
+    """
+    height, width = size
+    share = _uniform((n_images,), *scale, rng)
+    # The widest box of an area is as wide as the image, the narrowest as high.
+    bounds = torch.tensor([3 / 4, 4 / 3], device=rng.device).expand(n_images, 2)
+    fits = torch.stack([share * width / height, width / (share * height)], dim=1)
+    low, high = bounds.clamp(fits[:, :1], fits[:, 1:]).log().unbind(1)
+    ratio = torch.exp(low + _uniform((n_images,), 0.0, 1.0, rng) * (high - low))
+    area = share * (height * width)
+    sides = torch.stack([(area / ratio).sqrt(), (area * ratio).sqrt()], dim=1)
+    room = (torch.tensor([height, width], device=rng.device) - sides).clamp_min(0.0)
+    return torch.cat([_uniform((n_images, 2), 0.0, 1.0, rng) * room, sides], dim=1)
+
+
+def crop(images: Tensor, boxes: Tensor, flipped: Tensor) -> Tensor:
+    """Resize the box of each image to the size of the image, bilinearly, and mirror some.
+
+    Parameters
+    ----------
+    images : tensor of shape (b, C, H, W)
+    boxes : tensor of shape (b, 4)
+        Top, left, height and width in pixels. Nothing outside of a box is seen.
+    flipped : bool tensor of shape (b,)
+        The images whose columns are reversed.
+    """
+    n_images, channels, height, width = images.shape
+    top, left, box_height, box_width = boxes.split(1, dim=1)
+    rows = top + _resized_pixels(height, box_height)
+    columns = left + _resized_pixels(width, box_width)
+    columns = torch.where(flipped[:, None], columns.flip(1), columns)
+    # Two passes over whole rows take half the time of one that looks up single pixels: first
+    # with the channels last, as images lie in memory, then in planes with the columns in front.
+    crops = _interpolate(images.permute(0, 2, 3, 1).flatten(2), rows)
+    planes = crops.view(n_images, height, width, channels).permute(0, 3, 2, 1).flatten(0, 1)
+    crops = _interpolate(planes, columns.repeat_interleave(channels, dim=0))
+    return crops.view(n_images, channels, width, height).transpose(2, 3)
+
+
+def _resized_pixels(n_pixels: int, sides: Tensor) -> Tensor:
+    """Where `n_pixels` resized ones lie among those of each side (b, 1), first to last centre."""
+    centres = (torch.arange(n_pixels, device=sides.device) + 0.5) / n_pixels
+    return (centres * sides - 0.5).clamp_min(0.0).minimum((sides - 1.0).clamp_min(0.0))
+
+
+def _interpolate(rows: Tensor, positions: Tensor) -> Tensor:
+    """Read rows (b, n, d) at fractional positions (b, m) in [0, n - 1]: (b, m, d)."""
+    n_images, n_rows, length = rows.shape
+    above = positions.long()
+    below = (above + 1).clamp_max_(n_rows - 1)
+    weights = (positions - above).view(-1, 1)
+    starts = n_rows * torch.arange(n_images, device=rows.device)[:, None]
+    rows = rows.reshape(-1, length)
+    first = rows.index_select(0, above.add_(starts).flatten())
+    second = rows.index_select(0, below.add_(starts).flatten())
+    return first.lerp_(second, weights).view(n_images, -1, length)
+
+
+def draw_jitter(n_images: int, strength: float, rng: torch.Generator) -> tuple[Tensor, ...]:
+    """Draw color distortions for four in five images, and ones without effect for the others.
+
+    Returns
+    -------
+    brightness, contrast, saturation, hue : tensors of shape (n_images,)
+        Factors in [1 - 0.8 strength, 1 + 0.8 strength], not under 0, and the hue in turns in
+        [-0.2 strength, 0.2 strength].
+    """
+    reach = torch.tensor([[0.8], [0.8], [0.8], [0.2]], device=rng.device) * strength
+    moved = _uniform((4, n_images), -1.0, 1.0, rng) * reach * draw_choices(n_images, 0.8, rng)
+    return *(1.0 + moved[:3]).clamp_min(0.0).unbind(0), moved[3]
+
+
+def adjust_brightness_(images: Tensor, factors: Tensor) -> None:
+    """Multiply each image (b, C, H, W) by its own factor (b,), in place."""
+    images.mul_(factors.view(-1, 1, 1, 1)).clamp_(0.0, 1.0)
+
+
+def adjust_contrast_(images: Tensor, factors: Tensor) -> None:
+    """Move the pixels of each image away from its mean grey by its own factor (b,), in place."""
+    factors = factors.view(-1, 1, 1, 1)
+    mean = _to_grey(images.mean(dim=(2, 3), keepdim=True))
+    images.mul_(factors).add_(mean.mul_(1.0 - factors)).clamp_(0.0, 1.0)
+
+
+def adjust_saturation_(images: Tensor, factors: Tensor) -> None:
+    """Move the pixels of each RGB image away from their grey by its own factor (b,), in place.
+
+    Images of other than three channels stay as they are.
+    """
+    if images.shape[1] == 3:
+        grey = _to_grey(images)
+        torch.lerp(grey, images, factors.view(-1, 1, 1, 1), out=images).clamp_(0.0, 1.0)
+
+
+def to_grey_(images: Tensor, chosen: Tensor) -> None:
+    """Turn the chosen (b,) RGB images to grey, in place; other channels stay as they are."""
+    if images.shape[1] == 3:
+        images.lerp_(_to_grey(images), chosen.view(-1, 1, 1, 1).float())
+
+
+def _to_grey(images: Tensor) -> Tensor:
+    """Weigh RGB images (b, 3, H, W) to their luma (b, 1, H, W); average other channels."""
+    if images.shape[1] != 3:
+        return images.mean(dim=1, keepdim=True)
+    red, green, blue = _GREY_WEIGHTS
+    grey = (images[:, :1] * red).add_(images[:, 1:2], alpha=green)
+    return grey.add_(images[:, 2:], alpha=blue)
+
+
+def adjust_hue_(images: Tensor, turns: Tensor) -> None:
+    """Turn the hue of each RGB image by its own share of the color circle (b,), in place.
+
+    The highest and the lowest channel of a pixel keep their values. Images of other than three
+    channels stay as they are.
+    """
+    if images.shape[1] != 3:
+        return
+    red, green, blue = images.unbind(1)
+    high, low = torch.maximum(green, blue), torch.minimum(green, blue)
+    lowest = torch.minimum(red, low)
+    chroma = torch.maximum(red, high).sub_(lowest).clamp_min_(1e-12)
+    # The angle to red on the color hexagon, in sixths, without branches: it grows by two until
+    # red is no more the highest nor the middle one, then by how far red is the lowest.
+    angle = high.sub_(red).add_(low.sub_(red).clamp_min_(0.0))
+    angle.div_(chroma).add_(1.0).copysign_(green - blue)
+    # A channel is highest within a sixth of its own angle, and lowest beyond two.
+    offsets = turns[:, None] - torch.tensor([0.0, 1 / 3, -1 / 3], device=images.device)
+    offsets = 6.0 * (offsets - offsets.round())[:, :, None, None]
+    levels = torch.add(angle[:, None], offsets, out=images)
+    levels.abs_().sub_(3.0).abs_().sub_(1.0).clamp_(0.0, 1.0)
+    levels.mul_(chroma[:, None]).add_(lowest[:, None])
+
+
+def draw_sigmas(n_images: int, share: float, rng: torch.Generator) -> Tensor:
+    """Draw blurs (n_images,) in [0.1, 2] pixels for about a `share` of the images, 0 for others."""
+    return _uniform((n_images,), 0.1, 2.0, rng) * draw_choices(n_images, share, rng)
+
+
+def blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
+    """Blur each image (b, C, H, W) with a Gaussian of its own sigma (b,); the edge is mirrored."""
+    reach = kernel_size // 2
+    offsets = torch.arange(-reach, reach + 1, device=images.device)
+    # A sigma of 0 stays a number: its kernel is 1 in the middle and 0 elsewhere.
+    kernels = (-0.5 * (offsets / sigmas.clamp_min(1e-3)[:, None]) ** 2).softmax(dim=1)
+    for dim, padding in ((2, (0, 0, reach, reach)), (3, (reach, reach, 0, 0))):
+        padded, side = F.pad(images, padding, mode="reflect"), images.shape[dim]
+        images = padded.new_zeros(images.shape)
+        for start in range(kernel_size):
+            weights = kernels[:, start].view(-1, 1, 1, 1)
+            images.addcmul_(padded.narrow(dim, start, side), weights)
+    return images.clamp_(0.0, 1.0)
+
+
+def _uniform(shape: tuple[int, ...], low: float, high: float, rng: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(shape, generator=rng, device=rng.device)

@@ -14,6 +14,7 @@ from sklssl.backbones._base import Backbone
 from sklssl.backbones._convnet import convnet
 from sklssl.backbones._nin import nin
 from sklssl.backbones._resnet import resnet8, resnet18, resnet20, resnet32, resnet50
+from sklssl.backbones._torchvision import from_torchvision, list_torchvision
 from sklssl.backbones._vgg import vgg11
 
 __all__ = ["list_backbones", "make_backbone"]
@@ -35,7 +36,11 @@ _BACKBONES: dict[str, Callable[..., Backbone]] = {
 
 
 def list_backbones() -> list[str]:
-    """List the names that :func:`make_backbone` knows.
+    """List the networks of sklssl by name.
+
+    Beside them :func:`make_backbone` knows the classification networks of torchvision, which
+    ``torchvision.models.list_models(module=torchvision.models)`` lists. Where both have a
+    network of one name, that of sklssl is meant, which differs in being fit for small images.
 
     Examples
     --------
@@ -54,15 +59,18 @@ def make_backbone(
     Parameters
     ----------
     name : str or callable
-        One of :func:`list_backbones`, or a class, function or partial that is called with
-        ``in_channels`` and ``image_size`` and returns a :class:`Backbone`, or an
-        ``nn.Sequential`` whose named children become the stages.
+        One of :func:`list_backbones`, a classification network of torchvision by its name
+        there, such as "mobilenet_v3_small" or "vit_b_16", or a class, function or partial that
+        is called with ``in_channels`` and ``image_size`` and returns a :class:`Backbone`, or an
+        ``nn.Sequential`` whose named children become the stages. torchvision's have the stages
+        stage1, stage2, ...: the last map of every resolution, or the layers of the encoder.
 
     in_channels : int, default=3
         Channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images in pixels; some networks choose their stem by it.
+        The shorter side of the images in pixels. Some networks choose their stem by it, and
+        vision transformers take images of this side alone.
 
     Returns
     -------
@@ -72,7 +80,7 @@ def make_backbone(
     Raises
     ------
     ValueError
-        If no backbone has this name.
+        If no backbone has this name, or it cannot be built for images of this size.
     TypeError
         If `name` is a built network, or what it builds is none.
 
@@ -89,11 +97,7 @@ def make_backbone(
             "is a built network, which would be trained in place and shared between copies of "
             "the estimator. Pass what builds it."
         )
-    if isinstance(name, str) and name not in _BACKBONES:
-        near = difflib.get_close_matches(name.lower(), _BACKBONES, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"Unknown backbone {name!r}; known are {list_backbones()}.{hint}")
-    build = _BACKBONES[name] if isinstance(name, str) else name
+    build = _find(name) if isinstance(name, str) else name
     net = build(in_channels=in_channels, image_size=image_size)
     if isinstance(net, nn.Sequential):
         return Backbone(dict(net.named_children()), in_channels, image_size)
@@ -103,3 +107,18 @@ def make_backbone(
             "nn.Sequential of named stages is needed."
         )
     return net
+
+
+def _find(name: str) -> Callable[..., Backbone]:
+    """Find the function that builds the network of this name."""
+    if name in _BACKBONES:
+        return _BACKBONES[name]
+    theirs = list_torchvision()
+    if name in theirs:
+        return partial(from_torchvision, name)
+    near = difflib.get_close_matches(name.lower(), [*_BACKBONES, *theirs], n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"Unknown backbone {name!r}; known are {list_backbones()} and the classification networks "
+        f"of torchvision.{hint}"
+    )

@@ -47,8 +47,8 @@ class RandomViews:
     horizontal_flip : bool, default=True
         Whether one in two images is mirrored.
     jitter : float, default=0.5
-        Strength of the color distortions, which four in five images get. One in five becomes
-        grey. 0 leaves all colors as they are.
+        Strength of the colour distortions, which four in five images get. One in five becomes
+        grey. 0 leaves all colours as they are.
     """
 
     crop_scale: tuple[float, float] = (0.2, 1.0)
@@ -191,7 +191,7 @@ def _interpolate(rows: Tensor, positions: Tensor) -> Tensor:
 
 
 def draw_jitter(n_images: int, strength: float, rng: torch.Generator) -> tuple[Tensor, ...]:
-    """Draw color distortions for four in five images, and ones without effect for the others.
+    """Draw colour distortions for four in five images, and ones without effect for the others.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def _to_grey(images: Tensor) -> Tensor:
 
 
 def adjust_hue_(images: Tensor, turns: Tensor) -> None:
-    """Turn the hue of each RGB image by its own share of the color circle (b,), in place.
+    """Turn the hue of each RGB image by its own share of the colour circle (b,), in place.
 
     The highest and the lowest channel of a pixel keep their values. Images of other than three
     channels stay as they are.
@@ -253,7 +253,7 @@ def adjust_hue_(images: Tensor, turns: Tensor) -> None:
     high, low = torch.maximum(green, blue), torch.minimum(green, blue)
     lowest = torch.minimum(red, low)
     chroma = torch.maximum(red, high).sub_(lowest).clamp_min_(1e-12)
-    # The angle to red on the color hexagon, in sixths, without branches: it grows by two until
+    # The angle to red on the colour hexagon, in sixths, without branches: it grows by two until
     # red is no more the highest nor the middle one, then by how far red is the lowest.
     angle = high.sub_(red).add_(low.sub_(red).clamp_min_(0.0))
     angle.div_(chroma).add_(1.0).copysign_(green - blue)
@@ -272,17 +272,18 @@ def draw_sigmas(n_images: int, share: float, rng: torch.Generator) -> Tensor:
 
 def blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
     """Blur each image (b, C, H, W) with a Gaussian of its own sigma (b,); the edge is mirrored."""
+    n_images, channels, height, width = images.shape
     reach = kernel_size // 2
     offsets = torch.arange(-reach, reach + 1, device=images.device)
     # A sigma of 0 stays a number: its kernel is 1 in the middle and 0 elsewhere.
     kernels = (-0.5 * (offsets / sigmas.clamp_min(1e-3)[:, None]) ** 2).softmax(dim=1)
-    for dim, padding in ((2, (0, 0, reach, reach)), (3, (reach, reach, 0, 0))):
-        padded, side = F.pad(images, padding, mode="reflect"), images.shape[dim]
-        images = padded.new_zeros(images.shape)
-        for start in range(kernel_size):
-            weights = kernels[:, start].view(-1, 1, 1, 1)
-            images.addcmul_(padded.narrow(dim, start, side), weights)
-    return images.clamp_(0.0, 1.0)
+    kernels = kernels.repeat_interleave(channels, dim=0)[:, None]
+    # One image with a group for each plane: every plane is convolved with a kernel of its own.
+    planes = images.reshape(1, n_images * channels, height, width)
+    planes = F.pad(planes, (reach, reach, reach, reach), mode="reflect")
+    planes = F.conv2d(planes, kernels[:, :, :, None], groups=len(kernels))
+    planes = F.conv2d(planes, kernels[:, :, None, :], groups=len(kernels))
+    return planes.view(images.shape).clamp_(0.0, 1.0)
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, rng: torch.Generator) -> Tensor:

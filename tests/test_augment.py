@@ -123,7 +123,7 @@ def test_whole_crops_are_the_images():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_adjustments_equal_torchvision(adjust, expected, bounds, channels):
     images = random_images(12, channels)
-    images[0] = images[0, :1]  # without color
+    images[0] = images[0, :1]  # without colour
     images[1], images[2], images[3, :2] = 0, 1, 0
     rising = torch.linspace(*bounds, len(images))
     for values in (rising, rising.flip(0)):
@@ -132,18 +132,18 @@ def test_adjustments_equal_torchvision(adjust, expected, bounds, channels):
         assert_each_equal(results, images, expected, values.tolist())
 
 
-def test_hue_turns_pure_and_mixed_colors_as_torchvision_does():
+def test_hue_turns_pure_and_mixed_colours_as_torchvision_does():
     steps = torch.linspace(0, 1, 5)
-    colors = torch.cartesian_prod(steps, steps, steps).T[None, :, :, None]
+    colours = torch.cartesian_prod(steps, steps, steps).T[None, :, :, None]
     turns = torch.linspace(-0.5, 0.5, 25)
-    images = colors.repeat(25, 1, 1, 1)
+    images = colours.repeat(25, 1, 1, 1)
     results = images.clone()
     adjust_hue_(results, turns)
     assert_each_equal(results, images, tvf.adjust_hue, turns.tolist())
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_other_channels_have_brightness_and_contrast_but_no_color(channels):
+def test_other_channels_have_brightness_and_contrast_but_no_colour(channels):
     images = random_images(6, channels)
     results = images.clone()
     for adjust in (adjust_saturation_, adjust_hue_, to_grey_):

@@ -1,34 +1,289 @@
 """Weights for a new network from one that was trained before."""
 
+import difflib
+import os
+import pickle
+import warnings
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
 from sklearn.frozen import FrozenEstimator
+from torch import Tensor
+
+from sklssl.backbones import Backbone
+from sklssl.backbones._torchvision import list_torchvision
 
 __all__ = ["load_weights"]
 
+# Not missed where the source has them: what classified its images, and their statistics.
+_HEADS = {"AuxLogits", "aux1", "aux2", "classifier", "fc", "head", "heads", "mean", "scale"}
 
-def load_weights(backbone, source, *, owner):
-    """Copy the stages' weights of the embedder `source` into `backbone`, as far as they match.
+
+class _Source(NamedTuple):
+    """Weights by name, what to call them, and the mean and scale that they were trained with."""
+
+    label: str
+    state: dict[str, Tensor]
+    mean: Any = None
+    scale: Any = None
+
+
+class _Match(NamedTuple):
+    """The weights taken, by the backbone's names, and what was not."""
+
+    taken: dict[str, Tensor]
+    n_taken: int  # without counters and indices
+    left: list[str]
+    unused: list[str]
+
+
+def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
+    """Copy weights into `backbone`, as far as they match by name and shape.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Changed in place.
+
+    source : embedder, str, path-like or member of a torchvision weights enum
+        A fitted embedder; the name of weights of torchvision, such as
+        "ResNet50_Weights.IMAGENET1K_V2", which torchvision fetches; or a file: ``.safetensors``,
+        or what ``torch.save`` wrote of a state dict, alone or within dicts. Names may all have
+        one prefix more, such as "module.", and may be torchvision's.
+
+    owner : estimator
+        Named in messages. If it is verbose, the download and a full match are reported too.
 
     Raises
     ------
     ValueError
-        If `source` is not fitted, or none of its weights fits; names `owner`.
+        If `source` is not fitted, unknown or unreadable, or none of its weights fits. A file that
+        holds other objects than tensors is not read, since that could run any code.
+    OSError
+        If torchvision cannot fetch the weights.
+
+    Warns
+    -----
+    UserWarning
+        If some weights of the backbone, or of the source except for its classifier, have no match.
+
+    Notes
+    -----
+    With weights of torchvision a backbone of three channels takes over the mean and scale of the
+    images that they were trained on, in place of those of the user's images. For weights of a file
+    these are not known. The place embeddings of a vision transformer are interpolated to its size.
     """
     name = f"The 'init_weights' parameter of {type(owner).__name__}"
+    found = _read(source, backbone, name, owner)
+    match = _match(backbone, found.state)
+    if not match.n_taken:
+        raise ValueError(
+            f"{name}: no weight of {found.label} fits the backbone {owner.backbone!r}. Use the "
+            f"same backbone in both. Without a match: {_few(match.left)}; of the source: "
+            f"{_few(match.unused or list(found.state))}."
+        )
+    backbone.load_state_dict(match.taken, strict=False)
+    if found.mean is not None and backbone.in_channels == 3:
+        backbone.set_standardisation(torch.tensor(found.mean), torch.tensor(found.scale))
+    text = (
+        f"{name}: {found.label} gives {match.n_taken} of the {match.n_taken + len(match.left)} "
+        f"weights of the backbone {owner.backbone!r}."
+    )
+    if match.left or match.unused:
+        left = f" Left as they were: {_few(match.left)}." if match.left else ""
+        unused = f" Not used: {_few(match.unused)}." if match.unused else ""
+        warnings.warn(text + left + unused, UserWarning, stacklevel=2)
+    elif owner.verbose:
+        print(text)
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more if names else "none"
+
+
+# Matching ----------------------------------------------------------------------------------------
+
+
+def _match(backbone: Backbone, state: dict[str, Tensor]) -> _Match:
+    """Match `state` with the weights of `backbone`, in the naming that fits most of them."""
+    own = backbone.state_dict()
+    start, names = _best_naming(backbone, own, state)
+    taken, left, seen, n_taken = {}, [], set(), 0
+    for name, key in names.items():
+        tensor = state.get(start + name)
+        seen.add(start + name)
+        counts = own[key].is_floating_point()
+        if tensor is not None and tensor.shape == own[key].shape:
+            taken[key] = tensor
+            n_taken += counts
+        elif counts:
+            shapes = (
+                "" if tensor is None else f" {_shape(own[key])}, which is {_shape(tensor)} there"
+            )
+            left.append(_own_name(key) + shapes)
+    unused = [
+        key
+        for key, tensor in state.items()
+        if key.startswith(start) and key not in seen and tensor.is_floating_point()
+    ]
+    return _Match(
+        taken, n_taken, left, [k for k in unused if k[len(start) :].split(".")[0] not in _HEADS]
+    )
+
+
+def _best_naming(
+    backbone: Backbone, own: dict[str, Tensor], state: dict[str, Tensor]
+) -> tuple[str, dict[str, str]]:
+    """Find what all names in `state` start with, and the backbone's keys by what follows that."""
+    here = {_own_name(key): key for key in own if key not in ("mean", "scale")}
+    there = {_translate(name, backbone.torchvision_names): key for name, key in here.items()}
+    best, best_score = ("", here), (0, 0)
+    for names in (here, there):
+        scores: dict[str, tuple[int, int]] = {}
+        for key, tensor in state.items():
+            parts = key.split(".")
+            for i in range(len(parts)):
+                name = ".".join(parts[i:])
+                if name in names:
+                    start = key.removesuffix(name)
+                    fitting, named = scores.get(start, (0, 0))
+                    fits = tensor.shape == own[names[name]].shape
+                    scores[start] = fitting + fits, named + 1
+        for start, score in scores.items():
+            if score > best_score:
+                best, best_score = (start, names), score
+    return best
+
+
+def _own_name(key: str) -> str:
+    return key.removeprefix("stages.")
+
+
+def _translate(name: str, starts: Mapping[str, str]) -> str:
+    """Give the name that torchvision has for a weight."""
+    for here, there in starts.items():
+        if name.startswith(here):
+            return there + name.removeprefix(here)
+    return name
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))
+
+
+# Reading -----------------------------------------------------------------------------------------
+
+
+def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> _Source:
+    """Get the weights from wherever they are."""
+    source = str(source) if isinstance(source, Enum) else source
+    if not isinstance(source, str | os.PathLike):
+        return _from_embedder(source, name)
+    path = Path(source).expanduser()
+    if path.is_file():
+        return _from_file(path, name)
+    known = {} if isinstance(source, os.PathLike) else _torchvision_weights()
+    if source in known:
+        return _from_torchvision(source, *known[source], backbone, name, owner)
+    problem = "is a directory" if path.is_dir() else "is neither"
+    near = difflib.get_close_matches(str(source), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"{name} must be a fitted embedder, a file of weights, or the name of weights of "
+        f"torchvision such as 'ResNet50_Weights.IMAGENET1K_V2'. {str(source)!r} {problem}.{hint}"
+    )
+
+
+def _from_embedder(source: Any, name: str) -> _Source:
     source = source.estimator if isinstance(source, FrozenEstimator) else source
     if not hasattr(source, "pretext_"):
         raise ValueError(
             f"{name} must be a fitted embedder. Got {source!r}, which is not fitted. If it was, a "
             "clone (as grid search makes) unfitted it: wrap it in sklearn.frozen.FrozenEstimator."
         )
-    state = backbone.stages.state_dict()
-    matched = {
-        key: tensor
-        for key, tensor in source.pretext_.encoder.stages.state_dict().items()
-        if key in state and state[key].shape == tensor.shape
-    }
-    if not matched:
+    return _Source(type(source).__name__, source.pretext_.encoder.state_dict())
+
+
+def _from_file(path: Path, name: str) -> _Source:
+    """Read a file of tensors without running anything that it may hold."""
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            tree = load_file(path)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the protocol; what counts is the outcome
+                tree = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything
+        if isinstance(error, pickle.UnpicklingError) and _is_pickle(path):
+            raise ValueError(
+                f"{name}: '{path}' holds Python objects besides tensors. Reading those could run "
+                "any code, so it was not done. If you trust the file, read it yourself with "
+                "torch.load(..., weights_only=False) and save the weights alone with "
+                "torch.save(network.state_dict(), ...)."
+            ) from error
         raise ValueError(
-            f"{name}: no weight of {type(source).__name__} fits the backbone "
-            f"{owner.backbone!r}. Use the same backbone in both."
-        )
-    backbone.stages.load_state_dict(matched, strict=False)
+            f"{name}: '{path}' cannot be read as weights: it is damaged, or neither a safetensors "
+            "file with that suffix nor a state dict saved by torch.save."
+        ) from error
+    state = _flatten(tree) if isinstance(tree, Mapping) else {}
+    if not state:
+        raise ValueError(f"{name}: '{path}' holds no weights by name, but {type(tree).__name__}.")
+    return _Source(f"'{path}'", state)
+
+
+def _is_pickle(path: Path) -> bool:
+    """Tell by how the file begins whether it is a pickle, alone or in the zip of torch.save."""
+    with path.open("rb") as file:
+        return file.read(2).startswith((b"\x80", b"PK"))
+
+
+def _flatten(tree: Mapping[Any, Any], start: str = "") -> dict[str, Tensor]:
+    """Collect the tensors of nested dicts under names with dots."""
+    state = {}
+    for key, value in tree.items():
+        if isinstance(value, Tensor):
+            state[f"{start}{key}"] = value
+        elif isinstance(value, Mapping):
+            state |= _flatten(value, f"{start}{key}.")
+    return state
+
+
+def _torchvision_weights() -> dict[str, tuple[str, Any]]:
+    """Map the names of torchvision's weights to the network and the weights."""
+    from torchvision import models  # slow to import
+
+    return {
+        f"{kind.__name__}.{member}": (model, weights)
+        for model in list_torchvision()
+        for kind in [models.get_model_weights(model)]
+        for member, weights in kind.__members__.items()
+    }
+
+
+def _from_torchvision(
+    label: str, model: str, weights: Any, backbone: Backbone, name: str, owner: Any
+) -> _Source:
+    """Let torchvision build its network, since it knows in what older names weights are kept."""
+    from torchvision import models  # slow to import
+
+    try:
+        net = models.get_model(model, weights=weights, progress=bool(owner.verbose))
+    except (OSError, RuntimeError) as error:
+        raise OSError(
+            f"{name}: torchvision could not fetch {label} from {weights.url} ({error}). Where "
+            "there is no network, download it elsewhere and pass the file."
+        ) from error
+    state, images = net.state_dict(), weights.transforms()
+    if model.startswith("vit") and backbone.only_side:
+        vit = models.vision_transformer
+        state = vit.interpolate_embeddings(backbone.only_side, net.patch_size, state)
+    mean, scale = images.mean, images.std
+    if getattr(net, "transform_input", False):  # a second standardisation, inside the network
+        mean, scale = [0.5] * 3, [0.5] * 3
+    return _Source(label, dict(state), mean, scale)

@@ -122,9 +122,10 @@ def from_torchvision(name: str, in_channels: int = 3, image_size: int = 32) -> T
     }
     try:
         net = models.get_model(name, weights=None, **settings.get(family, {}))
-    except (AssertionError, ValueError) as error:
+    except (AssertionError, ValueError) as error:  # of the transformers, by torchvision
+        step = name.rpartition("_")[2] if family == "vit" else str(_SIDE)
         raise ValueError(
-            f"{name} cannot be built for images with a side of {image_size}: {error}"
+            f"{name} takes images whose side is a multiple of {step} pixels. Got {image_size}."
         ) from error
     only_side = image_size if family in ("vit", "maxvit") else None
     return TorchvisionBackbone(net, in_channels, image_size, only_side)

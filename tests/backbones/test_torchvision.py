@@ -133,8 +133,8 @@ def test_sizes():
         message = f"{size[0]}x{size[1]} pixels are not of the one size that it was built for, 32x32"
         with pytest.raises(ValueError, match=message):
             bound.check_size(size)
-    for name in ("vit_b_16", "maxvit_t"):
-        with pytest.raises(ValueError, match=f"{name} cannot be built for images with a side of 4"):
+    for name, step in {"vit_b_16": 16, "vit_h_14": 14, "maxvit_t": 224}.items():
+        with pytest.raises(ValueError, match=f"{name} takes .* multiple of {step} pixels. Got 40"):
             make_backbone(name, image_size=40)
 
 

@@ -34,6 +34,7 @@ from sklssl.utils._checks import (
     check_callbacks,
     check_scaled_sizes,
     check_square,
+    naming_parameter,
     warn_if_collapsed,
     warn_if_other_range,
 )
@@ -244,7 +245,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
         with forked_rng(device, seed):
             if not continued:
-                fresh._build(images)
+                fresh._build(images, sizes.values())
             fresh._resolve_layer(fresh.pretext_)
             fresh.pretext_.before_fit(len(images))
             fresh._train(images, phases, lr_schedule or self.lr_schedule, device, seed)
@@ -269,17 +270,16 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         }
         return fresh
 
-    def _build(self, images):
+    def _build(self, images, sizes):
         """Make the pretext around a backbone that knows the statistics of `images`."""
         self.value_range_, mean, scale = image_statistics(images)
-        try:
+        with naming_parameter(self, "backbone"):
+            side = min(self._full_size())
             backbone = make_backbone(
-                self.backbone, in_channels=self.image_shape_[2], image_size=min(self._full_size())
+                self.backbone, in_channels=self.image_shape_[2], image_size=side
             )
-        except (TypeError, ValueError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            name = type(self).__name__
-            raise kind(f"The 'backbone' parameter of {name}: {error}") from error
+            for size in sizes:
+                backbone.check_size(size)
         backbone.set_standardisation(mean, scale)
         if self.init_weights is not None:
             load_weights(backbone, self.init_weights, owner=self)

@@ -21,7 +21,15 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from torch import nn
 
-from sklssl import MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder
+from sklssl import (
+    MultiScaleEmbedder,
+    PatchRelEmbedder,
+    PatchRotEmbedder,
+    RotationDecouplingEmbedder,
+    RotNetEmbedder,
+    ScaleNetEmbedder,
+    SimCLREmbedder,
+)
 from sklssl.base import BaseEmbedder, Pretext
 from sklssl.exceptions import CollapseWarning, NonFiniteLossError, StopTraining
 from sklssl.preprocessing import HarrisCornerMasker, PseudoGrayscaler
@@ -30,6 +38,7 @@ EMBEDDERS = [
     RotNetEmbedder(max_epochs=2, random_state=0),
     ScaleNetEmbedder(max_epochs=1, random_state=0),
     MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=0)),
+    RotationDecouplingEmbedder(instance_task="nce", max_epochs=1, random_state=0),
 ]
 every_embedder = pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
 
@@ -41,13 +50,27 @@ def quick(**params):
 # What comes out --------------------------------------------------------------------------------
 
 
-@every_embedder
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        RotNetEmbedder(max_epochs=10, random_state=0),
+        ScaleNetEmbedder(max_epochs=10, random_state=0),
+        MultiScaleEmbedder(RotNetEmbedder(random_state=0), max_epochs=10),
+        PatchRelEmbedder(max_epochs=6, random_state=0),
+        PatchRotEmbedder(max_epochs=6, random_state=0),
+        SimCLREmbedder(max_epochs=15, horizontal_flip=False, random_state=0),
+        MultiScaleEmbedder(
+            SimCLREmbedder(horizontal_flip=False, random_state=0), scales=(0.75, 1), max_epochs=10
+        ),
+    ],
+    ids=lambda e: type(e).__name__,
+)
 def test_embedding_beats_raw_pixels_and_the_untrained_network(digits, embedder):
     """Ten draws of five labels a class, on digits that the embedder never saw."""
     X, y = digits
     order = np.random.default_rng(0).permutation(len(X))
     X, y = X[order], y[order]
-    trained = clone(embedder).set_params(max_epochs=10).fit(X[:1000])
+    trained = clone(embedder).fit(X[:1000])
     untrained = clone(embedder).set_params(max_epochs=0).fit(X[:1000])
 
     def accuracy(Z):
@@ -135,7 +158,7 @@ def test_cuda_agrees_with_the_cpu(X):
     [
         ("constant", [0.1] * 10),
         ("step", [0.1] * 3 + [0.02] * 3 + [0.004] * 2 + [0.0008] * 2),
-        ("cosine", [0.05 * (1 + np.cos(np.pi * epoch / 10)) for epoch in range(10)]),
+        ("cosine", [0.05, *(0.05 * (1 + np.cos(np.pi * step / 9)) for step in range(9))]),
     ],
 )
 def test_lr_schedule(X, schedule, expected):
@@ -422,7 +445,7 @@ def test_preprocessing_composes(X, y):
     ("bad", "message"),
     [
         (np.zeros((0, 8, 8)), "0 sample"),
-        (np.zeros((1, 8, 8)), "a minimum of 2 is required by RotNet|by ScaleNet"),
+        (np.zeros((1, 8, 8)), "a minimum of 2 is required by (RotNet|ScaleNet|RotationDecoupling)"),
         (np.zeros((5, 0, 8)), "at least one pixel"),
         (np.full((5, 8, 8), np.nan), "NaN"),
         ([np.zeros((8, 8)), np.zeros((9, 9))], "one size"),
@@ -539,6 +562,68 @@ def test_ctrl_c_raises_and_leaves_the_estimator_as_it_was(X, warm_start):
 def test_a_collapsed_embedding_warns(X):
     with pytest.warns(CollapseWarning, match="RotNetEmbedder: the embedding collapsed"):
         quick().fit(np.repeat(X[:1], 10, axis=0))
+
+
+class RecordingPretext(Pretext):
+    """Writes down what it is told; learns the mean of the images."""
+
+    def __init__(self, backbone, calls):
+        super().__init__(backbone)
+        self.calls = calls
+
+    def views(self, images, rng, index):
+        return images, index
+
+    def forward(self, views, targets):
+        self.calls.append(("forward", self.training))
+        return {
+            "loss": (self.backbone(views).mean((1, 2, 3)) - views.mean((1, 2, 3))).square().mean()
+        }
+
+    def before_fit(self, n_images):
+        self.calls.append(("before_fit", n_images))
+        if n_images == 13:
+            raise ValueError("not 13 images")
+
+    def before_epoch(self, embed, rng):
+        features, means = embed(), embed(lambda images: images.mean((2, 3)))
+        self.calls.append(("before_epoch", tuple(features.shape), means.flatten().tolist()))
+        assert self.training
+
+    def after_step(self, progress):
+        self.calls.append(("after_step", progress))
+
+
+class RecordingEmbedder(BaseEmbedder):
+    def _make_pretext(self, backbone):
+        self.calls_ = []
+        return RecordingPretext(backbone, self.calls_)
+
+
+def test_hooks_are_called_in_order(X):
+    embedder = RecordingEmbedder(max_epochs=2, batch_size=20, learning_rate=1e-3, random_state=0)
+    embedder.fit(X)
+    epoch = ("before_epoch", (40, 64), pytest.approx((X / 255).mean((1, 2, 3)).tolist(), rel=1e-4))
+    expected = [("before_fit", 40)]
+    for progress in (0.25, 0.75):
+        expected += [epoch, ("forward", True), ("after_step", progress)]
+        expected += [("forward", True), ("after_step", progress + 0.25)]
+    assert embedder.calls_ == expected
+
+
+def test_a_task_may_refuse_the_images(X):
+    embedder = RecordingEmbedder(max_epochs=1)
+    with pytest.raises(ValueError, match="not 13 images"):
+        embedder.fit(X[:13])
+    assert not hasattr(embedder, "pretext_")
+
+
+def test_score_without_an_accuracy_is_minus_the_loss(X):
+    embedder = RecordingEmbedder(max_epochs=1, batch_size=8, random_state=0).fit(X)
+    with torch.no_grad():
+        images = torch.from_numpy(X).permute(0, 3, 1, 2) / 255
+        loss = embedder.pretext_(images, None)["loss"].item()
+    assert_allclose(embedder.score(X), -loss, rtol=1e-4)
 
 
 def test_an_author_who_forgets_a_method_is_told(X):

@@ -24,9 +24,13 @@ from sklssl import (
     HarrisCornerMasker,
     ImageResizer,
     MultiScaleEmbedder,
+    PatchRelEmbedder,
+    PatchRotEmbedder,
     PseudoGrayscaler,
+    RotationDecouplingEmbedder,
     RotNetEmbedder,
     ScaleNetEmbedder,
+    SimCLREmbedder,
 )
 from sklssl.utils.estimator_checks import check_embedder
 
@@ -35,6 +39,12 @@ EMBEDDERS = [
     RotNetEmbedder(max_epochs=1, random_state=0),
     ScaleNetEmbedder(max_epochs=1, random_state=0),
     MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=0)),
+    MultiScaleEmbedder(SimCLREmbedder(max_epochs=1, random_state=0)),
+    PatchRelEmbedder(max_epochs=1, random_state=0),
+    PatchRotEmbedder(max_epochs=1, random_state=0),
+    RotationDecouplingEmbedder(max_epochs=1, random_state=0),
+    RotationDecouplingEmbedder(instance_task="nce", max_epochs=1, random_state=0),
+    SimCLREmbedder(max_epochs=1, random_state=0),
 ]
 IMAGE_TRANSFORMERS = [
     HarrisCornerMasker(),

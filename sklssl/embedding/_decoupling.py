@@ -15,13 +15,7 @@ from sklssl.backbones import pool_map
 from sklssl.base import BaseEmbedder
 from sklssl.embedding._pu import estimate_pu_weights
 from sklssl.embedding._rotnet import RotationPretext, rotate_four_ways
-from sklssl.losses import (
-    instance_nce,
-    nce_normaliser,
-    nt_xent_to_mean,
-    rotation_invariance,
-    update_bank,
-)
+from sklssl.losses import instance_nce, nt_xent_to_mean, rotation_invariance, update_bank
 from sklssl.utils._sklearn_compat import Interval, StrOptions
 
 __all__ = ["RotationDecouplingEmbedder"]
@@ -48,7 +42,12 @@ class DecouplingPretext(RotationPretext):
         self.n_related = backbone.n_features // 2
         n_unrelated = backbone.n_features - self.n_related
         self.head = make_head(self.n_related, 4, linear=self._linear)
-        self.projection = make_head(n_unrelated, _PROJECTION, linear=self._linear)
+        # Features after a ReLU all point into one direction. Unless centred they are alike for
+        # all images to begin with, and the instance task never gets going.
+        self.projection = nn.Sequential(
+            nn.BatchNorm1d(n_unrelated, affine=False),
+            make_head(n_unrelated, _PROJECTION, linear=self._linear),
+        )
         self.temperature = temperature
         self.pu_weighting = pu_weighting
         self.progress = 0.0
@@ -102,9 +101,9 @@ class ContrastiveDecouplingPretext(DecouplingPretext):
     """The second half: each rotation near the mean of its image, by NT-Xent."""
 
     def instance_terms(self, unrelated, index, noise):
-        z_views = self.projection(F.normalize(unrelated, dim=2))
-        z_mean = self.projection(F.normalize(unrelated.mean(dim=0), dim=1))
-        return {"instance_loss": nt_xent_to_mean(z_views, z_mean, self.temperature)}
+        with_mean = torch.cat([unrelated, unrelated.mean(dim=0, keepdim=True)])
+        z = self.projection(with_mean.flatten(0, 1)).unflatten(0, (5, -1))
+        return {"instance_loss": nt_xent_to_mean(z[:4], z[4], self.temperature)}
 
 
 class NCEDecouplingPretext(DecouplingPretext):
@@ -115,7 +114,6 @@ class NCEDecouplingPretext(DecouplingPretext):
     def __init__(self, backbone, temperature, pu_weighting):
         super().__init__(backbone, temperature, pu_weighting)
         self.register_buffer("bank", None)
-        self.normaliser = None
         self.seen = None  # rows of the memory and what to remember of them after the step
 
     def before_fit(self, n_images):
@@ -144,11 +142,10 @@ class NCEDecouplingPretext(DecouplingPretext):
 
     def discriminate(self, z, index, noise):
         """Give the loss of knowing images by their z (b, d)."""
-        if self.normaliser is None:  # that of the first batch serves for good
-            self.normaliser = nce_normaliser(z, self.bank, noise, self.temperature)
-        loss = instance_nce(z, self.bank, index, noise, self.temperature, self.normaliser)
         self.seen = index, update_bank(self.bank, z, index)
-        return loss
+        # Its constant is estimated anew from each batch. That of the first one, which the papers
+        # keep, is of a random memory and far from what becomes of it: the loss grew and grew.
+        return instance_nce(z, self.bank, index, noise, self.temperature)
 
     def after_step(self, progress):
         super().after_step(progress)
@@ -209,14 +206,14 @@ class RotationDecouplingEmbedder(BaseEmbedder):
     batch_size : int, default=32
         Images a step; each gives four views.
 
-    learning_rate : float, default=0.1
+    learning_rate : float, default=1e-3
         The rate at the start.
 
-    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
+    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="cosine"
         "step" divides the rate by 5 at 30, 60 and 80 % of the epochs, "plateau" when the loss
         has not fallen for 5 epochs; "cosine" lets it rise over the first tenth and fall to 0.
 
-    optimizer : {"sgd", "adam", "adamw"} or callable, default="sgd"
+    optimizer : {"sgd", "adam", "adamw"} or callable, default="adam"
         "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
 
     weight_decay : float, default=5e-4
@@ -326,9 +323,9 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         image_size=None,
         max_epochs=30,
         batch_size=32,
-        learning_rate=0.1,
-        lr_schedule="step",
-        optimizer="sgd",
+        learning_rate=1e-3,
+        lr_schedule="cosine",
+        optimizer="adam",
         weight_decay=5e-4,
         init_weights=None,
         warm_start=False,

@@ -1,5 +1,6 @@
 """Checks of what scikit-learn's parameter constraints cannot say."""
 
+import contextlib
 import warnings
 from numbers import Real
 
@@ -13,6 +14,7 @@ __all__ = [
     "check_interval",
     "check_scaled_sizes",
     "check_square",
+    "naming_parameter",
     "warn_if_collapsed",
     "warn_if_other_range",
 ]
@@ -78,6 +80,16 @@ def check_scaled_sizes(estimator, full_size, sizes):
                 f"leaves {min(size)} pixels of {min(full_size)}, but at least {MIN_SCALED_SIDE} a "
                 "side are needed. Leave it out, or set image_size."
             )
+
+
+@contextlib.contextmanager
+def naming_parameter(estimator, name):
+    """Say in the errors of the block which parameter of which class they are about."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"The '{name}' parameter of {type(estimator).__name__}: {error}") from error
 
 
 def warn_if_other_range(estimator, images):

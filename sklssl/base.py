@@ -5,6 +5,7 @@ import copy
 import functools
 import math
 import os
+from enum import Enum
 from numbers import Integral, Real
 
 import numpy as np
@@ -67,7 +68,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "lr_schedule": [StrOptions(set(SCHEDULES))],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "init_weights": [str, os.PathLike, HasMethods(["fit", "transform"]), None],
+        "init_weights": [str, os.PathLike, Enum, HasMethods(["fit", "transform"]), None],
         "warm_start": ["boolean"],
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],

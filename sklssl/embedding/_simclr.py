@@ -93,7 +93,7 @@ class SimCLREmbedder(BaseEmbedder):
     max_epochs : int, default=60
         Passes over the images; 0 leaves the network untrained, the baseline to compare with.
 
-    batch_size : int, default=128
+    batch_size : int, default=64
         Images a step; each is told from the 2 * (`batch_size` - 1) other views. The similarities
         of a batch take 16 * `batch_size` ** 2 bytes: 4 MB for 512, 1 GB for 8,192.
 
@@ -216,7 +216,7 @@ class SimCLREmbedder(BaseEmbedder):
         image_shape=None,
         image_size=None,
         max_epochs=60,
-        batch_size=128,
+        batch_size=64,
         learning_rate=1e-3,
         lr_schedule="cosine",
         optimizer="adam",

@@ -33,6 +33,7 @@ from sklssl.exceptions import NonFiniteLossError, StopTraining
 from sklssl.utils._checks import (
     MIN_SCALED_SIDE,
     check_callbacks,
+    check_network,
     check_scaled_sizes,
     check_square,
     naming_parameter,
@@ -245,7 +246,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
         with forked_rng(device, seed):
-            if not continued:
+            if continued:
+                check_network(self, fresh.pretext_.backbone, sizes.values())
+            else:
                 fresh._build(images, sizes.values())
             fresh._resolve_layer(fresh.pretext_)
             fresh.pretext_.before_fit(len(images))
@@ -275,12 +278,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Make the pretext around a backbone that knows the statistics of `images`."""
         self.value_range_, mean, scale = image_statistics(images)
         with naming_parameter(self, "backbone"):
-            side = min(self._full_size())
-            backbone = make_backbone(
-                self.backbone, in_channels=self.image_shape_[2], image_size=side
-            )
-            for size in sizes:
-                backbone.check_size(size)
+            side, n_channels = min(self._full_size()), self.image_shape_[2]
+            backbone = make_backbone(self.backbone, in_channels=n_channels, image_size=side)
+        check_network(self, backbone, sizes)
         backbone.set_standardisation(mean, scale)
         if self.init_weights is not None:
             load_weights(backbone, self.init_weights, owner=self)

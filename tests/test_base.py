@@ -491,6 +491,28 @@ def test_bad_parameters_are_named(X, params, message):
     assert not embedder.__sklearn_is_fitted__()
 
 
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"backbone": "squeezenet1_1"}, "8x8 pixels are too small.*side of 17"),
+        ({"backbone": "resnet_18"}, "Unknown backbone 'resnet_18'.*Did you mean 'resnet18'"),
+        ({"backbone": "vit_b_16", "image_size": 40}, "multiple of 16 pixels. Got 40"),
+    ],
+)
+def test_networks_that_cannot_serve_are_named(X, params, message):
+    with pytest.raises(ValueError, match=f"'backbone' parameter of RotNetEmbedder.*{message}"):
+        quick(**params).fit(X)
+
+
+def test_a_size_that_the_network_cannot_go_on_with_is_named(X):
+    embedder = quick(backbone="squeezenet1_1", image_size=32, warm_start=True, max_epochs=0).fit(X)
+    embedder.set_params(image_size=8)
+    with pytest.raises(
+        ValueError, match="'backbone' parameter of RotNet.*8x8 pixels are too small"
+    ):
+        embedder.fit(X)
+
+
 def test_a_built_network_is_no_backbone(X):
     with pytest.raises(TypeError, match="'backbone' parameter of RotNetEmbedder.*built network"):
         quick(backbone=nn.Sequential(nn.Conv2d(1, 2, 3))).fit(X)

@@ -12,6 +12,7 @@ __all__ = [
     "MIN_SCALED_SIDE",
     "check_callbacks",
     "check_interval",
+    "check_network",
     "check_scaled_sizes",
     "check_square",
     "naming_parameter",
@@ -58,6 +59,13 @@ def check_interval(estimator, name, interval):
             f"with 0 < low <= high <= 1. Got {interval!r}."
         )
     return tuple(map(float, interval))
+
+
+def check_network(estimator, backbone, sizes):
+    """Refuse images of any (height, width) of `sizes` that the network cannot take."""
+    with naming_parameter(estimator, "backbone"):
+        for size in sizes:
+            backbone.check_size(size)
 
 
 def check_square(estimator, size):

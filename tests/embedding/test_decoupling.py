@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklssl import MultiScaleEmbedder, RotationDecouplingEmbedder
-from sklssl.embedding import _decoupling
+from sklssl.embedding import _decoupling_tasks
 
 both = pytest.mark.parametrize("instance_task", ["nce", "nt_xent"])
 
@@ -104,7 +104,7 @@ def test_pu_weights_set_in_late_at_every_scale(X, monkeypatch, embed):
         seen.append(features.shape)
         return np.zeros((4, len(features)), dtype=np.float32)
 
-    monkeypatch.setattr(_decoupling, "estimate_pu_weights", estimate)
+    monkeypatch.setattr(_decoupling_tasks, "estimate_pu_weights", estimate)
     embedder = embed(quick("nt_xent", max_epochs=10, pu_weighting=True)).fit(X)
     n_scales = embedder.n_epochs_ // 10
     assert seen == n_scales * [(len(X), 4, 32)]

@@ -1,0 +1,150 @@
+"""The tasks of rotation feature decoupling: one for each half of the features.
+
+Feng, Xu, Tao. Self-Supervised Representation Learning by Rotation Feature Decoupling. CVPR 2019.
+Sangam, Feng. Improving Self-Supervised Representation Learning by Rotation Feature Decoupling &
+NT-Xent Loss. 2021.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sklssl.backbones import pool_map
+from sklssl.embedding._pu import estimate_pu_weights
+from sklssl.embedding._rotnet import RotationPretext, rotate_four_ways
+from sklssl.losses import instance_nce, nt_xent_to_mean, rotation_invariance, update_bank
+
+__all__ = ["ContrastiveDecouplingPretext", "NCEDecouplingPretext"]
+
+_PROJECTION = 128  # outputs that tell instances apart, in both papers
+_MAX_NOISE = 4096  # rows of the memory that an image is compared with
+_PU_START = 210 / 245  # of the epochs, in the base paper's code
+
+
+def make_head(n_in, n_out, *, linear):
+    """Map features to outputs, in one layer or in two."""
+    if linear:
+        return nn.Linear(n_in, n_out)
+    return nn.Sequential(nn.Linear(n_in, n_in), nn.ReLU(inplace=True), nn.Linear(n_in, n_out))
+
+
+class DecouplingPretext(RotationPretext):
+    """Rotations from the first half of the features; subclasses say what the second learns."""
+
+    _linear = False  # the heads
+
+    def __init__(self, backbone, temperature, pu_weighting):
+        super().__init__(backbone)
+        self.n_related = backbone.n_features // 2
+        n_unrelated = backbone.n_features - self.n_related
+        self.head = make_head(self.n_related, 4, linear=self._linear)
+        # Features after a ReLU all point into one direction. Unless centred they are alike for
+        # all images to begin with, and the instance task never gets going.
+        self.projection = nn.Sequential(
+            nn.BatchNorm1d(n_unrelated, affine=False),
+            make_head(n_unrelated, _PROJECTION, linear=self._linear),
+        )
+        self.temperature = temperature
+        self.pu_weighting = pu_weighting
+        self.progress = 0.0
+        self.register_buffer("pu_weights", None)
+
+    def views(self, images, rng, index):
+        views, rotations = super().views(images, rng, index)
+        return views, (rotations, index, self.draw_noise(len(images), rng))
+
+    def forward(self, views, targets):
+        rotations, index, noise = targets
+        related, unrelated = self.split(views)
+        logits = self.head(related).float()
+        errors = F.cross_entropy(logits, rotations, reduction="none")
+        if self.training and self.pu_weights is not None:
+            errors = errors * self.pu_weights[:, index].flatten()
+        terms = {"rotation_loss": errors.mean()}
+        terms |= self.instance_terms(unrelated.unflatten(0, (4, -1)), index, noise)
+        accuracy = (logits.argmax(dim=1) == rotations).float().mean()
+        return {"loss": sum(terms.values()), "accuracy": accuracy, **terms}
+
+    def split(self, views):
+        """Give the features (4 * b, d) of either half."""
+        features = pool_map(self.backbone(views)).float()
+        return features[:, : self.n_related], features[:, self.n_related :]
+
+    def draw_noise(self, n_images, rng):
+        """Draw rows of the memory for each image to be told from, if there is one."""
+
+    def before_fit(self, n_images):
+        self.progress = 0.0
+
+    def before_epoch(self, embed, rng):
+        if not self.pu_weighting or self.progress < _PU_START:
+            self.pu_weights = None
+        elif self.pu_weights is None:
+            related = embed(self.embed_rotations)
+            weights = estimate_pu_weights(related.cpu().numpy())
+            self.pu_weights = torch.from_numpy(weights).to(related)
+
+    def embed_rotations(self, images):
+        """Give the features (b, 4, d) that tell the rotations of images (b, C, s, s)."""
+        related, _ = self.split(rotate_four_ways(images)[0])
+        return related.unflatten(0, (4, -1)).transpose(0, 1)
+
+    def after_step(self, progress):
+        self.progress = progress % 1  # the next scale starts afresh
+
+
+class ContrastiveDecouplingPretext(DecouplingPretext):
+    """The second half: each rotation near the mean of its image, by NT-Xent."""
+
+    def instance_terms(self, unrelated, index, noise):
+        with_mean = torch.cat([unrelated, unrelated.mean(dim=0, keepdim=True)])
+        z = self.projection(with_mean.flatten(0, 1)).unflatten(0, (5, -1))
+        return {"instance_loss": nt_xent_to_mean(z[:4], z[4], self.temperature)}
+
+
+class NCEDecouplingPretext(DecouplingPretext):
+    """The second half: rotations alike, and their mean known among all images of a memory."""
+
+    _linear = True
+
+    def __init__(self, backbone, temperature, pu_weighting):
+        super().__init__(backbone, temperature, pu_weighting)
+        self.register_buffer("bank", None)
+        self.seen = None  # rows of the memory and what to remember of them after the step
+
+    def before_fit(self, n_images):
+        super().before_fit(n_images)
+        if self.bank is None:
+            self.bank = F.normalize(torch.randn(n_images, _PROJECTION), dim=1)
+        elif len(self.bank) != n_images:
+            raise ValueError(
+                f"RotationDecouplingEmbedder with instance_task='nce' remembers the "
+                f"{len(self.bank)} images that it was fitted on and goes on with the same ones "
+                f"only, but X holds {n_images}. Fit afresh with warm_start=False, or use "
+                "instance_task='nt_xent', which remembers none."
+            )
+
+    def draw_noise(self, n_images, rng):
+        n_rows = len(self.bank)
+        size = (n_images, min(n_rows, _MAX_NOISE))
+        return torch.randint(n_rows, size, generator=rng, device=rng.device)
+
+    def instance_terms(self, unrelated, index, noise):
+        terms = {"invariance_loss": rotation_invariance(unrelated)}
+        if self.training:  # in evaluation the images may be others than those remembered
+            z = self.projection(unrelated.mean(dim=0))
+            terms["instance_loss"] = self.discriminate(z, index, noise)
+        return terms
+
+    def discriminate(self, z, index, noise):
+        """Give the loss of knowing images by their z (b, d)."""
+        self.seen = index, update_bank(self.bank, z, index)
+        # Its constant is estimated anew from each batch. That of the first one, which the papers
+        # keep, is of a random memory and far from what becomes of it: the loss grew and grew.
+        return instance_nce(z, self.bank, index, noise, self.temperature)
+
+    def after_step(self, progress):
+        super().after_step(progress)
+        index, rows = self.seen
+        self.bank[index] = rows
+        self.seen = None

@@ -1,0 +1,52 @@
+"""Docstrings of the embedders: every parameter, its true default, and the same words in each."""
+
+import inspect
+import re
+
+import pytest
+
+import sklssl
+from sklssl.base import BaseEmbedder
+
+EMBEDDERS = [
+    cls
+    for name in sklssl.embedding.__all__
+    if issubclass(cls := getattr(sklssl.embedding, name), BaseEmbedder)
+]
+# What each method sets, or explains, in its own way.
+OWN_WORDS = {"max_epochs", "batch_size", "learning_rate", "lr_schedule"}
+
+
+def read_parameters(cls):
+    """Give the head and the text of each parameter in the docstring."""
+    doc = inspect.getdoc(cls)
+    section = re.search(r"Parameters\n-+\n(.*?)\n\nAttributes\n", doc, re.DOTALL).group(1)
+    entries = re.findall(r"^(\w+) : (.*)\n((?:    .*\n?|\n)+)", section, re.MULTILINE)
+    return {name: (head, " ".join(text.split())) for name, head, text in entries}
+
+
+@pytest.mark.parametrize("cls", EMBEDDERS)
+def test_every_parameter_is_described_with_its_default(cls):
+    described = read_parameters(cls)
+    signature = inspect.signature(cls).parameters
+    assert list(described) == list(signature)
+    for name, parameter in signature.items():
+        default = re.search(r"default=(.*)$", described[name][0]).group(1)
+        assert eval(default) == parameter.default, name
+
+
+@pytest.mark.parametrize("cls", EMBEDDERS)
+def test_shared_parameters_are_described_alike(cls):
+    usual = read_parameters(sklssl.RotNetEmbedder)
+    described = read_parameters(cls)
+    for name in inspect.signature(BaseEmbedder).parameters.keys() - OWN_WORDS:
+        assert described[name][1] == usual[name][1], name
+
+
+@pytest.mark.parametrize("cls", EMBEDDERS)
+def test_attributes_and_references_are_there(cls):
+    doc = inspect.getdoc(cls)
+    for attribute in ("pretext_", "history_", "n_epochs_", "layer_names_", "image_shape_"):
+        assert f"\n{attribute} : " in doc
+    for section in ("References", "Examples", "See Also"):
+        assert f"\n{section}\n---" in doc

@@ -1,11 +1,15 @@
-"""Views of an image with its own small copy pasted into it."""
+"""Views of an image with its own small copy pasted into it; what embedders by them share."""
+
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
 
+from sklssl.base import BaseEmbedder
 from sklssl.embedding._rotnet import rotate_four_ways
+from sklssl.utils._sklearn_compat import Interval
 
-__all__ = ["check_patch_side", "draw_places", "paste", "patch_side", "rotate_and_patch"]
+__all__ = ["PatchEmbedder", "draw_places", "paste", "patch_side", "rotate_and_patch"]
 
 
 def patch_side(side, patch_ratio):
@@ -51,14 +55,69 @@ def rotate_and_patch(images, side, places):
     return views, torch.cat([targets, targets + 4])
 
 
-def check_patch_side(estimator, side):
-    """Refuse a patch without a pixel, or one as large as the image of `side` pixels."""
-    patch = patch_side(side, estimator.patch_ratio)
-    if not 0 < patch < side:
-        came = "leaves no pixel" if patch == 0 else "fills the image"
-        raise ValueError(
-            f"The 'patch_ratio' parameter of {type(estimator).__name__}: "
-            f"{estimator.patch_ratio!r} of {side} pixels {came}. The patch must have at least 1 "
-            f"and at most {side - 1} pixels a side: give a ratio between {0.5 / side:.2g} and "
-            f"{1 - 0.5 / side:.2g}."
+class PatchEmbedder(BaseEmbedder):
+    """Base of the embedders by patches: their parameters and what they ask of the images."""
+
+    _square_only = True
+    _parameter_constraints = {
+        **BaseEmbedder._parameter_constraints,
+        "patch_ratio": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        backbone="convnet",
+        *,
+        patch_ratio=0.4,
+        layer="auto",
+        pool_size=3,
+        image_shape=None,
+        image_size=None,
+        max_epochs=15,
+        batch_size=32,
+        learning_rate=0.1,
+        lr_schedule="step",
+        optimizer="sgd",
+        weight_decay=5e-4,
+        init_weights=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            backbone,
+            layer=layer,
+            pool_size=pool_size,
+            image_shape=image_shape,
+            image_size=image_size,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            lr_schedule=lr_schedule,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            init_weights=init_weights,
+            warm_start=warm_start,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
         )
+        self.patch_ratio = patch_ratio
+
+    def _check_size(self, size):
+        """Refuse also a patch without a pixel, or one as large as the image."""
+        super()._check_size(size)
+        side = size[0]
+        patch = patch_side(side, self.patch_ratio)
+        if not 0 < patch < side:
+            came = "leaves no pixel" if patch == 0 else "fills the image"
+            raise ValueError(
+                f"The 'patch_ratio' parameter of {type(self).__name__}: {self.patch_ratio!r} of "
+                f"{side} pixels {came}. The patch must have at least 1 and at most {side - 1} "
+                f"pixels a side: give a ratio between {0.5 / side:.2g} and {1 - 0.5 / side:.2g}."
+            )

@@ -3,16 +3,13 @@
 Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Feature. 2021.
 """
 
-from numbers import Real
-
 import torch.nn.functional as F
 from torch import nn
 
 from sklssl.backbones import pool_map
-from sklssl.base import BaseEmbedder, Pretext
-from sklssl.embedding._patches import check_patch_side, draw_places, patch_side, rotate_and_patch
+from sklssl.base import Pretext
+from sklssl.embedding._patches import PatchEmbedder, draw_places, patch_side, rotate_and_patch
 from sklssl.embedding._rotnet import shift_randomly
-from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["PatchRotEmbedder", "PatchRotationPretext"]
 
@@ -42,7 +39,7 @@ class PatchRotationPretext(Pretext):
         return {"loss": F.cross_entropy(logits, targets), "accuracy": accuracy}
 
 
-class PatchRotEmbedder(BaseEmbedder):
+class PatchRotEmbedder(PatchEmbedder):
     """Embed images by predicting the rotation of an image or of a patch in it.
 
     Each image is shown turned in four ways, and upright with its own small copy, turned in four
@@ -172,61 +169,6 @@ class PatchRotEmbedder(BaseEmbedder):
     >>> embedder.score(X[200:400]) > 1 / 8
     True
     """
-
-    _square_only = True
-    _parameter_constraints = {
-        **BaseEmbedder._parameter_constraints,
-        "patch_ratio": [Interval(Real, 0, 1, closed="neither")],
-    }
-
-    def __init__(
-        self,
-        backbone="convnet",
-        *,
-        patch_ratio=0.4,
-        layer="auto",
-        pool_size=3,
-        image_shape=None,
-        image_size=None,
-        max_epochs=15,
-        batch_size=32,
-        learning_rate=0.1,
-        lr_schedule="step",
-        optimizer="sgd",
-        weight_decay=5e-4,
-        init_weights=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        callbacks=None,
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            backbone,
-            layer=layer,
-            pool_size=pool_size,
-            image_shape=image_shape,
-            image_size=image_size,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            lr_schedule=lr_schedule,
-            optimizer=optimizer,
-            weight_decay=weight_decay,
-            init_weights=init_weights,
-            warm_start=warm_start,
-            device=device,
-            precision=precision,
-            callbacks=callbacks,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.patch_ratio = patch_ratio
-
-    def _check_size(self, size):
-        super()._check_size(size)
-        check_patch_side(self, size[0])
 
     def _make_pretext(self, backbone):
         return PatchRotationPretext(backbone, self.patch_ratio)

@@ -38,7 +38,7 @@ _MIN_BLURRED_SIDE = 64
 class RandomViews:
     """Random views as SimCLR draws them; called once, it gives one view of each image.
 
-    One in two images of at least 64x64 pixels is blurred too.
+    Of images of at least 64x64 pixels, half of a batch is blurred too.
 
     Parameters
     ----------
@@ -83,8 +83,9 @@ class RandomViews:
             grey = draw_choices(n_images, 0.2, rng)
             to_grey_(views, grey)
         if min(height, width) >= _MIN_BLURRED_SIDE:
-            sigmas = draw_sigmas(n_images, 0.5, rng)
-            views = blur(views, sigmas, kernel_size=2 * (min(height, width) // 20) + 1)
+            half = torch.randperm(n_images, generator=rng, device=rng.device)[: (n_images + 1) // 2]
+            kernel_size = 2 * (min(height, width) // 20) + 1
+            views[half] = blur(views[half], draw_sigmas(len(half), rng), kernel_size)
         return views.contiguous(memory_format=torch.channels_last)
 
 
@@ -265,9 +266,9 @@ def adjust_hue_(images: Tensor, turns: Tensor) -> None:
     levels.mul_(chroma[:, None]).add_(lowest[:, None])
 
 
-def draw_sigmas(n_images: int, share: float, rng: torch.Generator) -> Tensor:
-    """Draw blurs (n_images,) in [0.1, 2] pixels for about a `share` of the images, 0 for others."""
-    return _uniform((n_images,), 0.1, 2.0, rng) * draw_choices(n_images, share, rng)
+def draw_sigmas(n_images: int, rng: torch.Generator) -> Tensor:
+    """Draw standard deviations of blurs (n_images,), in [0.1, 2] pixels."""
+    return _uniform((n_images,), 0.1, 2.0, rng)
 
 
 def blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
@@ -275,8 +276,7 @@ def blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
     n_images, channels, height, width = images.shape
     reach = kernel_size // 2
     offsets = torch.arange(-reach, reach + 1, device=images.device)
-    # A sigma of 0 stays a number: its kernel is 1 in the middle and 0 elsewhere.
-    kernels = (-0.5 * (offsets / sigmas.clamp_min(1e-3)[:, None]) ** 2).softmax(dim=1)
+    kernels = (-0.5 * (offsets / sigmas[:, None]) ** 2).softmax(dim=1)
     kernels = kernels.repeat_interleave(channels, dim=0)[:, None]
     # One image with a group for each plane: every plane is convolved with a kernel of its own.
     planes = images.reshape(1, n_images * channels, height, width)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
+TIMES = ("fit_seconds", "fit_cpu_seconds")
 
 
 def read(name):
@@ -22,7 +23,7 @@ def print_means(lines, group, value="accuracy", best=None):
     print(" | ".join([*group, value, "seeds", "seconds"]))
     for key, rows in sorted(groups.items(), key=lambda item: -np.mean([r[value] for r in item[1]])):
         values = [100 * row[value] for row in rows]
-        times = [row["fit_seconds"] for row in rows if "fit_seconds" in row]
+        times = [row[key] for row in rows for key in TIMES if key in row]
         shown = f"{np.mean(values):.1f} +- {np.std(values):.1f}"
         seconds = f"{np.mean(times):.0f}" if times else ""
         print(" | ".join([*key, shown, str(len(rows)), seconds]))
@@ -41,6 +42,16 @@ if __name__ == "__main__":
         for setting in dict.fromkeys(line["setting"] for line in lines):
             rows = [line for line in lines if line["setting"] == setting]
             print_means(rows, ["setting", "layer", "pool_size"], best=3)
+        print(f"\n{data}: sweep of the other methods, the best stages of each setting")
+        lines = [line for line in read("method_defaults") if line["data"] == data]
+        for setting in dict.fromkeys(line["setting"] for line in lines):
+            rows = [line for line in lines if line["setting"] == setting]
+            print_means(rows, ["setting", "layer", "epochs"], best=2)
+    for budget in dict.fromkeys(line["budget"] for line in read("methods")):
+        lines = [line for line in read("methods") if line["budget"] == budget]
+        print(f"\nall methods, CPU seconds: {budget}")
+        for value in ("linear", "knn"):
+            print_means(lines, ["method", "layer"], value=value)
     print("\ncost over a bare loop")
     for line in read("overhead"):
         keys = ("what", "backbone", "batch_size", "ratio", "ratio_range", "device")

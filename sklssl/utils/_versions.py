@@ -11,6 +11,7 @@ _PACKAGES = (
     "torchvision",
     "scikit-learn",
     "skorch",
+    "safetensors",
     "opencv-python-headless",
     "joblib",
     "numpy",

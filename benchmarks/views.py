@@ -4,7 +4,8 @@
 
 A view is a random resized crop, a flip, colour jitter for 80 % and grey for 20 % of the images,
 and at 96x96 a blur for half of them. Each way starts from uint8 photographs in the form that it
-takes, and ends with a batch of floats in [0, 1]. Libraries that are not installed are left out.
+takes, and ends with a batch of floats in [0, 1]; "from floats" is without the first step, which a
+training does once for the two views of an image. Libraries that are not installed are left out.
 The line has rates by processor time, which other work on the machine changes less than the
 clock's, and how many times faster sklssl is.
 """
@@ -22,7 +23,7 @@ from sklearn.datasets import load_sample_images
 from sklssl._augment import RandomViews
 from sklssl._feed import ImageFeed
 
-SCALE, STRENGTH, BATCH_SIZE = (0.2, 1.0), 0.5, 128
+SCALE, STRENGTH, BATCH_SIZE = (0.2, 1.0), 0.5, 256
 JITTER = (0.8 * STRENGTH, 0.8 * STRENGTH, 0.8 * STRENGTH, 0.2 * STRENGTH)
 
 
@@ -42,6 +43,13 @@ def sklssl_views(images):
     feed = ImageFeed(torch.device("cpu"), (0.0, 255.0), (side, side))
     views, rng = RandomViews(SCALE, jitter=STRENGTH), torch.Generator().manual_seed(0)
     return lambda: views(feed(images), rng)
+
+
+def sklssl_views_alone(images):
+    feed = ImageFeed(torch.device("cpu"), (0.0, 255.0), images.shape[1:3])
+    floats, rng = feed(images), torch.Generator().manual_seed(0)
+    views = RandomViews(SCALE, jitter=STRENGTH)
+    return lambda: views(floats, rng)
 
 
 def kornia_views(images):
@@ -94,6 +102,7 @@ def lightly_views(images):
 
 WAYS = {
     "sklssl": sklssl_views,
+    "sklssl, from floats": sklssl_views_alone,
     "kornia": kornia_views,
     "torchvision": torchvision_views,
     "lightly": lightly_views,
@@ -119,7 +128,7 @@ def run(side, repeats):
     rounds = [[seconds(function) for function in ways.values()] for _ in range(repeats)]
     rates = BATCH_SIZE / np.median(rounds, axis=0)
     for library, rate in zip(ways, rates, strict=True):
-        row = {"side": side, "batch_size": BATCH_SIZE, "version": version(library)}
+        row = {"side": side, "batch_size": BATCH_SIZE, "version": version(library.split(",")[0])}
         ratio = round(float(rates[0] / rate), 1)
         write_line("views", library=library, **row, views_per_second=round(rate), ratio=ratio)
 

@@ -29,13 +29,24 @@ SETTINGS = {
     "PatchRot, ratio 0.5": (PatchRotEmbedder, {"patch_ratio": 0.5}),
     "PatchRel": (PatchRelEmbedder, {}),
     "PatchRel, rate 0.03": (PatchRelEmbedder, {"learning_rate": 0.03}),
-    "decoupling": (RotationDecouplingEmbedder, {}),
+    "decoupling": (RotationDecouplingEmbedder, {"instance_task": "nt_xent"}),
     "decoupling, sgd 0.03": (
         RotationDecouplingEmbedder,
-        {"optimizer": "sgd", "learning_rate": 0.03, "lr_schedule": "step"},
+        {
+            "instance_task": "nt_xent",
+            "optimizer": "sgd",
+            "learning_rate": 0.03,
+            "lr_schedule": "step",
+        },
     ),
-    "decoupling, temperature 0.1": (RotationDecouplingEmbedder, {"temperature": 0.1}),
-    "decoupling, PU weights": (RotationDecouplingEmbedder, {"pu_weighting": True}),
+    "decoupling, temperature 0.1": (
+        RotationDecouplingEmbedder,
+        {"instance_task": "nt_xent", "temperature": 0.1},
+    ),
+    "decoupling, PU weights": (
+        RotationDecouplingEmbedder,
+        {"instance_task": "nt_xent", "pu_weighting": True},
+    ),
     "decoupling by NCE": (RotationDecouplingEmbedder, {"instance_task": "nce"}),
     "decoupling by NCE, sgd 0.1": (
         RotationDecouplingEmbedder,

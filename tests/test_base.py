@@ -38,7 +38,7 @@ EMBEDDERS = [
     RotNetEmbedder(max_epochs=2, random_state=0),
     ScaleNetEmbedder(max_epochs=1, random_state=0),
     MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=0)),
-    RotationDecouplingEmbedder(instance_task="nce", max_epochs=1, random_state=0),
+    RotationDecouplingEmbedder(max_epochs=1, random_state=0),
 ]
 every_embedder = pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
 

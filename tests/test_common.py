@@ -43,7 +43,7 @@ EMBEDDERS = [
     PatchRelEmbedder(max_epochs=1, random_state=0),
     PatchRotEmbedder(max_epochs=1, random_state=0),
     RotationDecouplingEmbedder(max_epochs=1, random_state=0),
-    RotationDecouplingEmbedder(instance_task="nce", max_epochs=1, random_state=0),
+    RotationDecouplingEmbedder(instance_task="nt_xent", max_epochs=1, random_state=0),
     SimCLREmbedder(max_epochs=1, random_state=0),
 ]
 IMAGE_TRANSFORMERS = [

@@ -31,17 +31,17 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         model of torchvision, or a class, function or partial called with ``in_channels`` and
         ``image_size``.
 
-    instance_task : {"nt_xent", "nce"}, default="nt_xent"
-        What the second half of the features learns. "nt_xent": each rotation of an image is
-        nearer to the mean of the four than to other images, and heads have two layers. "nce": the
-        four rotations are alike, and their mean is known among all images, of which a memory
-        is kept (512 bytes a row of `X`, also in pickles); to go on it needs the same rows.
+    instance_task : {"nce", "nt_xent"}, default="nce"
+        What the second half of the features learns. "nce": the four rotations are alike, and their
+        mean is known among all images, of which a memory is kept (512 bytes for each, also in
+        pickles); to go on it needs as many images as before. "nt_xent": each rotation of an image
+        is nearer to the mean of the four than to other images, and heads have two layers.
 
     temperature : float, default=None
-        Divides the similarities; None takes 0.5 for "nt_xent" and 0.07 for "nce".
+        Divides the similarities; None takes 0.07 for "nce" and 0.5 for "nt_xent".
 
     pu_weighting : bool, default=False
-        Whether rotated images that look upright count less in the last eighth of the epochs. How
+        Whether rotated images that look upright count less in the last seventh of the epochs. How
         upright each looks is learned then from the features of the rotation task, with the
         images as they came for positive and the rotated ones for unlabelled examples.
 
@@ -174,7 +174,7 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         self,
         backbone="convnet",
         *,
-        instance_task="nt_xent",
+        instance_task="nce",
         temperature=None,
         pu_weighting=False,
         layer="auto",

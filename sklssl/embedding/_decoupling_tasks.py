@@ -110,6 +110,7 @@ class NCEDecouplingPretext(DecouplingPretext):
     def __init__(self, backbone, temperature, pu_weighting):
         super().__init__(backbone, temperature, pu_weighting)
         self.register_buffer("bank", None)
+        self.is_stale = False  # whether the memory may be of other images than those to come
         self.seen = None  # rows of the memory and what to remember of them after the step
 
     def before_fit(self, n_images):
@@ -123,6 +124,19 @@ class NCEDecouplingPretext(DecouplingPretext):
                 f"only, but X holds {n_images}. Fit afresh with warm_start=False, or use "
                 "instance_task='nt_xent', which remembers none."
             )
+        else:
+            self.is_stale = True
+
+    def before_epoch(self, embed, rng):
+        super().before_epoch(embed, rng)
+        if self.is_stale:
+            self.bank = F.normalize(embed(self.embed_instances), dim=1)
+            self.is_stale = False
+
+    def embed_instances(self, images):
+        """Give what is remembered (b, 128) of images (b, C, s, s), but for its length."""
+        _, unrelated = self.split(rotate_four_ways(images)[0])
+        return self.projection(unrelated.unflatten(0, (4, -1)).mean(dim=0))
 
     def draw_noise(self, n_images, rng):
         n_rows = len(self.bank)

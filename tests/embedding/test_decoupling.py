@@ -87,6 +87,18 @@ def test_memory_of_other_images_is_refused(X, method):
     assert len(embedder.pretext_.bank) == 30
 
 
+def test_memory_is_renewed_for_the_images_of_the_next_piece(X):
+    embedder = quick("nce", max_epochs=3, learning_rate=1e-6).fit(X[:20])
+    old = embedder.pretext_.bank.clone()
+    pretext = embedder.partial_fit(X[20:]).pretext_
+    with torch.no_grad():
+        images = torch.from_numpy(X[20:]).permute(0, 3, 1, 2) / 255
+        z = F.normalize(pretext.embed_instances(images), dim=1)
+    # Half of what is remembered is of shifted images, with the batch's own statistics.
+    assert (z * pretext.bank).sum(dim=1).mean() > 0.6
+    assert (z * old).sum(dim=1).mean() < 0.3
+
+
 def test_nt_xent_goes_on_with_any_images(X):
     embedder = quick("nt_xent", warm_start=True).fit(X).fit(X[:30]).partial_fit(X[:20])
     assert embedder.n_epochs_ == 3

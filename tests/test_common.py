@@ -2,8 +2,12 @@
 
 import inspect
 
+import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
     check_get_feature_names_out_error,
@@ -98,3 +102,12 @@ def test_checks_that_check_estimator_leaves_out(estimator, check):
 @pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
 def test_embedder(embedder):
     check_embedder(embedder)
+
+
+@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
+def test_an_embedder_can_be_searched_without_labels_and_with(X, y, embedder):
+    search = GridSearchCV(embedder, {"max_epochs": [0, 1]}, cv=2, error_score="raise").fit(X)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    pipe = Pipeline([("emb", embedder), ("clf", LogisticRegression(max_iter=1000))])
+    search = GridSearchCV(pipe, {"emb__max_epochs": [0, 1]}, cv=2, error_score="raise").fit(X, y)
+    assert search.best_estimator_.predict(X).shape == y.shape

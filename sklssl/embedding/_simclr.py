@@ -35,7 +35,7 @@ class ContrastivePretext(Pretext):
         self.temperature = temperature
 
     def views(self, images, rng, index):
-        return torch.cat([self.random_views(images, rng) for _ in range(2)]), None
+        return self.random_views(torch.cat([images, images]), rng), None
 
     def forward(self, views, targets):
         # Both views in one pass, as in the authors' code: batch-norm sees all of them.

@@ -8,6 +8,7 @@ torchvision gives image by image.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
@@ -38,22 +39,54 @@ _MIN_BLURRED_SIDE = 64
 class RandomViews:
     """Random views as SimCLR draws them; called once, it gives one view of each image.
 
-    Of images of at least 64x64 pixels, half of a batch is blurred too.
+    Each image draws its own numbers. Half of a batch of images of at least 64x64 pixels is blurred
+    too.
 
     Parameters
     ----------
-    crop_scale : (float, float), default=(0.2, 1.0)
+    crop_scale : tuple of (float, float), default=(0.2, 1.0)
         Range of the share of the image that is cropped and resized to the whole.
+
     horizontal_flip : bool, default=True
         Whether one in two images is mirrored.
+
     jitter : float, default=0.5
-        Strength of the colour distortions, which four in five images get. One in five becomes
-        grey. 0 leaves all colours as they are.
+        Strength of the color distortions in [0, 1], which four in five images get. One in five
+        becomes grey. 0 leaves all colors as they are.
+
+    Raises
+    ------
+    ValueError
+        If `crop_scale` is no part of (0, 1], or `jitter` is out of range.
+
+    References
+    ----------
+    Chen, Kornblith, Norouzi, Hinton. A Simple Framework for Contrastive Learning of Visual
+    Representations. ICML 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklssl.utils import RandomViews
+    >>> views = RandomViews(crop_scale=(0.5, 1.0))
+    >>> views(torch.rand(4, 3, 32, 32), torch.Generator().manual_seed(0)).shape
+    torch.Size([4, 3, 32, 32])
     """
 
     crop_scale: tuple[float, float] = (0.2, 1.0)
     horizontal_flip: bool = True
     jitter: float = 0.5
+
+    def __post_init__(self) -> None:
+        ends = tuple(self.crop_scale)
+        numbers = len(ends) == 2 and all(isinstance(end, Real) for end in ends)
+        if not numbers or not 0 < ends[0] <= ends[1] <= 1:
+            raise ValueError(
+                "crop_scale must be two numbers (low, high) with 0 < low <= high <= 1. Got "
+                f"{self.crop_scale!r}."
+            )
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter must be in [0, 1]. Got {self.jitter!r}.")
 
     def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """Draw a view of each image.

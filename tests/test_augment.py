@@ -269,3 +269,14 @@ def test_views_are_drawn_on_cuda():
     views = RandomViews()(images, torch.Generator("cuda").manual_seed(0))
     assert views.device == images.device
     assert torch.equal(views, RandomViews()(images, torch.Generator("cuda").manual_seed(0)))
+
+
+@pytest.mark.parametrize("crop_scale", [(0.5, 0.2), (0, 1), (0.2, 1.5), (0.2,), (0.2, "1")])
+def test_crops_of_no_size_are_refused(crop_scale):
+    with pytest.raises(ValueError, match=r"crop_scale must be two numbers .*Got"):
+        RandomViews(crop_scale)
+
+
+def test_jitter_out_of_range_is_refused():
+    with pytest.raises(ValueError, match=r"jitter must be in \[0, 1\]. Got 2"):
+        RandomViews(jitter=2)

@@ -13,7 +13,7 @@ from sklssl._augment import RandomViews
 from sklssl.backbones import pool_map
 from sklssl.base import BaseEmbedder, Pretext
 from sklssl.losses import contrastive_accuracy, nt_xent
-from sklssl.utils._checks import check_interval
+from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["SimCLREmbedder"]
@@ -257,6 +257,6 @@ class SimCLREmbedder(BaseEmbedder):
         self.horizontal_flip = horizontal_flip
 
     def _make_pretext(self, backbone):
-        low, high = check_interval(self, "crop_scale", self.crop_scale)
-        views = RandomViews((low, high), self.horizontal_flip, self.jitter_strength)
+        with naming_parameter(self, "crop_scale"):
+            views = RandomViews(self.crop_scale, self.horizontal_flip, self.jitter_strength)
         return ContrastivePretext(backbone, views, self.temperature, self.projection_dim)

@@ -2,7 +2,6 @@
 
 import contextlib
 import warnings
-from numbers import Real
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from sklssl.exceptions import CollapseWarning
 __all__ = [
     "MIN_SCALED_SIDE",
     "check_callbacks",
-    "check_interval",
     "check_network",
     "check_scaled_sizes",
     "check_square",
@@ -47,18 +45,6 @@ def check_callbacks(estimator, callbacks):
                 f"The 'callbacks' parameter of {type(estimator).__name__} must hold functions "
                 f"callback(embedder, row), called after each epoch. Got {callback!r}."
             )
-
-
-def check_interval(estimator, name, interval):
-    """Give the (low, high) of the parameter `name`; refuse what is no part of (0, 1]."""
-    if len(interval) != 2 or not (
-        all(isinstance(end, Real) for end in interval) and 0 < interval[0] <= interval[1] <= 1
-    ):
-        raise ValueError(
-            f"The '{name}' parameter of {type(estimator).__name__} must be two numbers (low, high) "
-            f"with 0 < low <= high <= 1. Got {interval!r}."
-        )
-    return tuple(map(float, interval))
 
 
 def check_network(estimator, backbone, sizes):

@@ -81,7 +81,7 @@ def test_multi_scale_simclr_trains_at_the_papers_scales_and_rates(X):
         ({"batch_size": 1}, "'batch_size' parameter of SimCLREmbedder .*Got 1"),
         ({"projection_dim": 0}, "'projection_dim' parameter of SimCLREmbedder .*Got 0"),
         ({"jitter_strength": 2.0}, "'jitter_strength' parameter of SimCLREmbedder .*Got 2"),
-        ({"crop_scale": (0.5, 0.2)}, "'crop_scale' parameter of SimCLREmbedder .*low <= high"),
+        ({"crop_scale": (0.5, 0.2)}, "'crop_scale' parameter of SimCLREmbedder: .*low <= high"),
         ({"crop_scale": (0, 1)}, r"'crop_scale' parameter .*Got \(0, 1\)"),
         ({"crop_scale": (0.2, 1.5)}, "'crop_scale' parameter .*high <= 1"),
         ({"crop_scale": 0.2}, "'crop_scale' parameter of SimCLREmbedder"),

@@ -187,10 +187,10 @@ class SimCLREmbedder(BaseEmbedder):
     >>> from sklssl import SimCLREmbedder
     >>> from sklssl.datasets import load_digit_images
     >>> X, _ = load_digit_images(return_X_y=True)
-    >>> embedder = SimCLREmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
-    >>> embedder.fit_transform(X[:200]).shape
-    (200, 576)
-    >>> embedder.score(X[200:400]) > 0.05
+    >>> embedder = SimCLREmbedder(max_epochs=4, horizontal_flip=False, random_state=0)
+    >>> embedder.fit_transform(X[:500]).shape
+    (500, 576)
+    >>> embedder.score(X[500:]) > 5 / 127  # five times what chance gives in a batch of 64
     True
     """
 

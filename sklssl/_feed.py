@@ -21,6 +21,7 @@ __all__ = [
     "embed_in_batches",
     "forked_rng",
     "image_statistics",
+    "resize",
     "resolve_device",
 ]
 
@@ -57,10 +58,15 @@ class ImageFeed:
         if any(missing):
             x = F.pad(x, (0, missing[0], 0, missing[1]))
         if x.shape[2:] != self.size:
-            # Bilinear reads the four nearest pixels: shrinking by more than 2 would skip some.
-            antialias = 2 * self.size[0] < x.shape[2] or 2 * self.size[1] < x.shape[3]
-            x = F.interpolate(x, self.size, mode="bilinear", antialias=antialias)
+            x = resize(x, self.size)
         return x.contiguous(memory_format=torch.channels_last)
+
+
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize images (b, C, H, W) to (height, width) `size`, bilinearly."""
+    # Bilinear reads the four nearest pixels: shrinking by more than 2 would skip some.
+    antialias = 2 * size[0] < images.shape[2] or 2 * size[1] < images.shape[3]
+    return F.interpolate(images, size, mode="bilinear", antialias=antialias)
 
 
 def image_statistics(

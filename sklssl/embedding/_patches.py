@@ -3,8 +3,8 @@
 from numbers import Real
 
 import torch
-import torch.nn.functional as F
 
+from sklssl._feed import resize
 from sklssl.base import BaseEmbedder
 from sklssl.embedding._rotnet import rotate_four_ways
 from sklssl.utils._sklearn_compat import Interval
@@ -47,9 +47,7 @@ def rotate_and_patch(images, side, places):
         The number of quarter turns; 4 more for a patch.
     """
     turned, targets = rotate_four_ways(images)
-    # Bilinear reads the four nearest pixels: shrinking by more than 2 would skip some.
-    antialias = 2 * side < images.shape[2]
-    patches = F.interpolate(turned, (side, side), mode="bilinear", antialias=antialias)
+    patches = resize(turned, (side, side))
     patched = paste(images.repeat(4, 1, 1, 1), patches, places.repeat(4, 1))
     views = torch.cat([turned, patched]).contiguous(memory_format=torch.channels_last)
     return views, torch.cat([targets, targets + 4])

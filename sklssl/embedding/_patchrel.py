@@ -4,12 +4,12 @@ Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Featu
 """
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from sklssl.backbones import pool_map
 from sklssl.embedding._patches import PatchEmbedder
 from sklssl.embedding._patchrot import PatchRotationPretext
+from sklssl.embedding._rotnet import classify
 
 __all__ = ["PatchRelEmbedder"]
 
@@ -23,10 +23,8 @@ class PatchRelationPretext(PatchRotationPretext):
 
     def forward(self, views, targets):
         turned, patched = self.output(pool_map(self.backbone(views))).chunk(2)
-        logits = self.head(torch.cat([turned, patched], dim=1)).float()
-        targets = targets[: len(turned)]
-        accuracy = (logits.argmax(dim=1) == targets).float().mean()
-        return {"loss": F.cross_entropy(logits, targets), "accuracy": accuracy}
+        logits = self.head(torch.cat([turned, patched], dim=1))
+        return classify(logits, targets[: len(turned)])
 
 
 class PatchRelEmbedder(PatchEmbedder):

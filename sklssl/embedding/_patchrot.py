@@ -3,13 +3,12 @@
 Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Feature. 2021.
 """
 
-import torch.nn.functional as F
 from torch import nn
 
 from sklssl.backbones import pool_map
 from sklssl.base import Pretext
 from sklssl.embedding._patches import PatchEmbedder, draw_places, patch_side, rotate_and_patch
-from sklssl.embedding._rotnet import shift_randomly
+from sklssl.embedding._rotnet import classify, shift_randomly
 
 __all__ = ["PatchRotEmbedder", "PatchRotationPretext"]
 
@@ -34,9 +33,7 @@ class PatchRotationPretext(Pretext):
         return rotate_and_patch(images, side, places)
 
     def forward(self, views, targets):
-        logits = self.head(self.output(pool_map(self.backbone(views)))).float()
-        accuracy = (logits.argmax(dim=1) == targets).float().mean()
-        return {"loss": F.cross_entropy(logits, targets), "accuracy": accuracy}
+        return classify(self.head(self.output(pool_map(self.backbone(views)))), targets)
 
 
 class PatchRotEmbedder(PatchEmbedder):

@@ -12,7 +12,13 @@ from sklssl._augment import draw_shifts, shift
 from sklssl.backbones import pool_map
 from sklssl.base import BaseEmbedder, Pretext
 
-__all__ = ["RotNetEmbedder", "RotationPretext", "rotate_four_ways", "shift_randomly"]
+__all__ = [
+    "RotNetEmbedder",
+    "RotationPretext",
+    "classify",
+    "rotate_four_ways",
+    "shift_randomly",
+]
 
 # Of the side: the authors' code crops 32-pixel images at random after padding them by 4. Without
 # it a small data set is learned by heart (benchmarks/defaults.py).
@@ -40,6 +46,13 @@ def rotate_four_ways(images):
     return views.contiguous(memory_format=torch.channels_last), targets
 
 
+def classify(logits, targets):
+    """Give cross-entropy and accuracy of logits (b, n_classes) for classes (b,), as terms."""
+    logits = logits.float()
+    accuracy = (logits.argmax(dim=1) == targets).float().mean()
+    return {"loss": F.cross_entropy(logits, targets), "accuracy": accuracy}
+
+
 class RotationPretext(Pretext):
     """Classify the four rotations of every image, all in one step."""
 
@@ -53,9 +66,7 @@ class RotationPretext(Pretext):
         return rotate_four_ways(images)
 
     def forward(self, views, targets):
-        logits = self.head(pool_map(self.backbone(views))).float()
-        accuracy = (logits.argmax(dim=1) == targets).float().mean()
-        return {"loss": F.cross_entropy(logits, targets), "accuracy": accuracy}
+        return classify(self.head(pool_map(self.backbone(views))), targets)
 
 
 class RotNetEmbedder(BaseEmbedder):

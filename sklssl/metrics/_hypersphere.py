@@ -1,0 +1,145 @@
+"""Alignment and uniformity of features on the unit sphere, both oriented: higher is better.
+
+Wang, Isola. Understanding Contrastive Representation Learning through Alignment and Uniformity on
+the Hypersphere. ICML 2020.
+"""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sklssl.metrics._common import check_features, unit_rows
+
+__all__ = ["alignment_score", "uniformity_score"]
+
+_ROWS_AT_ONCE = 512
+
+
+def alignment_score(Z1, Z2):
+    """Alignment: how near the features of two views of the same image are.
+
+    Minus the mean squared distance of the rows of `Z1` and `Z2`, each divided by its length: minus
+    the paper's loss with an exponent of 2.
+
+    Parameters
+    ----------
+    Z1, Z2 : array-like of shape (n, d)
+        Features of two views of each image, in the same order.
+
+    Returns
+    -------
+    score : float
+        In [-4, 0], higher is better: 0 if the views of each image agree.
+
+    Raises
+    ------
+    ValueError
+        If an array is not two-dimensional, is empty, holds NaN or infinity, or the shapes differ.
+
+    See Also
+    --------
+    uniformity_score : What to read beside it: features that are all the same align perfectly.
+
+    Notes
+    -----
+    Rows of zeros have no direction and stay zeros.
+
+    References
+    ----------
+    Wang, Isola. Understanding Contrastive Representation Learning through Alignment and Uniformity
+    on the Hypersphere. ICML 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklssl.metrics import alignment_score
+    >>> Z = np.eye(3)
+    >>> alignment_score(Z, 2 * Z), alignment_score(Z, -Z)
+    (0.0, -4.0)
+    """
+    Z1 = check_features("alignment_score", Z1, "Z1", min_samples=1)
+    Z2 = check_features("alignment_score", Z2, "Z2", min_samples=1)
+    if Z1.shape != Z2.shape:
+        raise ValueError(
+            "The 'Z1' and 'Z2' arguments of alignment_score must have one shape (n, d), a row for "
+            f"each image. Got {Z1.shape} and {Z2.shape}."
+        )
+    total = 0.0
+    for start in range(0, len(Z1), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        total += float(np.sum((unit_rows(Z1[rows]) - unit_rows(Z2[rows])) ** 2))
+    return 0.0 - total / len(Z1)
+
+
+def uniformity_score(Z, *, max_samples=5000):
+    """Uniformity: how evenly the features of the images fill the unit sphere.
+
+    With u the rows of `Z`, each divided by its length, minus the logarithm of the mean, over all
+    pairs of different images, of ``exp(-2 * |u_i - u_j| ** 2)``: minus the paper's loss with t = 2.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n, d)
+        Features of at least two images.
+
+    max_samples : int or None, default=5000
+        Of more images, so many are drawn from a fixed seed: time grows with their square. None
+        takes all.
+
+    Returns
+    -------
+    score : float
+        In [0, 8], higher is better: 0 if all images have the same direction, about 4 if the
+        directions are uniform in many dimensions. Features that are never negative, as after a
+        ReLU, cannot pass 4.
+
+    Raises
+    ------
+    ValueError
+        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity, or
+        `max_samples` is below 2.
+
+    See Also
+    --------
+    alignment_score : What to read beside it: random directions are uniform and say nothing.
+
+    Notes
+    -----
+    Rows of zeros have no direction and stay zeros. Memory for 512 rows of distances is needed
+    beside the features in float64.
+
+    References
+    ----------
+    Wang, Isola. Understanding Contrastive Representation Learning through Alignment and Uniformity
+    on the Hypersphere. ICML 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklssl.metrics import uniformity_score
+    >>> round(uniformity_score(np.eye(4)), 3), round(uniformity_score(np.ones((4, 4))), 3)
+    (4.0, 0.0)
+    """
+    Z = check_features("uniformity_score", Z)
+    if max_samples is not None and not (isinstance(max_samples, Integral) and max_samples >= 2):
+        raise ValueError(
+            "The 'max_samples' argument of uniformity_score must be a whole number of at least 2, "
+            f"or None for all images. Got {max_samples!r}."
+        )
+    if max_samples is not None and len(Z) > max_samples:
+        Z = Z[check_random_state(0).permutation(len(Z))[:max_samples]]
+    units = unit_rows(Z)
+    n = len(units)
+    total = sum(_potential(units, start) for start in range(0, n, _ROWS_AT_ONCE))
+    # No pair is farther apart than 2: the mean is at least exp(-8), and at most 1 but for rounding.
+    return max(0.0, float(-np.log(total / (n * (n - 1) / 2))))
+
+
+def _potential(units, start):
+    """Sum the potential over the pairs of a row of the block at `start` with a later row."""
+    block, later = units[start : start + _ROWS_AT_ONCE], units[start:]
+    squares = np.sum(later**2, axis=1)  # 1, or 0 for rows of zeros
+    distances = squares[: len(block), None] + squares - 2 * block @ later.T
+    potential = np.exp(-2 * np.maximum(distances, 0.0))
+    return float(np.triu(potential, k=1).sum())

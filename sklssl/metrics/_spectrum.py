@@ -1,0 +1,194 @@
+"""Scores of the spread of features: in how many directions, and how many do not vary at all."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.linalg import eigvalsh
+
+from sklssl.metrics._common import ROUNDING, centre_and_size, check_features, slices
+
+__all__ = ["dead_feature_share", "effective_rank", "rankme_score"]
+
+
+def rankme_score(Z):
+    """RankMe: the exponential of the entropy of the features' singular values.
+
+    With p the singular values of `Z` divided by their sum, ``exp(-sum(p * log(p)))``: from 1, all
+    features along one direction, to min(n, d), all directions alike. The features are not
+    centred, as in the paper: their mean counts as a direction, mostly the strongest.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n, d)
+        Features of at least two images. The score grows with n until n is several times d: compare
+        on equal n.
+
+    Returns
+    -------
+    score : float
+        In [1, min(n, d)], higher is better; 0 if all features are 0.
+
+    Raises
+    ------
+    ValueError
+        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity.
+
+    See Also
+    --------
+    effective_rank : The same of the covariance: centred, and strong directions count more.
+
+    Notes
+    -----
+    The paper adds 1e-7 to each p; here singular values that cannot be told from 0, below about
+    1e-6 of the greatest, are left out. They come from the smaller Gram matrix, in float64, with
+    memory for min(n, d) ** 2 values.
+
+    References
+    ----------
+    Garrido, Balestriero, Najman, LeCun. RankMe: Assessing the Downstream Performance of Pretrained
+    Self-Supervised Representations by Their Rank. ICML 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklssl.metrics import rankme_score
+    >>> round(rankme_score(np.eye(4)), 3)
+    4.0
+    >>> round(rankme_score(np.ones((4, 4))), 3)
+    1.0
+    """
+    Z = check_features("rankme_score", Z)
+    return _exp_entropy(np.sqrt(_squared_singular_values(Z, 0.0, _largest(Z))))
+
+
+def effective_rank(Z):
+    """Effective rank of the covariance of the features.
+
+    With p the variances along the principal axes divided by their sum, ``exp(-sum(p * log(p)))``:
+    from 1, all images along one line, to min(n - 1, d), as much variance along every axis.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n, d)
+        Features of at least two images; compare on equal n.
+
+    Returns
+    -------
+    rank : float
+        In [1, min(n - 1, d)]; 0 if all images have the same features, up to the rounding of
+        float32.
+
+    Raises
+    ------
+    ValueError
+        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity.
+
+    See Also
+    --------
+    rankme_score : Not centred, and of the singular values, not of their squares.
+
+    Notes
+    -----
+    The paper defines the effective rank of any matrix by its singular values. Those of the
+    covariance are the variances, which are the squares (divided by n) of the singular values of the
+    centred features: weak directions count less than in :func:`rankme_score`, and what all
+    images have in common does not count.
+
+    References
+    ----------
+    Roy, Vetterli. The Effective Rank: A Measure of Effective Dimensionality. EUSIPCO 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklssl.metrics import effective_rank
+    >>> Z = np.vstack([np.eye(3), -np.eye(3)])
+    >>> round(effective_rank(Z), 3), round(effective_rank(Z + 100), 3)
+    (3.0, 3.0)
+    >>> effective_rank(np.ones((6, 3)))
+    0.0
+    """
+    Z = check_features("effective_rank", Z)
+    mean, deviation, largest = centre_and_size(Z)
+    varying = deviation > ROUNDING * largest
+    if not varying.any():
+        return 0.0
+    Z, mean = Z[:, varying], mean[varying]
+    return _exp_entropy(_squared_singular_values(Z, mean, deviation.max()))
+
+
+def dead_feature_share(Z, *, tolerance=1e-4):
+    """Share of the features that are the same, or almost, for all images.
+
+    A feature is dead when its standard deviation is at most `tolerance` times the root of its
+    mean square, as that of a unit that is 0 for every image. Each is compared with itself alone:
+    small features that vary are alive.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n, d)
+        Features of at least two images.
+
+    tolerance : float, default=1e-4
+        In [0, 1): how much an almost constant feature may vary. The default is the one at which
+        the embedders warn of a collapse.
+
+    Returns
+    -------
+    share : float
+        In [0, 1], lower is better: 0 if every feature varies, 1 if none does.
+
+    Raises
+    ------
+    ValueError
+        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity, or
+        `tolerance` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklssl.metrics import dead_feature_share
+    >>> dead_feature_share(np.array([[0.0, 5.0, 1.0, 3.0], [0.0, 5.0, 2.0, 4.0]]))
+    0.5
+    """
+    Z = check_features("dead_feature_share", Z)
+    if not isinstance(tolerance, Real) or not 0 <= tolerance < 1:
+        raise ValueError(
+            "The 'tolerance' argument of dead_feature_share must be a number in [0, 1). Got "
+            f"{tolerance!r}."
+        )
+    mean, deviation, _ = centre_and_size(Z)
+    return float(np.mean(deviation <= tolerance * np.hypot(deviation, mean)))
+
+
+def _largest(Z):
+    return max(abs(float(Z.max())), abs(float(Z.min())))
+
+
+def _squared_singular_values(Z, mean, size):
+    """Give the squared singular values of ``(Z - mean) / size``, without those that are rounding.
+
+    They are the eigenvalues of the smaller of the Gram matrices, summed over blocks of `Z`.
+    """
+    n, d = Z.shape
+    size = size or 1.0
+    mean = np.broadcast_to(np.asarray(mean, dtype=np.float64), (d,))
+    gram = np.zeros((min(n, d), min(n, d)))
+    if d <= n:
+        for part in slices(n, d):
+            block = (Z[part] - mean) / size
+            gram += block.T @ block
+    else:
+        for part in slices(d, n):
+            block = (Z[:, part] - mean[part]) / size
+            gram += block @ block.T
+    values = eigvalsh(gram, overwrite_a=True, check_finite=False)
+    return values[values > max(n, d) * np.finfo(np.float64).eps * values[-1]]
+
+
+def _exp_entropy(values):
+    """Count `values` above 0 by the exponential of the entropy of their shares."""
+    if len(values) == 0:
+        return 0.0
+    shares = values / values.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))

@@ -1,0 +1,96 @@
+"""Features of two random views of each image, whatever layout the images have."""
+
+import math
+
+import numpy as np
+import torch
+
+from sklssl.utils import RandomViews
+from sklssl.utils._images import check_images, fold_rows
+
+__all__ = ["embed_two_views"]
+
+_IMAGES_AT_ONCE = 512
+_DTYPES = (np.float32, np.float64, np.uint8)
+
+
+def embed_two_views(name, estimator, X):
+    """Draw two views of each image of `X` and give the features of both, (n, d) each.
+
+    Parameters
+    ----------
+    name : str
+        Who asks; named in the errors.
+
+    estimator : fitted embedder or Pipeline
+        Embeds the views, which have the layout, dtype, range and column names of `X`.
+
+    X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        Images.
+
+    Returns
+    -------
+    Z1, Z2 : ndarrays of shape (n, d)
+    """
+    images = check_images(X, estimator=name, dtype=_DTYPES)
+    steps = [step for _, step in getattr(estimator, "steps", ())] or [estimator]
+    learner = next((step for step in steps if hasattr(step, "image_shape_")), None)
+    shape = _image_shape(name, estimator, learner, images)
+    value_range = _value_range(steps[0], images)
+    rng = torch.Generator().manual_seed(0)
+    features = [], []
+    for start in range(0, len(images), _IMAGES_AT_ONCE):  # the views of all would fill the memory
+        part = images[start : start + _IMAGES_AT_ONCE]
+        for Z in features:
+            views = _draw(fold_rows(part, shape), value_range, rng).reshape(len(part), -1)
+            views = views[:, : math.prod(part.shape[1:])].reshape(part.shape)
+            Z.append(np.asarray(estimator.transform(_named_as(X, views))))
+    return tuple(np.concatenate(Z) for Z in features)
+
+
+def _draw(images, value_range, rng):
+    """Draw a view of each image (b, H, W, C), of the dtype and range that came."""
+    low, high = value_range
+    span = (high - low) or 1.0
+    x = torch.from_numpy((images.astype(np.float32) - low) / span).permute(0, 3, 1, 2)
+    views = RandomViews()(x.clamp(0.0, 1.0), rng).permute(0, 2, 3, 1).numpy() * span + low
+    return (np.rint(views) if images.dtype == np.uint8 else views).astype(images.dtype)
+
+
+def _image_shape(name, estimator, learner, images):
+    if images.ndim > 2:
+        return (*images.shape[1:], 1)[:3]
+    if learner is None:
+        raise ValueError(
+            f"{name} draws views of images, but X holds rows and {type(estimator).__name__} does "
+            "not know how they fold. Give images (n, height, width) or (n, height, width, "
+            "channels), or an embedder, which has an image_shape_."
+        )
+    shape = learner.image_shape_
+    padded = getattr(learner, "n_features_in_", None) == images.shape[1]
+    if math.prod(shape) != images.shape[1] and not padded:
+        raise ValueError(
+            f"{name} draws views of images, but X holds rows of {images.shape[1]} values, and "
+            f"{type(learner).__name__} was fitted on images of shape {shape}: a step before it "
+            "changes the rows. Give images (n, height, width, channels), or score the embedder "
+            "alone."
+        )
+    return shape
+
+
+def _value_range(first, images):
+    """Give the values that become 0 and 1: of uint8, as the first step learned, or of `X`."""
+    if images.dtype == np.uint8:
+        return 0.0, 255.0
+    if hasattr(first, "value_range_"):
+        return first.value_range_
+    return float(images.min()), float(images.max())
+
+
+def _named_as(X, values):
+    """Give `values` the column names of the data frame `X`; for arrays, nothing happens."""
+    if not hasattr(X, "columns"):
+        return values
+    # pandas has iloc and says columns, polars says schema.
+    names = {"columns" if hasattr(X, "iloc") else "schema": list(X.columns)}
+    return type(X)(values, **names)

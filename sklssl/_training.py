@@ -165,6 +165,7 @@ class _Epochs(Callback):
         skip = {"batches", "epoch", "event_lr"}
         terms = {name: value for name, value in net.history[-1].items() if name not in skip}
         row = {"scale": self.phase.scale, "learning_rate": self.rate_, **terms}
+        net.module_.eval()  # as callbacks expect it
         self.on_epoch({**row, "duration": time.perf_counter() - self.start_})
 
 

@@ -1,35 +1,23 @@
 """The two classes that carry every method: a pretext task and the embedder that learns by it."""
 
-import contextlib
 import copy
-import functools
-import math
 import os
 from enum import Enum
 from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
-from sklssl._feed import (
-    MIN_SIDE,
-    ImageFeed,
-    autocast,
-    count_batches,
-    embed_in_batches,
-    forked_rng,
-    image_statistics,
-    resolve_device,
-)
+from sklssl._books import train_estimator
+from sklssl._features import NetworkFeatures
+from sklssl._feed import ImageFeed, count_batches, forked_rng, image_statistics, resolve_device
 from sklssl._pretext import Pretext
-from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe, train
+from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl._weights import load_weights
-from sklssl.backbones import make_backbone, pool_map
-from sklssl.exceptions import NonFiniteLossError, StopTraining
+from sklssl.backbones import make_backbone
 from sklssl.utils._checks import (
     MIN_SCALED_SIDE,
     check_callbacks,
@@ -38,10 +26,9 @@ from sklssl.utils._checks import (
     check_square,
     naming_parameter,
     warn_if_collapsed,
-    warn_if_other_range,
 )
 from sklssl.utils._images import validate_images
-from sklssl.utils._module_state import pack_module, unpack_module
+from sklssl.utils._module_state import PackedModules
 from sklssl.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 
 __all__ = ["BaseEmbedder", "Pretext"]
@@ -49,7 +36,7 @@ __all__ = ["BaseEmbedder", "Pretext"]
 _COLLAPSE_SAMPLE = 256
 
 
-class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 
     A method extends it by ``_make_pretext(backbone)``. One with parameters of its own adds an
@@ -171,24 +158,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         phase = self._phases()[-1]._replace(max_epochs=1)
         return self._fit(X, [phase], continued=self.__sklearn_is_fitted__(), lr_schedule="constant")
 
-    def transform(self, X):
-        """Embed images.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
-            Images of the shape and range seen in ``fit``.
-
-        Returns
-        -------
-        X_embedded : ndarray of shape (n, n_features_out), float32
-            The maps of `layer`, pooled and flattened. A row does not depend on its neighbours.
-        """
-        check_is_fitted(self)
-        images = validate_images(self, X, reset=False)
-        warn_if_other_range(self, images)
-        return self._embed(images)
-
     def score(self, X, y=None):
         """Tell how well the pretext task is solved on `X`: higher is better, no labels needed.
 
@@ -290,91 +259,24 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _train(self, images, phases, lr_schedule, device, seed):
         decay, precision = self.weight_decay, self._precision
-        recipe = Recipe(self.optimizer, decay, lr_schedule, self.batch_size, precision)
-        rng = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
-        self.pretext_.to(device)
-        total = len(images) * sum(phase.max_epochs for phase in phases)
-        name = type(self).__name__
-        with tqdm(total=total, desc=name, unit="image", disable=not self.verbose) as bar:
-            record = functools.partial(self._record, bar)
-            try:
-                for phase in phases:
-                    if phase.max_epochs:
-                        feed = ImageFeed(device, self.value_range_, self._scaled(phase.scale))
-                        train(self.pretext_, images, feed, phase, recipe, rng, record, bar)
-            except StopTraining:
-                pass
-        self.pretext_.eval()
-
-    def _record(self, bar, row):
-        """Append the row of an epoch and tell the callbacks."""
-        row = {"epoch": self.n_epochs_ + 1, **row}
-        if not math.isfinite(row["loss"]):
-            raise NonFiniteLossError(
-                f"{type(self).__name__}: the loss became {row['loss']} in epoch {row['epoch']} at "
-                f"a learning rate of {row['learning_rate']:g}. Try a tenth of that rate, or "
-                "optimizer='adam', and look at X for extreme values."
-            )
-        self.history_.append(row)
-        shown = {k: f"{row[k]:.3g}" for k in ("epoch", "scale", "loss", "accuracy") if k in row}
-        bar.set_postfix(shown)
-        if self.callbacks:
-            self.pretext_.eval()
-            for callback in self.callbacks:
-                callback(self, row)
+        train_estimator(
+            self,
+            self.pretext_,
+            images,
+            phases,
+            Recipe(self.optimizer, decay, lr_schedule, self.batch_size, precision),
+            feed=lambda scale: ImageFeed(device, self.value_range_, self._scaled(scale)),
+            device=device,
+            seed=seed,
+        )
 
     @property
     def n_epochs_(self):
         """The number of epochs trained."""
         return len(self.history_)
 
-    def _full_size(self):
-        if self.image_size is not None:
-            return self.image_size, self.image_size
-        return tuple(max(side, MIN_SIDE) for side in self.image_shape_[:2])
-
     def _scaled(self, scale):
         return tuple(round(scale * side) for side in self._full_size())
-
-    def _resolve_layer(self, pretext):
-        names = pretext.encoder.layer_names
-        if self.layer == "auto":
-            return names[(len(names) - 1) // 2]  # the middle, or the earlier of two: measured
-        if self.layer not in names:
-            raise ValueError(
-                f"The 'layer' parameter of {type(self).__name__} must be 'auto' or a stage of "
-                f"its backbone, {list(names)}. Got {self.layer!r}."
-            )
-        return self.layer
-
-    @property
-    def _n_features_out(self):
-        encoder = self.pretext_.encoder
-        width, *side = encoder.map_shapes(self._full_size())[self._resolve_layer(self.pretext_)]
-        return width * math.prod(min(self.pool_size, s) for s in side)
-
-    @property
-    def _precision(self):
-        return "float32" if self.precision == "auto" else self.precision
-
-    @contextlib.contextmanager
-    def _evaluating(self):
-        """Give the feed, with the pretext in evaluation on its device and nothing recorded."""
-        device = resolve_device(self.device, owner=self)
-        self.pretext_.to(device).eval()
-        with torch.inference_mode(), autocast(device, self._precision):
-            yield ImageFeed(device, self.value_range_, self._full_size())
-
-    def _embed(self, images):
-        """Embed checked images (n, H, W, C)."""
-        encoder, layer = self.pretext_.encoder, self._resolve_layer(self.pretext_)
-        with self._evaluating() as feed:
-            return embed_in_batches(
-                images,
-                feed,
-                lambda batch: pool_map(encoder(batch, layer), self.pool_size),
-                self._n_features_out,
-            )
 
     # The scikit-learn contract ---------------------------------------------------------------
 
@@ -386,14 +288,3 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        if "pretext_" in state:
-            state["pretext_"] = pack_module(state["pretext_"])
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if self.__sklearn_is_fitted__():
-            self.pretext_ = unpack_module(self.pretext_)

@@ -243,6 +243,41 @@ class MultiScaleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_is_fitted(self)
         return self.estimator_.score(X)
 
+    def transform_layers(self, X, pool_size=None):
+        """Embed images by all stages of the network, in one pass.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            Images of the shape and range seen in ``fit``.
+
+        pool_size : int, default=None
+            The maps are averaged to `pool_size` x `pool_size` cells; None takes the parameter of
+            the embedder.
+
+        Returns
+        -------
+        features : dict of str to ndarray of shape (n, d), float32
+        """
+        check_is_fitted(self)
+        return self.estimator_.transform_layers(X, pool_size)
+
+    def set_layer(self, layer):
+        """Choose the stage that ``transform`` takes its features from, in the fitted embedder.
+
+        Parameters
+        ----------
+        layer : str
+            "auto" or one of ``layer_names_``.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self)
+        self.estimator_.set_layer(layer)
+        return self
+
     def __getattr__(self, name):
         # What was learned is the inner estimator's; it is not stored twice.
         if name in _DELEGATED and "estimator_" in vars(self):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["pack_module", "unpack_module"]
+__all__ = ["PackedModules", "pack_module", "unpack_module"]
 
 
 class _Slot:
@@ -48,3 +49,19 @@ def unpack_module(packed: nn.Module) -> nn.Module:
     unique = {id(slot): slot for slot in slots}  # shared tensors stay shared
     module = copy.deepcopy(packed, {key: slot.tensor() for key, slot in unique.items()})
     return module.to(memory_format=torch.channels_last)
+
+
+class PackedModules:
+    """Makes an estimator pickle the modules that it learned as :func:`pack_module` has them."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return _map_modules(pack_module, super().__getstate__())  # type: ignore[misc]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(_map_modules(unpack_module, state))  # type: ignore[misc]
+
+
+def _map_modules(
+    function: Callable[[nn.Module], nn.Module], state: dict[str, Any]
+) -> dict[str, Any]:
+    return {k: function(v) if isinstance(v, nn.Module) else v for k, v in state.items()}

@@ -1,0 +1,76 @@
+"""The books of a training: the rows of its epochs, its callbacks and its progress bar."""
+
+import contextlib
+import functools
+import math
+
+import torch
+from tqdm.auto import tqdm
+
+from sklssl._training import train
+from sklssl.exceptions import NonFiniteLossError, StopTraining
+
+__all__ = ["train_estimator"]
+
+
+def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device, seed):
+    """Train `pretext` in place through all `phases`; every epoch adds a row to ``history_``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose `callbacks`, `verbose` and ``history_`` these are.
+
+    pretext : Pretext
+        The task.
+
+    images : ndarray of shape (n, ...)
+        What `feed` takes batches of.
+
+    phases : list of Phase
+        The stretches of training; those of no epochs are passed over.
+
+    recipe : Recipe
+        How a phase is trained.
+
+    feed : callable
+        Makes the feed for a scale.
+
+    device : torch.device
+        Where to train.
+
+    seed : int
+        For the order of the images and for the views.
+
+    Raises
+    ------
+    NonFiniteLossError
+        If the loss becomes infinite or not a number.
+    """
+    rng = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
+    pretext.to(device)
+    total = len(images) * sum(phase.max_epochs for phase in phases)
+    name = type(estimator).__name__
+    with tqdm(total=total, desc=name, unit="image", disable=not estimator.verbose) as bar:
+        record = functools.partial(_record, estimator, bar)
+        with contextlib.suppress(StopTraining):
+            for phase in phases:
+                if phase.max_epochs:
+                    train(pretext, images, feed(phase.scale), phase, recipe, rng, record, bar)
+    pretext.eval()
+
+
+def _record(estimator, bar, row):
+    """Append the row of an epoch and tell the callbacks."""
+    row = {"epoch": len(estimator.history_) + 1, **row}
+    if not math.isfinite(row["loss"]):
+        raise NonFiniteLossError(
+            f"{type(estimator).__name__}: the loss became {row['loss']} in epoch {row['epoch']} at "
+            f"a learning rate of {row['learning_rate']:g}. Try a tenth of that rate, or "
+            "optimizer='adam', and look at X for extreme values."
+        )
+    estimator.history_.append(row)
+    shown = {k: f"{row[k]:.3g}" for k in ("epoch", "scale", "loss", "accuracy") if k in row}
+    bar.set_postfix(shown)
+    for callback in estimator.callbacks or ():
+        callback(estimator, row)

@@ -1,0 +1,153 @@
+"""What a trained network gives: the features of its stages."""
+
+import contextlib
+import math
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sklssl._feed import MIN_SIDE, ImageFeed, autocast, embed_in_batches, resolve_device
+from sklssl.backbones import pool_map
+from sklssl.utils._checks import warn_if_other_range
+from sklssl.utils._images import validate_images
+
+__all__ = ["NetworkFeatures"]
+
+
+class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """The half of an embedder that comes after ``fit``: from images to features of any stage.
+
+    It reads the parameters `layer`, `pool_size`, `image_size`, `device` and `precision`, and the
+    fitted attributes `pretext_`, `image_shape_` and `value_range_`.
+    """
+
+    def transform(self, X):
+        """Embed images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            Images of the shape and range seen in ``fit``.
+
+        Returns
+        -------
+        X_embedded : ndarray of shape (n, n_features_out), float32
+            The maps of `layer`, pooled and flattened. A row does not depend on its neighbours.
+        """
+        return self._embed(self._check_images(X))
+
+    def transform_layers(self, X, pool_size=None):
+        """Embed images by all stages of the network, in one pass.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            Images of the shape and range seen in ``fit``.
+
+        pool_size : int, default=None
+            The maps are averaged to `pool_size` x `pool_size` cells; None takes the parameter of
+            the embedder.
+
+        Returns
+        -------
+        features : dict of str to ndarray of shape (n, d), float32
+            For each of ``layer_names_`` what ``transform`` would give with that `layer`.
+        """
+        images = self._check_images(X)
+        cells = [(name, pool_size or self.pool_size) for name in self.layer_names_]
+        return {name: Z for (name, _), Z in self._embed_cells(images, cells).items()}
+
+    def set_layer(self, layer):
+        """Choose the stage that ``transform`` takes its features from; nothing is trained again.
+
+        Parameters
+        ----------
+        layer : str
+            "auto" or one of ``layer_names_``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the network has no such stage. The embedder is then as it was.
+        """
+        check_is_fitted(self)
+        self._resolve_layer(self.pretext_, layer)
+        return self.set_params(layer=layer)
+
+    def _check_images(self, X):
+        check_is_fitted(self)
+        images = validate_images(self, X, reset=False)
+        warn_if_other_range(self, images)
+        return images
+
+    def _full_size(self):
+        if self.image_size is not None:
+            return self.image_size, self.image_size
+        return tuple(max(side, MIN_SIDE) for side in self.image_shape_[:2])
+
+    def _resolve_layer(self, pretext, layer=None):
+        """Find the stage that `layer` (by default the parameter) means."""
+        names, layer = pretext.encoder.layer_names, layer or self.layer
+        if layer == "auto":
+            return names[(len(names) - 1) // 2]  # the middle, or the earlier of two: measured
+        if layer not in names:
+            raise ValueError(
+                f"The 'layer' parameter of {type(self).__name__} must be 'auto' or a stage of "
+                f"its backbone, {list(names)}. Got {layer!r}."
+            )
+        return layer
+
+    def _cell(self):
+        return self._resolve_layer(self.pretext_), self.pool_size
+
+    def _width(self, cell):
+        """Count the features of a (layer, pool_size)."""
+        layer, pool_size = cell
+        width, *side = self.pretext_.encoder.map_shapes(self._full_size())[layer]
+        return width * math.prod(min(pool_size, s) for s in side)
+
+    @property
+    def _n_features_out(self):
+        return self._width(self._cell())
+
+    @property
+    def _precision(self):
+        return "float32" if self.precision == "auto" else self.precision
+
+    @contextlib.contextmanager
+    def _evaluating(self):
+        """Give the feed, with the pretext in evaluation on its device and nothing recorded."""
+        device = resolve_device(self.device, owner=self)
+        self.pretext_.to(device).eval()
+        with torch.inference_mode(), autocast(device, self._precision):
+            yield ImageFeed(device, self.value_range_, self._full_size())
+
+    def _embed(self, images):
+        """Embed checked images (n, H, W, C)."""
+        encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
+        with self._evaluating() as feed:
+            return embed_in_batches(
+                images,
+                feed,
+                lambda batch: pool_map(encoder(batch, layer), pool_size),
+                self._n_features_out,
+            )
+
+    def _embed_cells(self, images, cells):
+        """Embed checked images by several (layer, pool_size) in one pass; gives a dict of them."""
+        encoder, widths = self.pretext_.encoder, [self._width(cell) for cell in cells]
+
+        def encode(batch):
+            maps = encoder.maps(batch)
+            return torch.cat([pool_map(maps[layer], size) for layer, size in cells], dim=1)
+
+        with self._evaluating() as feed:
+            Z = embed_in_batches(images, feed, encode, sum(widths))
+        parts = np.split(Z, np.cumsum(widths)[:-1], axis=1)
+        return {cell: np.ascontiguousarray(part) for cell, part in zip(cells, parts, strict=True)}

@@ -15,7 +15,14 @@ class Pretext(nn.Module):
     ----------
     backbone : Backbone
         The network whose features are wanted.
+
+    Attributes
+    ----------
+    finished : bool
+        Set to True by a task that wants no further epoch.
     """
+
+    finished = False
 
     def __init__(self, backbone):
         super().__init__()
@@ -70,3 +77,11 @@ class Pretext(nn.Module):
 
     def after_step(self, progress):
         """Follow up a step; `progress` of the training is done, in (0, 1]. Nothing here."""
+
+    def after_epoch(self):
+        """Give more named terms for the row of the epoch, in evaluation mode. None here.
+
+        A ``"valid_loss"`` among them is what ``lr_schedule="plateau"`` watches in place of the
+        loss.
+        """
+        return {}

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from sklssl._feed import ImageFeed, autocast, count_batches
+from sklssl.exceptions import StopTraining
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "Phase", "Recipe", "train"]
 
@@ -36,6 +37,12 @@ def _cosine(step: int, n_steps: int) -> float:
     if step < warm:
         return (step + 1) / (warm + 1)
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / (n_steps - warm)))
+
+
+def _watched(net: Any) -> float:
+    """Give the loss of the epoch that says most: on images kept back, if there are any."""
+    row = net.history[-1]
+    return float(row["valid_loss"] if "valid_loss" in row else row["loss"])
 
 
 # Name -> what makes the callbacks of a training of so many epochs of so many steps.
@@ -59,7 +66,7 @@ SCHEDULES: dict[str, Callable[[int, int], list[LRScheduler]]] = {
     ],
     "plateau": lambda epochs, steps: [
         LRScheduler(
-            torch.optim.lr_scheduler.ReduceLROnPlateau, monitor="loss", factor=_CUT, patience=5
+            torch.optim.lr_scheduler.ReduceLROnPlateau, monitor=_watched, factor=_CUT, patience=5
         )
     ],
 }
@@ -81,6 +88,8 @@ class Recipe(NamedTuple):
     lr_schedule: str
     batch_size: int
     precision: str
+    # (pattern, factor): parameters whose name fits have a rate of their own, the factor times it.
+    rate_factors: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass
@@ -154,7 +163,7 @@ class _Epochs(Callback):
 
     def on_epoch_begin(self, net: Any, dataset_train: _Batches, **kwargs: Any) -> None:
         self.start_ = time.perf_counter()
-        self.rate_ = net.optimizer_.param_groups[0]["lr"]
+        self.rate_ = net.optimizer_.param_groups[-1]["lr"]  # the last is what no pattern names
         net.module_.before_epoch(partial(_embed_all, net, dataset_train), net.rng)
 
     def on_batch_end(self, net: Any, **kwargs: Any) -> None:
@@ -162,11 +171,14 @@ class _Epochs(Callback):
         net.module_.after_step(self.steps_ / self.total_)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        for name, value in net.module_.eval().after_epoch().items():
+            net.history.record(name, value)
         skip = {"batches", "epoch", "event_lr"}
         terms = {name: value for name, value in net.history[-1].items() if name not in skip}
         row = {"scale": self.phase.scale, "learning_rate": self.rate_, **terms}
-        net.module_.eval()  # as callbacks expect it
         self.on_epoch({**row, "duration": time.perf_counter() - self.start_})
+        if net.module_.finished:
+            raise StopTraining
 
 
 def _embed_all(
@@ -231,6 +243,10 @@ def train(
         criterion=nn.Identity,
         optimizer=OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer,
         optimizer__weight_decay=recipe.weight_decay,
+        optimizer__param_groups=[
+            (pattern, {"lr": factor * phase.learning_rate})
+            for pattern, factor in recipe.rate_factors
+        ],
         lr=phase.learning_rate,
         train_split=None,
         device=feed.device,

@@ -226,13 +226,6 @@ class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
         self.__dict__ = fresh.__dict__
         return self
 
-    def _unfitted(self):
-        """Copy self without anything learned."""
-        fresh = object.__new__(type(self))  # not copy.copy, which would pack the weights
-        learned = {name for name in vars(self) if name[-1] == "_" and name[0] != "_"}
-        fresh.__dict__ = {k: v for k, v in vars(self).items() if k not in learned}
-        return fresh
-
     def _continued(self):
         """Copy self with weights and history of its own to go on from."""
         fresh = object.__new__(type(self))

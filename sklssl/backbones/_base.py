@@ -104,11 +104,18 @@ class Backbone(nn.Module):
         self.mean.copy_(mean.view(1, -1, 1, 1))
         self.scale.copy_(scale.view(1, -1, 1, 1))
 
-    def forward(self, images: Tensor, layer: str | None = None) -> Tensor:
-        """Give the map (b, D, h, w) of `layer`, by default of the last one."""
+    def forward(self, images: Tensor, layer: str | None = None, after: str | None = None) -> Tensor:
+        """Give the map (b, D, h, w) of `layer`, by default of the last one.
+
+        With `after`, the name of a stage that :meth:`can_resume`, `images` are the maps of that
+        stage, and only what comes after it is run.
+        """
         if layer is not None and layer not in self.layer_names:
             raise ValueError(f"No layer {layer!r}; there are {list(self.layer_names)}.")
-        for name, x in self._walk(images):
+        x = images
+        if layer == after is not None:
+            return x
+        for name, x in self._walk(images, after):
             if name == layer:
                 return x
         return x
@@ -117,10 +124,21 @@ class Backbone(nn.Module):
         """Give the maps of all stages in one pass."""
         return dict(self._walk(images))
 
-    def _walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    def can_resume(self, layer: str) -> bool:
+        """Tell whether the later stages can be run from the map of `layer` alone."""
+        return True
+
+    def weights_until(self, layer: str) -> tuple[str, ...]:
+        """Name the modules and weights in front of the map of `layer`, which make it."""
+        names = self.layer_names
+        return tuple(f"stages.{name}" for name in names[: names.index(layer) + 1])
+
+    def _walk(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
         """Run stage after stage, as far as the maps are asked for."""
-        x = (images - self.mean) / self.scale
-        for name, stage in self.stages.named_children():
+        first = 0 if after is None else self.layer_names.index(after) + 1
+        if after is None:
+            x = (x - self.mean) / self.scale
+        for name, stage in list(self.stages.named_children())[first:]:
             x = stage(x)
             yield name, x
 

@@ -71,9 +71,30 @@ class TorchvisionBackbone(Backbone):
             _GRAPHS[self] = _trace(self.stages.get_submodule("net"), names)
         return _GRAPHS[self]
 
-    def _walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-        x = (images - self.mean) / self.scale
-        for name, value in _run(self.stages.get_submodule("net"), self._graph(), x):
+    def can_resume(self, layer: str) -> bool:
+        """Tell whether the later stages can be run from the map of `layer` alone."""
+        nodes, cut = list(self._graph().nodes), self._index(layer)
+        made = set(nodes[cut:])
+        later = nodes[cut + 1 : -1]  # without the output, which names all stages
+        resumes = all(made.issuperset(node.all_input_nodes) for node in later)
+        return resumes and self.nodes[layer][1] == "bchw"
+
+    def weights_until(self, layer: str) -> tuple[str, ...]:
+        """Name the modules and weights in front of the map of `layer`, which make it."""
+        nodes = list(self._graph().nodes)[: self._index(layer) + 1]
+        kinds = ("call_module", "get_attr")
+        return tuple(f"stages.net.{node.target}" for node in nodes if node.op in kinds)
+
+    def _index(self, layer: str) -> int:
+        """Find the node that gives the map of `layer` among those of the graph."""
+        *nodes, output = self._graph().nodes
+        return nodes.index(output.args[0][layer])
+
+    def _walk(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
+        start = None if after is None else self._index(after)
+        if start is None:
+            x = (x - self.mean) / self.scale
+        for name, value in _run(self.stages.get_submodule("net"), self._graph(), x, start):
             yield name, _as_map(value, self.nodes[name][1])
 
 
@@ -149,18 +170,26 @@ def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
     return graph
 
 
-def _run(net: nn.Module, graph: fx.Graph, x: Tensor) -> Iterator[tuple[str, Any]]:
-    """Run `graph` with the weights of `net`, node after node, as far as outputs are asked for."""
+def _run(
+    net: nn.Module, graph: fx.Graph, x: Tensor, start: int | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Run `graph` with the weights of `net`, node after node, as far as outputs are asked for.
+
+    With `start`, the index of a node, `x` is what that node gives.
+    """
     runner = fx.Interpreter(net, graph=graph)
     runner.args_iter = iter([x])
     *nodes, output = graph.nodes
     names = {node: name for name, node in output.args[0].items()}
+    if start is not None:
+        runner.env[nodes[start]] = x
+        nodes = nodes[start + 1 :]
     for node in nodes:
         runner.env[node] = runner.run_node(node)
         if node in names:
             yield names[node], runner.env[node]
         for done in runner.user_to_last_uses.get(node, []):
-            del runner.env[done]
+            runner.env.pop(done, None)
 
 
 def _choose(net: nn.Module, in_channels: int, side: int) -> list[tuple[str, str]]:

@@ -54,8 +54,15 @@ def unpack_module(packed: nn.Module) -> nn.Module:
 class PackedModules:
     """Makes an estimator pickle the modules that it learned as :func:`pack_module` has them."""
 
+    def _unfitted(self) -> Any:
+        """Copy self without anything learned."""
+        fresh = object.__new__(type(self))  # not copy.copy, which would pack the weights
+        learned = {name for name in vars(self) if name[-1] == "_" and name[0] != "_"}
+        fresh.__dict__ = {k: v for k, v in vars(self).items() if k not in learned}
+        return fresh
+
     def __getstate__(self) -> dict[str, Any]:
-        return _map_modules(pack_module, super().__getstate__())  # type: ignore[misc]
+        return _map_modules(pack_module, super().__getstate__())  # type: ignore[arg-type]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(_map_modules(unpack_module, state))  # type: ignore[misc]

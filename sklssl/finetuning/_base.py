@@ -1,0 +1,317 @@
+"""What fine-tuning to classes and to numbers have in common."""
+
+import copy
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklssl._books import train_estimator
+from sklssl._feed import embed_in_batches, forked_rng, resolve_device
+from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
+from sklssl.finetuning._heads import HEADS, make_head
+from sklssl.finetuning._start import start_from
+from sklssl.finetuning._task import MapFeed, SupervisedTask, Validation
+from sklssl.utils._checks import check_callbacks, naming_parameter
+from sklssl.utils._images import check_images, validate_images
+from sklssl.utils._module_state import PackedModules
+from sklssl.utils._repeats import merge_repeats
+from sklssl.utils._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _check_sample_weight,
+    _fit_context,
+    _safe_indexing,
+)
+
+__all__ = ["BaseFineTuner"]
+
+_LARGEST_CACHE = 2**32  # bytes
+_DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_in_"}
+
+
+class BaseFineTuner(
+    PackedModules, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Base of the estimators that train the network of an embedder further, on labels."""
+
+    _parameter_constraints = {
+        "embedder": [str, callable, HasMethods(["fit", "transform"])],
+        "head": [StrOptions(set(HEADS))],
+        "layer": [str],
+        "pool_size": [Interval(Integral, 1, None, closed="left"), None],
+        "frozen_until": [str, None],
+        "augment": ["boolean"],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "backbone_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "lr_schedule": [StrOptions(set(SCHEDULES))],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": ["array-like", None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # What "conv" does with its map: see make_head.
+    _keep_places = False
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Learn to answer `y`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            At least two images, as the embedder takes them.
+
+        y : array-like of shape (n,) or (n, n_outputs)
+            Their answers: classes for a classifier, numbers, in one or several columns, for a
+            regressor.
+
+        sample_weight : array-like of shape (n,), default=None
+            A weight of 2 means what the same row twice means; rows of weight 0 are not looked at.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter, `X` or `y` cannot be used; the message says which and why.
+        NotFittedError
+            If the embedder is a FrozenEstimator of one that is not fitted.
+        NonFiniteLossError
+            If the loss becomes infinite or not a number. The estimator is then as it was.
+        """
+        check_callbacks(self, self.callbacks)
+        images = check_images(X, estimator=self, min_samples=2)
+        fresh = self._unfitted()
+        y = fresh._check_answers(_check_finite(self, y))
+        check_consistent_length(images, y)
+        weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
+        rows, weights = merge_repeats(images, y, weights * fresh._class_weights(y))
+        targets = fresh._encode(y[rows], weights)
+        X = _safe_indexing(X, rows)
+        fresh.embedder_ = start_from(self.embedder, X, owner=self)
+        images = validate_images(fresh.embedder_, X, reset=False)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
+        with forked_rng(device, seed):
+            fresh._learn(
+                images, targets, (weights / weights.mean()).astype(np.float32), device, seed
+            )
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def transform(self, X):
+        """Embed images by the network as it was fine-tuned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+            Images of the shape and range that the embedder was fitted on.
+
+        Returns
+        -------
+        X_embedded : ndarray of shape (n, n_features_out), float32
+            What ``to_embedder().transform(X)`` gives.
+        """
+        check_is_fitted(self)
+        return self.embedder_.transform(X)
+
+    def to_embedder(self):
+        """Give the embedder back, with the network as it was fine-tuned.
+
+        Returns
+        -------
+        embedder : embedder
+            Fitted, and with weights of its own. Its pretext task is not up to date with its
+            network. Of a :class:`sklssl.MultiScaleEmbedder` it is the inner embedder.
+        """
+        check_is_fitted(self)
+        return copy.deepcopy(self.embedder_)
+
+    # Learning: everything happens to a copy, which replaces self in one step at the end. -----
+
+    def _learn(self, images, targets, weights, device, seed):
+        """Put a head on the network, and train both as far as they are not frozen."""
+        self.history_ = []
+        backbone = self.embedder_.pretext_.encoder
+        self.layer_, frozen_until = self._resolve_stages(backbone.layer_names)
+        self.head_ = self._make_head(backbone).to(device)
+        order, n_train = self._split(targets, seed)
+        images, feed = self._cache(images[order], backbone, frozen_until)
+        task = SupervisedTask(
+            backbone,
+            self.head_,
+            layer=self.layer_,
+            frozen_until=frozen_until,
+            answers=[
+                torch.from_numpy(part[order]) for part in (targets, weights.astype(np.float32))
+            ],
+            measure=self._measure,
+            cached=isinstance(feed, MapFeed),
+            augment=self.augment,
+        )
+        if n_train < len(images):
+            patience = self.n_iter_no_change if self.early_stopping else None
+            task.validation = Validation(images, n_train, feed, self.batch_size, patience)
+        phase = Phase(1.0, self.learning_rate, self.max_epochs)
+        with task.freezing():
+            train_estimator(
+                self,
+                task,
+                images[:n_train],
+                [phase],
+                self._recipe(),
+                feed=lambda scale: feed,
+                device=device,
+                seed=seed,
+            )
+        task.restore_best()
+
+    def _make_head(self, backbone):
+        shape = backbone.map_shapes(self.embedder_._full_size())[self.layer_]
+        pool_size = self.pool_size or self.embedder_.pool_size
+        with naming_parameter(self, "head"):
+            return make_head(
+                self.head, shape, self._n_outputs, pool_size, keep_places=self._keep_places
+            )
+
+    def _recipe(self):
+        return Recipe(
+            self.optimizer,
+            self.weight_decay,
+            self.lr_schedule,
+            self.batch_size,
+            self.embedder_._precision,
+            (("backbone.*", self._backbone_rate() / self.learning_rate),),
+        )
+
+    def _backbone_rate(self):
+        if self.backbone_learning_rate is not None:
+            return self.backbone_learning_rate
+        start = self.embedder_
+        learned = start.n_epochs_ > 0 or start.init_weights is not None
+        return self.learning_rate * (0.1 if learned else 1.0)
+
+    def _resolve_stages(self, names):
+        """Find the stage that the head stands on, and the last one that is frozen."""
+        layer, frozen = self.layer, self.frozen_until
+        for name, value, also in (("layer", layer, "auto"), ("frozen_until", frozen, "all")):
+            if value not in (None, also, *names):
+                raise ValueError(
+                    f"The '{name}' parameter of {type(self).__name__} must be {also!r} or a stage "
+                    f"of the network, {list(names)}. Got {value!r}."
+                )
+        if layer == "auto" and frozen is None:
+            layer = names[-1]
+        elif layer == "auto":
+            own = self.embedder_._resolve_layer(self.embedder_.pretext_)
+            layer = max(own, own if frozen == "all" else frozen, key=names.index)
+        frozen = layer if frozen == "all" else frozen
+        if frozen is not None and names.index(frozen) > names.index(layer):
+            raise ValueError(
+                f"The 'frozen_until' parameter of {type(self).__name__} is {frozen!r}, which lies "
+                f"behind the layer that the head stands on, {layer!r}. Freeze no further than "
+                "that, or set 'layer' to a later stage."
+            )
+        return layer, frozen
+
+    def _split(self, targets, seed):
+        """Give an order of the rows in which those kept back come last, and how many train."""
+        rows = np.arange(len(targets))
+        if not self.early_stopping and self.lr_schedule != "plateau":
+            return rows, len(rows)
+        with naming_parameter(self, "validation_fraction"):
+            train, kept = train_test_split(
+                rows,
+                test_size=self.validation_fraction,
+                random_state=seed,
+                stratify=self._strata(targets),
+            )
+        return np.concatenate([train, kept]), len(train)
+
+    def _cache(self, images, backbone, frozen_until):
+        """Compute the maps of the frozen stages once, if nothing in front of them changes.
+
+        Gives these and their feed, or the images and theirs.
+        """
+        with self.embedder_._evaluating() as feed:
+            if frozen_until is None or self.augment:
+                return images, feed
+            shape = backbone.map_shapes(feed.size)[frozen_until]
+            last = frozen_until == self.layer_
+            if last and self.head_.pool_size:
+                shape = shape[0], *self.head_.pool_size
+            n_features = math.prod(shape)
+            small = 4 * n_features * len(images) <= _LARGEST_CACHE
+            if not small or not (last or backbone.can_resume(frozen_until)):
+                return images, feed
+            reduce = self.head_.reduce if last else lambda maps: maps
+            maps = embed_in_batches(
+                images,
+                feed,
+                lambda batch: reduce(backbone(batch, frozen_until)).flatten(1),
+                n_features,
+            )
+        return maps.reshape(len(maps), *shape), MapFeed(feed.device)
+
+    def _outputs(self, X):
+        """Give what the head answers for images: (n, n_outputs) in float64."""
+        check_is_fitted(self)
+        embedder, head = self.embedder_, self.head_
+        images = embedder._check_images(X)
+        backbone = embedder.pretext_.encoder
+        with embedder._evaluating() as feed:
+            head.to(feed.device).eval()
+            return embed_in_batches(
+                images, feed, lambda batch: head(backbone(batch, self.layer_)), head.n_outputs
+            ).astype(np.float64)
+
+    @property
+    def n_epochs_(self):
+        """The number of epochs trained."""
+        return len(self.history_)
+
+    @property
+    def _n_features_out(self):
+        return self.embedder_._n_features_out
+
+    # The scikit-learn contract ---------------------------------------------------------------
+
+    def __getattr__(self, name):
+        # What the images are is known to the embedder; it is not stored twice.
+        if name in _DELEGATED and "embedder_" in vars(self):
+            return getattr(self.embedder_, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __sklearn_is_fitted__(self):
+        return "head_" in vars(self)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _check_finite(estimator, y):
+    """Check that `y` is there and holds no NaN."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    return check_array(y, ensure_2d=False, dtype=None, input_name="y")

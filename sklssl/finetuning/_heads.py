@@ -1,0 +1,111 @@
+"""Heads: what turns the map of a stage into the answers."""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sklssl.backbones._base import conv_block
+
+__all__ = ["HEADS", "Head", "make_head"]
+
+HEADS = ("linear", "mlp", "conv")
+_UNITS = 200
+_CONV_WIDTH = 192
+_CONV_SIZE = 3
+
+
+class Head(nn.Module):
+    """Layers behind a map that is averaged to a few cells first.
+
+    Parameters
+    ----------
+    layers : nn.Module
+        What learns.
+
+    n_outputs : int
+        The number of answers.
+
+    pool_size : (int, int) or None
+        The cells that a map is averaged to; None leaves it as it is.
+    """
+
+    def __init__(
+        self, layers: nn.Module, n_outputs: int, pool_size: tuple[int, int] | None
+    ) -> None:
+        super().__init__()
+        self.layers = layers
+        self.n_outputs = n_outputs
+        self.pool_size = pool_size
+
+    def reduce(self, maps: Tensor) -> Tensor:
+        """Average maps (b, D, h, w) to the cells that the layers take; twice is as once."""
+        if self.pool_size is None:
+            return maps
+        return F.adaptive_avg_pool2d(maps, self.pool_size)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Give the answers (b, n_outputs) for maps (b, D, h, w)."""
+        outputs: Tensor = self.layers(self.reduce(maps))
+        return outputs
+
+
+def make_head(
+    kind: str, shape: tuple[int, int, int], n_outputs: int, pool_size: int, *, keep_places: bool
+) -> Head:
+    """Build a head with fresh random weights (from torch's global generator).
+
+    Parameters
+    ----------
+    kind : {"linear", "mlp", "conv"}
+        "mlp" has two layers of 200 units with batch-norm, "conv" a NIN block of 192 channels.
+
+    shape : tuple of (D, h, w)
+        The shape of a map.
+
+    n_outputs : int
+        The number of answers.
+
+    pool_size : int
+        Maps are averaged to `pool_size` x `pool_size` cells, or what they have if that is less.
+
+    keep_places : bool
+        Whether "conv" keeps where things are, and ends in the layers of "mlp", as for regression;
+        otherwise it averages its map as a whole.
+
+    Raises
+    ------
+    ValueError
+        If the maps are too small for the convolutions of "conv".
+    """
+    width, height, side = shape
+    cells = min(pool_size, height), min(pool_size, side)
+    if kind == "conv":
+        if min(height, side) < _CONV_SIZE:
+            raise ValueError(
+                f"'conv' needs maps of at least {_CONV_SIZE}x{_CONV_SIZE}, but those of the layer "
+                f"have {height}x{side}. Take an earlier layer, larger images (image_size of the "
+                "embedder), or 'mlp'."
+            )
+        block = nn.Sequential(
+            conv_block(width, _CONV_WIDTH, _CONV_SIZE),
+            conv_block(_CONV_WIDTH, _CONV_WIDTH, 1),
+            conv_block(_CONV_WIDTH, _CONV_WIDTH, 1),
+            nn.AdaptiveAvgPool2d(cells if keep_places else 1),
+            nn.Flatten(),
+        )
+        n_features = _CONV_WIDTH * (math.prod(cells) if keep_places else 1)
+        rest = _mlp(n_features, n_outputs) if keep_places else nn.Linear(n_features, n_outputs)
+        return Head(nn.Sequential(block, rest), n_outputs, None)
+    n_features = width * math.prod(cells)
+    rest = _mlp(n_features, n_outputs) if kind == "mlp" else nn.Linear(n_features, n_outputs)
+    return Head(nn.Sequential(nn.Flatten(), rest), n_outputs, cells)
+
+
+def _mlp(n_features: int, n_outputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for n_in in (n_features, _UNITS):
+        layers += [nn.Linear(n_in, _UNITS, bias=False), nn.BatchNorm1d(_UNITS), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(_UNITS, n_outputs))

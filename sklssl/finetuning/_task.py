@@ -1,0 +1,154 @@
+"""Learning answers: the one task here that has labels."""
+
+import contextlib
+import copy
+import dataclasses
+
+import numpy as np
+import torch
+
+from sklssl._augment import RandomViews
+from sklssl._feed import count_batches
+from sklssl._pretext import Pretext
+
+__all__ = ["MapFeed", "SupervisedTask", "Validation"]
+
+_CROPS = RandomViews(crop_scale=(0.5, 1.0), jitter=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class MapFeed:
+    """Brings batches of maps that were computed before to the device."""
+
+    device: torch.device
+
+    def __call__(self, maps):
+        """Turn an array (b, D, h, w) into a tensor."""
+        return torch.from_numpy(np.require(maps, requirements=["C", "W"])).to(self.device)
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """Images or maps, of which the rows from `first` on are kept back, and their feed."""
+
+    images: np.ndarray
+    first: int
+    feed: object
+    batch_size: int
+    patience: int | None
+
+
+class SupervisedTask(Pretext):
+    """Predict the targets of images from the map of a stage, through a head.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Trained behind the stage `frozen_until`.
+
+    head : Head
+        Trained from its beginning.
+
+    layer : str
+        The stage that the head stands on.
+
+    frozen_until : str or None
+        The last stage that stays as it is: its weights, and its batch-norm statistics too.
+
+    answers : tuple of (targets, weights)
+        Tensors of shape (n, ...) and (n,); the rows of `images` in training come first.
+
+    measure : callable
+        ``measure(outputs, targets, weights)`` gives the terms.
+
+    cached : bool
+        Whether the task is given the maps of `frozen_until` in the place of images.
+
+    augment : bool
+        Whether images are cropped and flipped in training.
+    """
+
+    def __init__(self, backbone, head, *, layer, frozen_until, answers, measure, cached, augment):
+        super().__init__(backbone)
+        self.head = head
+        self.layer = layer
+        self.frozen_until = frozen_until
+        self.measure = measure
+        self.cached = cached
+        self.augment = augment
+        self.register_buffer("targets", answers[0])
+        self.register_buffer("weights", answers[1])
+        self.validation = None
+        self._best, self._best_loss, self._n_stale = None, np.inf, 0
+
+    def train(self, mode=True):
+        """Set the mode of all but the frozen stages, which stay in evaluation."""
+        super().train(mode)
+        for part in self._frozen(self.backbone.named_modules()):
+            part.eval()
+        return self
+
+    def _frozen(self, named):
+        """Pick what is frozen out of named modules or weights."""
+        if self.frozen_until is None:
+            return []
+        starts = self.backbone.weights_until(self.frozen_until)
+        return [
+            part
+            for name, part in named
+            if any(name == start or name.startswith(f"{start}.") for start in starts)
+        ]
+
+    @contextlib.contextmanager
+    def freezing(self):
+        """Keep the frozen weights from being trained within the block."""
+        weights = self._frozen(self.backbone.named_parameters())
+        weights = [weight for weight in weights if weight.requires_grad]
+        for weight in weights:
+            weight.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for weight in weights:
+                weight.requires_grad_(True)
+
+    def views(self, images, rng, index):
+        if self.augment and self.training:
+            images = _CROPS(images, rng)
+        return images, index
+
+    def forward(self, views, targets):
+        after = self.frozen_until if self.cached else None
+        outputs = self.head(self.backbone(views, self.layer, after=after))
+        return self.measure(outputs.float(), self.targets[targets], self.weights[targets])
+
+    def after_epoch(self):
+        """Measure on the images kept back, and remember the best weights."""
+        if self.validation is None:
+            return {}
+        terms = {f"valid_{name}": value for name, value in self._validate().items()}
+        if self.validation.patience is not None:
+            self._keep_best(terms["valid_loss"])
+        return terms
+
+    @torch.no_grad()
+    def _validate(self):
+        kept, totals = self.validation, {}
+        rows = np.arange(kept.first, len(kept.images))
+        for index in np.array_split(rows, count_batches(len(rows), kept.batch_size)):
+            terms = self(kept.feed(kept.images[index]), torch.from_numpy(index))
+            for name, term in terms.items():
+                totals[name] = totals.get(name, 0.0) + term.item() * len(index) / len(rows)
+        return totals
+
+    def _keep_best(self, loss):
+        self._n_stale += 1
+        if loss < self._best_loss:
+            self._best_loss, self._n_stale = loss, 0
+            self._best = copy.deepcopy(self.state_dict())
+        self.finished = self._n_stale >= self.validation.patience
+
+    def restore_best(self):
+        """Go back to the weights that did best on the images kept back, if any were."""
+        if self._best is not None:
+            self.load_state_dict(self._best)

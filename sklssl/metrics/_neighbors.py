@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.metrics._common import ROUNDING, centre_and_size, check_features, unit_rows
@@ -69,8 +69,9 @@ def knn_score(Z, y, n_neighbors=20, *, temperature=0.07):
     _check_numbers(n_neighbors, temperature, len(Z))
     mean, deviation, largest = centre_and_size(Z)
     varying = deviation > ROUNDING * largest
-    units = unit_rows((Z[:, varying] - mean[varying]) / deviation[varying])
-    if not varying.any():
+    if varying.any():
+        units = unit_rows((Z[:, varying] - mean[varying]) / deviation[varying])
+    else:
         units = np.zeros((len(Z), 1))
     # Of rows of one length the nearest have the highest cosine, and plain distances are faster.
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(units)
@@ -92,6 +93,7 @@ def _check_labels(Z, y):
     try:
         y = column_or_1d(y)
         check_consistent_length(Z, y)
+        assert_all_finite(y)
         check_classification_targets(y)
     except ValueError as error:
         raise ValueError(

@@ -59,7 +59,8 @@ _VIEW_NOTES = """
     a fixed seed: the same views for every estimator. They get the layout, dtype and range of `X`.
     For views of your own, such as unmirrored ones of writing, call :func:`alignment_score` on their
     features. Rows fold into images as the embedder, or the first step of the pipeline that takes
-    images, has learned. Features that are all the same align perfectly: read another score beside.
+    images, has learned; a step before it must keep their layout. Features that are all the same
+    align perfectly: read another score beside.
 """
 
 

@@ -1,0 +1,183 @@
+"""What a simple probe reads from each stage of a network."""
+
+from numbers import Integral
+
+from sklearn.base import is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import check_cv, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from sklssl._features import NetworkFeatures
+from sklssl.embedding import MultiScaleEmbedder
+
+__all__ = ["layer_scores"]
+
+_POOL_SIZES = (1, 2, 3, 4)
+
+
+def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=None, n_jobs=None):
+    """Score a probe on the features of every stage, pooled in several ways, by cross-validation.
+
+    The embedder is not trained again and not changed, and the images go through its network once.
+
+    Parameters
+    ----------
+    embedder : fitted embedder, MultiScaleEmbedder or FrozenEstimator of one
+        Whose network is looked at.
+
+    X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        Images of the shape and range seen in ``fit``.
+
+    y : array-like of shape (n,) or (n, n_outputs)
+        What the probe is to tell: classes, or numbers for a regressor.
+
+    probe : estimator, default=None
+        Fitted anew for each fold. None is a logistic regression on standardised features.
+
+    cv : int, cross-validation generator or iterable, default=5
+        The folds, the same for all rows; stratified if `probe` is a classifier.
+
+    pool_sizes : sequence of int, default=None
+        The maps are averaged to so many cells a side. None is (1, 2, 3, 4). A size that gives a
+        small map the same cells as one before it is left out.
+
+    scoring : str or callable, default=None
+        What is measured; None takes the ``score`` of `probe`: accuracy, or R^2.
+
+    n_jobs : int, default=None
+        Folds that are fitted at once.
+
+    Returns
+    -------
+    rows : list of dict
+        One a stage and pool size, from the first stage to the last, with the keys layer,
+        pool_size, n_features, mean_score and std_score (over the folds), fit_time and
+        score_time (of a fold on average, in seconds). ``pandas.DataFrame(rows)`` makes a table.
+
+    Raises
+    ------
+    NotFittedError
+        If `embedder` is not fitted.
+    TypeError
+        If `embedder` is none of sklssl's.
+    ValueError
+        If `y` does not fit, or an argument cannot be used; the message says which and why.
+
+    See Also
+    --------
+    sklssl.BaseEmbedder.set_layer : Take the features from the stage that was chosen.
+
+    Notes
+    -----
+    The features of all stages and pool sizes are in memory at once, in float32, twice for a
+    moment: choose fewer `pool_sizes` or images if that is too much.
+
+    The best of many rows looks better than it is: score the chosen one on other images.
+
+    Examples
+    --------
+    >>> from sklssl import RotNetEmbedder
+    >>> from sklssl.datasets import load_digit_images
+    >>> from sklssl.inspection import layer_scores
+    >>> X, y = load_digit_images(return_X_y=True)
+    >>> embedder = RotNetEmbedder(max_epochs=1, random_state=0).fit(X[:200])
+    >>> rows = layer_scores(embedder, X[:200], y[:200], pool_sizes=(1, 2), cv=3)
+    >>> [(row["layer"], row["pool_size"], row["n_features"]) for row in rows][:3]
+    [('block1', 1, 32), ('block1', 2, 128), ('block2', 1, 64)]
+    >>> best = max(rows, key=lambda row: row["mean_score"])
+    >>> embedder = embedder.set_params(pool_size=best["pool_size"]).set_layer(best["layer"])
+    """
+    embedder = _find_network(embedder)
+    pool_sizes = _check_pool_sizes(_POOL_SIZES if pool_sizes is None else pool_sizes)
+    _check_scoring(scoring)
+    if probe is None:
+        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    images = embedder._check_images(X)
+    y = _check_targets(y, len(images), is_classifier(probe))
+    # Once, so that all rows are compared on the same folds.
+    folds = list(check_cv(cv, y, classifier=is_classifier(probe)).split(images, y))
+    features = embedder._embed_cells(images, _distinct_cells(embedder, pool_sizes))
+    rows = []
+    for layer, pool_size in list(features):
+        Z = features.pop((layer, pool_size))
+        result = cross_validate(
+            probe, Z, y, cv=folds, scoring=scoring, n_jobs=n_jobs, error_score="raise"
+        )
+        rows.append(
+            {
+                "layer": layer,
+                "pool_size": pool_size,
+                "n_features": Z.shape[1],
+                "mean_score": float(result["test_score"].mean()),
+                "std_score": float(result["test_score"].std()),
+                "fit_time": float(result["fit_time"].mean()),
+                "score_time": float(result["score_time"].mean()),
+            }
+        )
+    return rows
+
+
+def _find_network(embedder):
+    """Give the fitted embedder that holds the network."""
+    found = embedder.estimator if isinstance(embedder, FrozenEstimator) else embedder
+    if not isinstance(found, NetworkFeatures | MultiScaleEmbedder):
+        raise TypeError(
+            "The 'embedder' argument of layer_scores must be a fitted embedder of sklssl, or a "
+            f"FrozenEstimator of one. Got {embedder!r}; of a Pipeline, give the step that is one."
+        )
+    check_is_fitted(found)
+    return found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
+
+
+def _check_pool_sizes(pool_sizes):
+    sizes = [pool_sizes] if isinstance(pool_sizes, Integral) else list(pool_sizes)
+    if not sizes or not all(isinstance(size, Integral) and size >= 1 for size in sizes):
+        raise ValueError(
+            "The 'pool_sizes' argument of layer_scores must hold whole numbers from 1, at least "
+            f"one, or be None for {_POOL_SIZES}. Got {pool_sizes!r}."
+        )
+    return [int(size) for size in sizes]
+
+
+def _check_scoring(scoring):
+    if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
+        raise ValueError(
+            "The 'scoring' argument of layer_scores must be the name of one score, a callable "
+            f"scorer(probe, Z, y), or None. Got {scoring!r}; for several scores call it again."
+        )
+
+
+def _check_targets(y, n_images, classes):
+    if y is None:
+        raise ValueError(
+            "The 'y' argument of layer_scores must hold what the probe is to tell of each image. "
+            "Got None; sklssl.metrics has scores that need no labels."
+        )
+    try:
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        check_consistent_length(range(n_images), y)
+        if classes:
+            check_classification_targets(y)
+    except ValueError as error:
+        remedy = " For numbers take a regressor, such as probe=Ridge()." if classes else ""
+        raise ValueError(
+            f"The 'y' argument of layer_scores must fit the {n_images} images and the probe. "
+            f"{error}{remedy}"
+        ) from error
+    return y
+
+
+def _distinct_cells(embedder, pool_sizes):
+    """Give each (layer, pool_size) whose cells differ from those of the ones before."""
+    shapes = embedder.pretext_.encoder.map_shapes(embedder._full_size())
+    cells = {}
+    for layer in embedder.layer_names_:
+        for size in pool_sizes:
+            pooled = tuple(min(size, side) for side in shapes[layer][1:])
+            cells.setdefault((layer, pooled), (layer, size))
+    return list(cells.values())

@@ -7,6 +7,8 @@ __version__ = "0.1.0.dev0"
 # Public name -> where it lives. Loaded at first use: importing torch takes seconds.
 _HOMES = {
     "BaseEmbedder": "base",
+    "FineTuneClassifier": "finetuning",
+    "FineTuneRegressor": "finetuning",
     "HarrisCornerMasker": "preprocessing",
     "ImageResizer": "preprocessing",
     "MultiScaleEmbedder": "embedding",
@@ -26,6 +28,7 @@ _SUBMODULES = (
     "datasets",
     "embedding",
     "exceptions",
+    "finetuning",
     "losses",
     "preprocessing",
     "utils",

@@ -103,7 +103,7 @@ class BaseFineTuner(
         weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         rows, weights = merge_repeats(images, y, weights * fresh._class_weights(y))
         targets = fresh._encode(y[rows], weights)
-        X = _safe_indexing(X, rows)
+        X = _safe_indexing(X, rows) if hasattr(X, "columns") else images[rows]
         fresh.embedder_ = start_from(self.embedder, X, owner=self)
         images = validate_images(fresh.embedder_, X, reset=False)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)

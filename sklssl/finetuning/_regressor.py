@@ -10,7 +10,142 @@ __all__ = ["FineTuneRegressor"]
 
 
 class FineTuneRegressor(RegressorMixin, BaseFineTuner):
-    """Predict numbers from images by training the network of an embedder further."""
+    """Predict numbers from images by training the network of an embedder further.
+
+    The numbers, in one or several columns such as the corners of a box, are standardised inside;
+    all that is reported is in their own units but for the loss. It is a transformer as well.
+
+    Parameters
+    ----------
+    embedder : embedder, FrozenEstimator, str or callable
+        Where the network comes from. A fitted embedder is taken as it is; one that is not fitted
+        is first fitted on all of `X`; a backbone, by name or function, starts from random weights:
+        the supervised baseline. Where this estimator is cloned, as in a search, wrap a fitted
+        embedder in :class:`sklearn.frozen.FrozenEstimator`, or the clone fits it anew.
+
+    head : {"linear", "mlp", "conv"}, default="linear"
+        What is put on the network. "mlp" has two layers of 200 units with batch-norm; "conv" is a
+        block of NIN: a 3x3 and two 1x1 convolutions of 192 channels with batch-norm,
+        followed by the layers of "mlp", since where things are matters here.
+
+    layer : str, default="auto"
+        The stage that the head stands on. "auto" is the last one if nothing is frozen, and else
+        that of the embedder, or `frozen_until` if that is later.
+
+    pool_size : int, default=None
+        Maps are averaged to `pool_size` x `pool_size` cells for the head. None takes the parameter
+        of the embedder.
+
+    frozen_until : str, default=None
+        The last stage that stays as it is, weights and batch-norm statistics; "all" freezes all
+        stages, so that the head alone learns.
+
+    augment : bool, default=False
+        Whether images are cropped and mirrored at random in training. Not for numbers that
+        change with that, such as places.
+
+    max_epochs : int, default=30
+        Passes over the images.
+
+    batch_size : int, default=32
+        Images a step.
+
+    learning_rate : float, default=1e-3
+        The rate of the head at the start.
+
+    backbone_learning_rate : float, default=None
+        That of the network. None is a tenth of `learning_rate`, or all of it if the network starts
+        from random weights.
+
+    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="cosine"
+        "cosine" lets the rates rise over the first tenth and fall to 0, "step" divides them by 5 at
+        30, 60 and 80 % of the epochs, "plateau" when the loss on the images kept back has not
+        fallen for 5 epochs.
+
+    optimizer : {"sgd", "adam", "adamw"} or callable, default="adam"
+        "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
+
+    weight_decay : float, default=5e-4
+        The L2 penalty on all weights.
+
+    early_stopping : bool, default=False
+        Whether to keep images back, to stop when the loss on them has not fallen for
+        `n_iter_no_change` epochs, and to go back to the weights at which it was lowest.
+
+    validation_fraction : float, default=0.1
+        The share of the images that "plateau" and `early_stopping` keep back.
+
+    n_iter_no_change : int, default=10
+        The patience of `early_stopping`, in epochs.
+
+    callbacks : list of callable, default=None
+        Each is called as ``callback(estimator, row)`` after every epoch, with this estimator as it
+        is by then, able to predict and transform, and the row of ``history_``, which it may extend.
+        Raising :class:`sklssl.exceptions.StopTraining` ends the training.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the head, the order of the images, their views and the images kept back. An embedder
+        that is fitted here has a `random_state` of its own.
+
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    y_mean_, y_scale_ : ndarray of shape (n_outputs,)
+        The mean and the standard deviation of the numbers.
+
+    embedder_ : embedder
+        The fitted embedder with the network as it was fine-tuned; :meth:`to_embedder` copies it.
+
+    head_ : nn.Module
+        The trained head.
+
+    layer_ : str
+        The stage that it stands on.
+
+    history_ : list of dict
+        A row an epoch: epoch, learning_rate (of the head), loss, mean_absolute_error (averaged
+        over the columns),
+        the same of the images kept back, if there are any, and duration in seconds.
+
+    n_epochs_ : int
+        The number of epochs trained.
+
+    layer_names_ : tuple of str
+        The stages of the network.
+
+    image_shape_ : tuple of (H, W, C)
+        The shape of one image.
+
+    n_features_in_ : int
+        H * W * C.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when `X` had any that are strings.
+
+    See Also
+    --------
+    FineTuneClassifier : The same for classes.
+
+    Notes
+    -----
+    Device, precision and the size of the images are those of the embedder. The maps of frozen
+    stages are computed once, if `augment` is off and they take less than 4 GiB: an epoch then
+    costs what comes after them. Rows of the same image and answer are merged, and their weights
+    added: weighting a row is the same as repeating it, and the order of the rows does not matter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklssl import FineTuneRegressor
+    >>> from sklssl.datasets import load_digit_images
+    >>> X, _ = load_digit_images(return_X_y=True)
+    >>> ink = X.reshape(len(X), -1).mean(axis=1)
+    >>> regressor = FineTuneRegressor("convnet", max_epochs=5, random_state=0)
+    >>> regressor.fit(X[:500], ink[:500]).score(X[500:], ink[500:]) > 0.8
+    True
+    """
 
     _keep_places = True
 

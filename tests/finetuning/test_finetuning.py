@@ -1,0 +1,350 @@
+"""Fine-tuning: what is trained, what stays, what comes back, and what is refused."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from sklssl import FineTuneClassifier, FineTuneRegressor, MultiScaleEmbedder, RotNetEmbedder
+from sklssl.exceptions import NonFiniteLossError, StopTraining
+
+QUICK = {"max_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def embedder(X):
+    return RotNetEmbedder(max_epochs=1, random_state=0).fit(X)
+
+
+def weights(fitted):
+    pretext = fitted.pretext_ if hasattr(fitted, "pretext_") else fitted.embedder_.pretext_
+    return {k: v.clone() for k, v in pretext.backbone.state_dict().items()}
+
+
+def changed(before, after):
+    """Name the stages of which a weight or statistic changed."""
+    return {k.split(".")[1] for k in before if not torch.equal(before[k], after[k])}
+
+
+def ink(X):
+    return X.reshape(len(X), -1).mean(axis=1)
+
+
+# What is trained -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frozen_until", "stages"),
+    [
+        (None, {"block1", "block2", "block3"}),
+        ("block1", {"block2", "block3"}),
+        ("block2", {"block3"}),
+        ("all", set()),
+    ],
+)
+@pytest.mark.parametrize("augment", [False, True])
+def test_frozen_stages_keep_weights_and_statistics(X, y, embedder, frozen_until, stages, augment):
+    before = weights(embedder)
+    tuned = FineTuneClassifier(
+        embedder, layer="block3", frozen_until=frozen_until, augment=augment, **QUICK
+    ).fit(X, y)
+    assert changed(before, weights(tuned)) == stages
+    assert changed(before, weights(embedder)) == set()  # the user's own is left alone
+    assert all(p.requires_grad for p in tuned.embedder_.pretext_.parameters())
+
+
+@pytest.mark.parametrize(
+    ("backbone", "frozen_until"), [("convnet", "block1"), ("mobilenet_v3_small", "stage2")]
+)
+def test_cached_maps_give_what_uncached_ones_give(X, y, backbone, frozen_until, monkeypatch):
+    embedder = RotNetEmbedder(backbone, image_size=32, max_epochs=0, random_state=0)
+    tuner = FineTuneClassifier(embedder, layer=f"{frozen_until[:5]}3", **QUICK)
+    tuner.set_params(frozen_until=frozen_until)
+    cached = clone(tuner).fit(X, y).decision_function(X)
+    monkeypatch.setattr("sklssl.finetuning._base._LARGEST_CACHE", 0)
+    assert_allclose(clone(tuner).fit(X, y).decision_function(X), cached, atol=1e-3)
+
+
+def test_cached_maps_are_computed_once(X, y, embedder, monkeypatch):
+    seen = []
+    forward = type(embedder.pretext_.backbone).forward
+
+    def spy(self, images, layer=None, after=None):
+        seen.append((len(images), after))
+        return forward(self, images, layer, after)
+
+    monkeypatch.setattr(type(embedder.pretext_.backbone), "forward", spy)
+    FineTuneClassifier(embedder, frozen_until="all", max_epochs=5, random_state=0).fit(X, y)
+    assert len([after for _, after in seen if after is None]) == 1
+    assert len([after for _, after in seen if after == "block2"]) == 5 * 2
+
+
+def test_the_backbone_has_a_rate_of_its_own(X, y, embedder):
+    before = weights(embedder)
+    slow = FineTuneClassifier(embedder, backbone_learning_rate=1e-6, **QUICK).fit(X, y)
+    usual = FineTuneClassifier(embedder, **QUICK).fit(X, y)
+    name = "stages.block2.0.weight"
+    moves = [(weights(tuned)[name] - before[name]).abs().max() for tuned in (slow, usual)]
+    assert moves[0] < moves[1] / 10
+    rows = FineTuneClassifier(embedder, lr_schedule="constant", **QUICK).fit(X, y).history_
+    assert rows[0]["learning_rate"] == 1e-3
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp", "conv"])
+def test_every_head_learns(X, y, embedder, head):
+    tuned = FineTuneClassifier(embedder, head=head, max_epochs=30, random_state=0).fit(X, y)
+    assert tuned.score(X, y) > 0.9
+    assert tuned.history_[-1]["loss"] < tuned.history_[0]["loss"] / 2
+
+
+def test_where_it_can_start_from(X, y, embedder):
+    frozen = FineTuneClassifier(FrozenEstimator(embedder), **QUICK)
+    fitted = FineTuneClassifier(embedder, **QUICK).fit(X, y)
+    assert_array_equal(clone(frozen).fit(X, y).predict_proba(X), fitted.predict_proba(X))
+    fresh = FineTuneClassifier(clone(embedder), **QUICK).fit(X, y)
+    assert fresh.embedder_.n_epochs_ == 1
+    several = MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=0))
+    assert FineTuneClassifier(several, **QUICK).fit(X, y).embedder_.n_epochs_ == 2
+    untrained = FineTuneClassifier("convnet", **QUICK).fit(X, y)
+    assert untrained.embedder_.n_epochs_ == 0
+
+
+def test_fine_tuning_beats_the_same_network_from_scratch(digits):
+    X, y = digits
+    embedder = RotNetEmbedder(max_epochs=8, random_state=0).fit(X[:1000])
+    scores = {
+        start if isinstance(start, str) else "tuned": FineTuneClassifier(
+            start, layer="block2", max_epochs=30, random_state=0
+        )
+        .fit(X[:60], y[:60])
+        .score(X[1000:], y[1000:])
+        for start in (embedder, "convnet")
+    }
+    raw = LogisticRegression(max_iter=1000).fit(X[:60].reshape(60, -1), y[:60])
+    assert scores["tuned"] > scores["convnet"] + 0.02
+    assert scores["tuned"] > raw.score(X[1000:].reshape(-1, 64), y[1000:]) + 0.02
+
+
+# What comes back -----------------------------------------------------------------------------
+
+
+def test_it_transforms_and_gives_the_embedder_back(X, y, embedder):
+    tuned = FineTuneClassifier(embedder, **QUICK).fit(X, y)
+    back = tuned.to_embedder()
+    assert isinstance(back, RotNetEmbedder)
+    assert_array_equal(back.transform(X), tuned.transform(X))
+    assert np.abs(back.transform(X) - embedder.transform(X)).max() > 1e-3
+    back.partial_fit(X)  # its own: the tuned one is left as it is
+    assert np.abs(back.transform(X) - tuned.transform(X)).max() > 1e-6
+    assert tuned.get_feature_names_out()[0] == "finetuneclassifier0"
+
+
+def test_the_same_seed_gives_the_same_and_pickles(X, y, embedder):
+    tuner = FineTuneClassifier(FrozenEstimator(embedder), **QUICK)
+    first, second = clone(tuner).fit(X, y), clone(tuner).fit(X, y)
+    assert_array_equal(first.decision_function(X), second.decision_function(X))
+    loaded = pickle.loads(pickle.dumps(first))
+    assert_array_equal(loaded.decision_function(X), first.decision_function(X))
+    assert loaded.history_ == first.history_
+
+
+def test_the_global_generator_is_left_alone(X, y, embedder):
+    torch_before = torch.get_rng_state()
+    FineTuneClassifier(embedder, augment=True, **QUICK).fit(X, y).predict(X)
+    assert torch.equal(torch.get_rng_state(), torch_before)
+
+
+def test_classes_keep_their_names(X, y, embedder):
+    names = np.array([f"digit {label}" for label in y])
+    tuned = FineTuneClassifier(embedder, max_epochs=20, random_state=0).fit(X, names)
+    assert set(tuned.predict(X)) <= set(names)
+    assert_allclose(tuned.predict_proba(X).sum(axis=1), 1)
+    assert_array_equal(tuned.classes_[tuned.decision_function(X).argmax(axis=1)], tuned.predict(X))
+
+
+def test_two_classes_have_one_decision(X, y, embedder):
+    tuned = FineTuneClassifier(embedder, **QUICK).fit(X, y > 4)
+    assert tuned.decision_function(X).shape == (len(X),)
+    assert_array_equal(tuned.decision_function(X) > 0, tuned.predict(X))
+
+
+def test_weights_mean_repetitions(X, y, embedder):
+    tuner = FineTuneClassifier(embedder, **QUICK)
+    weight = np.arange(len(X)) % 3
+    weighted = clone(tuner).fit(X, y, sample_weight=weight).decision_function(X)
+    rows = np.repeat(np.arange(len(X)), weight)[::-1]
+    assert_array_equal(clone(tuner).fit(X[rows], y[rows]).decision_function(X), weighted)
+
+
+def test_class_weights_move_the_decision(digits, embedder):
+    X, y = digits[0][:200], np.where(digits[1][:200] > 7, "rare", "usual")
+    tuner = FineTuneClassifier(embedder, max_epochs=3, random_state=0)
+    share = {}
+    for name, weight in (("none", None), ("rare", {"rare": 50.0}), ("balanced", "balanced")):
+        tuned = clone(tuner).set_params(embedder=FrozenEstimator(embedder), class_weight=weight)
+        share[name] = (tuned.fit(X, y).predict(X) == "rare").mean()
+    assert share["none"] <= share["balanced"] <= share["rare"]
+    assert share["rare"] > 0.9
+
+
+# Images kept back ----------------------------------------------------------------------------
+
+
+def test_early_stopping_goes_back_to_the_best_weights(digits, embedder):
+    X, y = digits[0][:200], digits[1][:200]
+    tuned = FineTuneClassifier(
+        embedder,
+        early_stopping=True,
+        n_iter_no_change=2,
+        max_epochs=40,
+        lr_schedule="constant",
+        learning_rate=0.01,
+        random_state=0,
+    ).fit(X, y)
+    losses = [row["valid_loss"] for row in tuned.history_]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 3
+    again = clone(tuned).set_params(
+        embedder=embedder, early_stopping=True, n_iter_no_change=40, max_epochs=best + 1
+    )
+    assert_array_equal(again.fit(X, y).decision_function(X), tuned.decision_function(X))
+
+
+def test_plateau_watches_images_kept_back(digits, embedder):
+    X, y = digits[0][:100], np.random.default_rng(0).integers(0, 2, 100)  # nothing to learn
+    tuned = FineTuneClassifier(
+        embedder, lr_schedule="plateau", max_epochs=20, validation_fraction=0.3, random_state=0
+    ).fit(X, y)
+    rates = [row["learning_rate"] for row in tuned.history_]
+    assert rates[0] == 1e-3
+    assert rates[-1] < 1e-3
+    assert all(np.isfinite(row["valid_loss"]) for row in tuned.history_)
+    losses = [row["loss"] for row in tuned.history_]
+    assert losses[-1] < losses[0]  # by heart: the training loss would not have cut the rate
+
+
+def test_callbacks_see_an_estimator_that_predicts(X, y, embedder):
+    seen = []
+
+    def watch(estimator, row):
+        row["own"] = estimator.score(X, y)
+        seen.append(estimator.transform(X[:2]).shape)
+        if row["epoch"] == 2:
+            raise StopTraining
+
+    tuned = FineTuneClassifier(embedder, callbacks=[watch], max_epochs=5, random_state=0).fit(X, y)
+    assert [row["epoch"] for row in tuned.history_] == [1, 2]
+    assert 0 <= tuned.history_[0]["own"] <= 1
+    assert len(seen) == 2
+
+
+# Numbers -------------------------------------------------------------------------------------
+
+
+def test_regression_in_the_units_of_the_user(digits):
+    X = digits[0][:300]
+    y = np.c_[ink(X), 1e4 * ink(X) + 5e5]
+    tuned = FineTuneRegressor("convnet", max_epochs=15, random_state=0).fit(X, y)
+    assert tuned.score(X, y) > 0.9
+    assert tuned.predict(X).shape == y.shape
+    error = np.abs(tuned.predict(X) - y).mean()
+    assert error / 5 < tuned.history_[-1]["mean_absolute_error"] < 5 * error
+    one = FineTuneRegressor("convnet", max_epochs=1, random_state=0).fit(X, y[:, 1])
+    assert one.predict(X).shape == (len(X),)
+    assert one.predict(X).min() > 4e5
+
+
+def test_a_column_that_is_constant_comes_back(X):
+    y = np.c_[np.full(len(X), 7.0), ink(X)]
+    predicted = FineTuneRegressor("convnet", max_epochs=3, random_state=0).fit(X, y).predict(X)
+    assert_allclose(predicted[:, 0], 7.0, atol=1.0)
+
+
+def test_boxes_may_lie_outside_but_not_be_nan(X):
+    boxes = np.tile([-5.0, 2.0, 40.0, 50.0], (len(X), 1))
+    FineTuneRegressor("convnet", max_epochs=1, random_state=0).fit(X, boxes)
+    boxes[3, 2] = np.nan
+    with pytest.raises(ValueError, match="y contains NaN"):
+        FineTuneRegressor("convnet").fit(X, boxes)
+
+
+# In scikit-learn -----------------------------------------------------------------------------
+
+
+def test_search_and_cross_validation(X, y, embedder):
+    tuner = FineTuneClassifier(FrozenEstimator(embedder), max_epochs=1, random_state=0)
+    grid = {"head": ["linear", "mlp"], "frozen_until": [None, "all"]}
+    search = GridSearchCV(tuner, grid, cv=2, error_score="raise", n_jobs=2).fit(X, y > 4)
+    assert search.best_estimator_.predict(X).shape == y.shape
+    nested = FineTuneClassifier(RotNetEmbedder(max_epochs=0, random_state=0), max_epochs=1)
+    scores = cross_val_score(nested.set_params(embedder__pool_size=2), X, y > 4, cv=2)
+    assert np.isfinite(scores).all()
+
+
+# Misuse --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"layer": "block1", "frozen_until": "block3"}, "'frozen_until' .* lies behind the layer"),
+        ({"frozen_until": "block9"}, "'frozen_until' .* must be 'all' or a stage"),
+        ({"layer": "block9"}, "'layer' .* must be 'auto' or a stage"),
+        ({"head": "transformer"}, "'head' parameter of FineTuneClassifier"),
+        ({"embedder": "convnett"}, "Unknown backbone 'convnett'.*Did you mean 'convnet'"),
+        ({"callbacks": [3]}, "'callbacks' parameter of FineTuneClassifier"),
+    ],
+)
+def test_parameters_that_cannot_be(X, y, embedder, params, message):
+    tuner = FineTuneClassifier(**{"embedder": embedder, **params})
+    with pytest.raises(ValueError, match=message):
+        tuner.fit(X, y)
+    with pytest.raises(NotFittedError):
+        tuner.predict(X)
+
+
+def test_a_head_that_does_not_fit_the_layer(X, y):
+    embedder = RotNetEmbedder("mobilenet_v3_small", image_size=32, max_epochs=0, random_state=0)
+    with pytest.raises(ValueError, match="'head' parameter .*'conv' needs maps of at least 3x3"):
+        FineTuneClassifier(embedder, head="conv").fit(X, y)
+
+
+def test_embedders_that_cannot_be(X, y):
+    with pytest.raises(NotFittedError, match="'embedder' parameter of FineTuneClassifier"):
+        FineTuneClassifier(FrozenEstimator(RotNetEmbedder())).fit(X, y)
+    from sklearn.decomposition import PCA
+
+    with pytest.raises(TypeError, match="must be an embedder of sklssl"):
+        FineTuneClassifier(PCA()).fit(X, y)
+
+
+def test_answers_that_cannot_be(X, y, embedder):
+    tuner = FineTuneClassifier(embedder, **QUICK)
+    with pytest.raises(ValueError, match="at least two classes"):
+        tuner.fit(X, np.zeros(len(X)))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        tuner.fit(X, y[:-1])
+    with pytest.raises(ValueError, match="y contains NaN"):
+        tuner.fit(X, np.where(y == 3, np.nan, y))
+    with pytest.raises(ValueError, match="requires y"):
+        tuner.fit(X, None)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        tuner.fit(X, y + 0.5)
+    with pytest.raises(ValueError, match="shape .* was fitted on images of shape"):
+        tuner.fit(X[:, :6, :6], y)
+    assert not hasattr(tuner, "embedder_")
+
+
+def test_a_failed_fit_keeps_what_was_fitted(X, y, embedder):
+    tuned = FineTuneClassifier(embedder, **QUICK).fit(X, y)
+    before = tuned.decision_function(X)
+    with pytest.raises(NonFiniteLossError):
+        tuned.set_params(learning_rate=1e30, optimizer="sgd", lr_schedule="constant").fit(X, y)
+    assert_array_equal(tuned.decision_function(X), before)

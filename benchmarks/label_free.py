@@ -177,6 +177,8 @@ def correlate_all(name):
         layers = [line for line in lines if line["kind"] == "layer"]
         layers = [line for line in layers if line["embedder"] == embedder]
         correlate(layers, data=name, over=f"layers and pool sizes of {embedder}")
+        layers = [line for line in layers if line["pool_size"] == 3]  # the default
+        correlate(layers, data=name, over=f"layers of {embedder}")
 
 
 if __name__ == "__main__":

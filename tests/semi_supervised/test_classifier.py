@@ -1,0 +1,322 @@
+"""Many images, few labels: the classifier."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTrainingClassifier
+from sklearn.svm import LinearSVC
+from sklearn.utils.estimator_checks import check_estimator
+
+from sklssl import RotNetEmbedder
+from sklssl.semi_supervised import LabeledSplit, SemiSupervisedClassifier
+from sklssl.semi_supervised._default import learns_from_unlabelled
+
+NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Keeps what it was fitted on."""
+
+    def fit(self, X, y):
+        self.X_, self.y_ = X, y
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X), dtype=int)
+
+
+def hide(y, n_labels, marker=-1):
+    """Keep the first `n_labels` labels."""
+    y = y.copy()
+    y[n_labels:] = marker
+    return y
+
+
+@pytest.fixture(scope="module")
+def few(digits):
+    """300 digits of which 60 have a label; all labels."""
+    X, y = digits
+    return X[:300], hide(y[:300], 60), y[:300]
+
+
+@pytest.fixture(scope="module")
+def embedder(digits):
+    return RotNetEmbedder(max_epochs=4, random_state=0).fit(digits[0][:1300])
+
+
+@pytest.mark.parametrize("classifier", [None, LogisticRegression(), LabelSpreading(max_iter=200)])
+def test_scikit_learns_contract(classifier):
+    # Here around a transformer that costs nothing; tests/test_common.py has an embedder.
+    results = check_estimator(SemiSupervisedClassifier(PCA(), classifier), on_skip=None)
+    assert {result["status"] for result in results} <= {"passed", "skipped"}
+
+
+def test_fifty_labels_go_much_further_than_on_pixels(digits, embedder):
+    X, y = digits
+    pixels = X.reshape(len(X), -1) / 255
+    few = np.concatenate([np.flatnonzero(y[:1300] == c)[:5] for c in range(10)])
+    y_few = np.full(1300, -1)
+    y_few[few] = y[few]
+    raw = LogisticRegression(max_iter=2000).fit(pixels[few], y[few])
+    probe = SemiSupervisedClassifier(FrozenEstimator(embedder), LogisticRegression(max_iter=2000))
+    model = SemiSupervisedClassifier(FrozenEstimator(embedder))
+    raw_score = raw.score(pixels[1300:], y[1300:])
+    probe_score = probe.fit(X[:1300], y_few).score(X[1300:], y[1300:])
+    model_score = model.fit(X[:1300], y_few).score(X[1300:], y[1300:])
+    assert probe_score > raw_score
+    assert model_score > probe_score + 0.02
+    assert model_score > raw_score + 0.05
+
+
+def test_the_embedder_sees_all_rows_and_the_classifier_those_with_a_label(few):
+    X, y, _ = few
+    model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=1, random_state=0), Recorder())
+    model.fit(X, y)
+    alone = RotNetEmbedder(max_epochs=1, random_state=0).fit(X)
+    np.testing.assert_array_equal(model.transform(X), alone.transform(X))
+    np.testing.assert_array_equal(model.classifier_.X_, alone.transform(X[:60]))
+    np.testing.assert_array_equal(model.classifier_.y_, y[:60])
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        SelfTrainingClassifier(LogisticRegression(max_iter=1000)),
+        LabelSpreading(kernel="knn"),
+        make_pipeline(StandardScaler(), LabelPropagation(kernel="knn", max_iter=1000)),
+        GridSearchCV(
+            make_pipeline(StandardScaler(), LabelSpreading(kernel="knn", max_iter=200)),
+            {"labelspreading__alpha": [0.2, 0.8]},
+            cv=LabeledSplit(2),
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
+def test_semi_supervised_classifiers_see_all_rows(few, classifier):
+    X, y, y_all = few
+    rows = X.reshape(len(X), -1) / 255
+    names = np.where(y == -1, "-1", NAMES[y])
+    model = SemiSupervisedClassifier(PCA(30, random_state=0), classifier).fit(rows, names)
+    assert set(model.predict(rows)) == set(NAMES)
+    assert model.score(rows[60:], NAMES[y_all[60:]]) > 0.75
+    inner = model.classifier_
+    inner = getattr(inner, "best_estimator_", inner)
+    inner = inner[-1] if hasattr(inner, "steps") else inner
+    assert inner.transduction_.shape == (300,)
+    assert set(inner.classes_) == set(range(10))
+
+
+def test_which_classifiers_learn_from_unlabelled_rows():
+    class Own(LabelSpreading):
+        pass
+
+    search = RandomizedSearchCV(SelfTrainingClassifier(LogisticRegression()), {})
+    for classifier in (Own(), search, SemiSupervisedClassifier(PCA())):
+        assert learns_from_unlabelled(classifier)
+    for classifier in (LogisticRegression(), make_pipeline(StandardScaler(), LinearSVC())):
+        assert not learns_from_unlabelled(classifier)
+
+
+@pytest.mark.parametrize("dtype", [int, float, np.int8, object, "string", "objects", "list"])
+def test_labels_of_any_kind(few, dtype):
+    X, y, y_all = few
+    model = SemiSupervisedClassifier(PCA(30, random_state=0), KNeighborsClassifier(1))
+    rows = X.reshape(len(X), -1)
+    expected = model.fit(rows, y).predict(rows)
+    if dtype == "string":
+        y, expected, y_all = np.where(y == -1, "-1", NAMES[y]), NAMES[expected], NAMES[y_all]
+    elif dtype in ("objects", "list"):
+        mixed = [-1 if label == -1 else NAMES[label] for label in y]
+        y = mixed if dtype == "list" else np.array(mixed, dtype=object)
+        expected, y_all = NAMES[expected], NAMES[y_all]
+    else:
+        y = y.astype(dtype)
+    predicted = model.fit(rows, y).predict(rows)
+    np.testing.assert_array_equal(predicted, expected)
+    np.testing.assert_array_equal(model.classes_, np.unique(expected))
+    assert model.score(rows[:60], y_all[:60]) == 1
+
+
+def test_both_markers_among_objects():
+    X = np.arange(8.0)[:, None]
+    y = np.array(["a", "b", -1, "-1", "a", "b", "-1", -1], dtype=object)
+    model = SemiSupervisedClassifier(PCA(), Recorder()).fit(X, y)
+    assert model.classes_.tolist() == ["a", "b"]
+    assert model.classifier_.y_.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("y", [pd.Series([0, 1, -1, 0]), pd.Series(["a", "b", "-1", "a"])])
+def test_labels_of_pandas(y):
+    model = SemiSupervisedClassifier(PCA(), KNeighborsClassifier(1))
+    assert model.fit([[0.0], [1], [0.4], [0.1]], y).predict([[0.9]]) == y[1]
+    categories = y.astype("category")
+    assert model.fit([[0.0], [1], [0.4], [0.1]], categories).predict([[0.9]]) == y[1]
+
+
+def test_score_leaves_out_what_has_no_label(few):
+    X, y, y_all = few
+    rows = X.reshape(len(X), -1)
+    model = SemiSupervisedClassifier(PCA(30, random_state=0)).fit(rows, y)
+    right = (model.predict(rows) == y_all)[100:200].mean()
+    assert model.score(rows, np.where((np.arange(300) // 100) == 1, y_all, -1)) == right
+    with pytest.raises(ValueError, match="all 300 rows of y are marked as unlabelled"):
+        model.score(rows, np.full(300, -1))
+    assert model.score(rows[:10], np.full(10, 11)) == 0  # a class never seen is just wrong
+    one_class = hide(np.ones(10, dtype=int), 5)  # no word of two classes here
+    assert 0 <= model.score(rows[:10], one_class) <= 1
+
+
+@pytest.mark.parametrize("n_labels", [10, 11])
+def test_a_single_label_of_a_class_will_do(digits, n_labels):
+    X, y = digits  # it starts with one image of each digit
+    rows = X[:300].reshape(300, -1)
+    model = SemiSupervisedClassifier(PCA(30, random_state=0)).fit(rows, hide(y[:300], n_labels))
+    assert model.score(rows, y[:300]) > 0.25
+
+
+def test_all_rows_labelled(few):
+    X, _, y_all = few
+    model = SemiSupervisedClassifier(PCA(30, random_state=0))
+    assert model.fit(X.reshape(len(X), -1), y_all).score(X.reshape(len(X), -1), y_all) > 0.95
+
+
+def test_minus_one_and_one_are_classes_when_there_is_nothing_else():
+    X, y = np.array([[-2.0], [-1], [1], [2]]), np.array([-1, -1, 1, 1])
+    model = SemiSupervisedClassifier(PCA(), LogisticRegression())
+    with pytest.warns(UserWarning, match="-1 and 1 are taken as two classes"):
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), y)
+    assert model.score(X, y) == 1
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed, but the target y is None"),
+        ([-1, -1, -1, -1], "all 4 rows of y are marked as unlabelled by -1"),
+        (["-1", "-1", "-1", "-1"], "all 4 rows of y are marked as unlabelled by -1"),
+        ([0, 0, -1, -1], r"at least two classes, but the 2 labelled rows .* 1 class: \[0\]"),
+        ([0, 1, -1], "'y' parameter of SemiSupervisedClassifier: .*samples: .4, 3."),
+        ([0, 1, np.nan, np.nan], "The y of SemiSupervisedClassifier holds nan in 2 of 4 rows"),
+        ([0, 1, np.inf, 0], "holds inf in 1 of 4 rows"),
+        (np.array([0, 1, None, 0], dtype=object), "holds None in 1 of 4 rows"),
+        (pd.Series([0, 1, pd.NA, 0], dtype="Int64"), "in 1 of 4 rows, but must hold"),
+        (pd.Series(["a", "b", np.nan, "a"]), "holds nan in 1 of 4 rows"),
+        ([0.5, 1.2, -1, 3.1], "Unknown label type"),
+        (np.array([0, "a", -1, 1], dtype=object), "2 of 3 labels are numbers"),
+        ([[0, 1], [1, 0], [1, 1], [0, 0]], "y should be a 1d array"),
+    ],
+)
+def test_labels_that_cannot_be_used(y, message):
+    model = SemiSupervisedClassifier(PCA())
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.arange(8.0).reshape(4, 2), y)
+    with pytest.raises(NotFittedError):
+        model.predict(np.zeros((1, 2)))
+
+
+def test_a_column_of_labels_is_flattened_with_a_word():
+    X, y = np.arange(4.0)[:, None], np.array([[0], [0], [1], [-1]])
+    with pytest.warns(DataConversionWarning):
+        model = SemiSupervisedClassifier(PCA(), KNeighborsClassifier(1)).fit(X, y)
+    assert model.predict(X).shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"embedder": "pca"}, "'embedder' parameter of SemiSupervisedClassifier"),
+        ({"embedder": LogisticRegression()}, "'embedder' parameter of SemiSupervisedClassifier"),
+        ({"classifier": 1}, "'classifier' parameter of SemiSupervisedClassifier"),
+        ({"classifier": LinearRegression()}, "must be a classifier of scikit-learn's kind"),
+    ],
+)
+def test_parts_that_cannot_be_used(params, message):
+    model = SemiSupervisedClassifier(**{"embedder": PCA(), **params})
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.zeros((4, 2)), [0, 1, 0, 1])
+
+
+def test_a_failed_fit_leaves_the_fitted_model_as_it_was(few):
+    X, y, _ = few
+    rows = X.reshape(len(X), -1)
+    model = SemiSupervisedClassifier(PCA(5, random_state=0)).fit(rows, y)
+    predicted = model.predict(rows)
+    with pytest.raises(ValueError, match="'C' parameter"):
+        model.set_params(classifier=LogisticRegression(C=-1)).fit(rows[:, :20], y)
+    np.testing.assert_array_equal(model.predict(rows), predicted)
+
+
+def test_methods_are_those_of_the_classifier(few):
+    X, y, _ = few
+    rows = X.reshape(len(X), -1) / 255
+    default = SemiSupervisedClassifier(PCA(5))
+    assert hasattr(default, "predict_proba")
+    model = SemiSupervisedClassifier(PCA(5, random_state=0), LinearSVC())
+    assert hasattr(model, "decision_function")
+    assert not hasattr(model, "predict_proba")
+    assert model.fit(rows, y).decision_function(rows).shape == (300, 10)
+    model = SemiSupervisedClassifier(PCA(5, random_state=0), KNeighborsClassifier())
+    assert not hasattr(model, "decision_function")
+    assert model.fit(rows, y).predict_proba(rows).shape == (300, 10)
+
+
+def test_names_of_the_features():
+    X = pd.DataFrame(np.random.default_rng(0).random((6, 3)), columns=["a", "b", "c"])
+    model = SemiSupervisedClassifier(PCA(2), LogisticRegression())
+    assert not hasattr(model, "n_features_in_")
+    model.fit(X, [0, 1, 0, -1, 1, -1])
+    assert model.n_features_in_ == 3
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    assert model.get_feature_names_out().tolist() == ["pca0", "pca1"]
+    shown = clone(model).set_output(transform="pandas").fit(X, [0, 1, 0, -1, 1, -1])
+    assert shown.transform(X).columns.tolist() == ["pca0", "pca1"]
+    assert model.score(X, [0, -1, 0, -1, 1, -1]) >= 0
+
+
+def test_nested_parameters(few):
+    X, y, _ = few
+    model = SemiSupervisedClassifier(RotNetEmbedder(random_state=0), LogisticRegression())
+    model.set_params(embedder__max_epochs=0, classifier__C=0.5, classifier__max_iter=1000)
+    model.fit(X, y)
+    assert model.embedder_.n_epochs_ == 0
+    assert model.classifier_.C == 0.5
+    assert not hasattr(model.embedder, "pretext_")
+    assert not hasattr(model.classifier, "coef_")
+
+
+def test_a_frozen_embedder_is_kept(few, embedder):
+    X, y, _ = few
+    model = clone(SemiSupervisedClassifier(FrozenEstimator(embedder))).fit(X, y)
+    assert model.embedder_.estimator is embedder
+    np.testing.assert_array_equal(model.transform(X), embedder.transform(X))
+
+
+def test_pickling(few):
+    X, y, _ = few
+    model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=1, random_state=0)).fit(X, y)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+
+
+def test_a_grid_search_over_both_parts(few):
+    X, y, _ = few
+    model = SemiSupervisedClassifier(
+        RotNetEmbedder(random_state=0), LogisticRegression(max_iter=1000)
+    )
+    grid = {"embedder__max_epochs": [0, 2], "classifier__C": [1e-6, 1]}
+    search = GridSearchCV(model, grid, cv=LabeledSplit(2), error_score="raise").fit(X, y)
+    assert search.best_params_["classifier__C"] == 1
+    assert search.predict(X).min() >= 0

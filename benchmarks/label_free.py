@@ -51,6 +51,9 @@ SCORES = (
     "n_features",
 )
 
+# Of the default width, those that are meant to be bad.
+FAILURES = ("untrained", "RotNet, rate 3", "SimCLR, rate 0.1")
+
 
 def configurations(full):
     """Name embedders; `full` is the number of epochs of RotNet that the data set can afford."""
@@ -173,6 +176,9 @@ def correlate_all(name):
     correlate(rotnets, data=name, over="trainings of RotNet")
     same_width = [line for line in trainings if "width" not in line["embedder"]]
     correlate(same_width, data=name, over="trainings of one width")
+    # A group made after the first results: is anything but the failures told apart?
+    sound = [line for line in same_width if line["embedder"] not in FAILURES]
+    correlate(sound, data=name, over="trainings of one width but failures")
     for embedder in ("RotNet", "SimCLR"):
         layers = [line for line in lines if line["kind"] == "layer"]
         layers = [line for line in layers if line["embedder"] == embedder]

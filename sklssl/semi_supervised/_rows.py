@@ -18,9 +18,14 @@ def take_rows(X, rows):
 
 
 def embed_rows(embedder, X):
-    """Embed `X` without names of features, which depend on scikit-learn's global settings."""
+    """Embed `X` for a classifier: in float64 and without names.
+
+    In float32 the last digits of a probability would depend on how many rows are asked for at
+    once; names of features would depend on scikit-learn's global settings.
+    """
     features = embedder.transform(X)
-    return features if issparse(features) else np.asarray(features)
+    features = features if issparse(features) else np.asarray(features)
+    return features.astype(np.float64) if features.dtype == np.float32 else features
 
 
 class EmbedsRows(TransformerMixin):

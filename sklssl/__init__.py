@@ -19,6 +19,7 @@ _HOMES = {
     "RotNetEmbedder": "embedding",
     "RotationDecouplingEmbedder": "embedding",
     "ScaleNetEmbedder": "embedding",
+    "SemiSupervisedClassifier": "semi_supervised",
     "SimCLREmbedder": "embedding",
     "show_versions": "utils._versions",
 }
@@ -29,8 +30,11 @@ _SUBMODULES = (
     "embedding",
     "exceptions",
     "finetuning",
+    "inspection",
     "losses",
+    "metrics",
     "preprocessing",
+    "semi_supervised",
     "utils",
 )
 

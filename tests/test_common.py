@@ -25,6 +25,8 @@ from sklearn.utils.estimator_checks import (
 
 import sklssl
 from sklssl import (
+    FineTuneClassifier,
+    FineTuneRegressor,
     HarrisCornerMasker,
     ImageResizer,
     MultiScaleEmbedder,
@@ -34,6 +36,7 @@ from sklssl import (
     RotationDecouplingEmbedder,
     RotNetEmbedder,
     ScaleNetEmbedder,
+    SemiSupervisedClassifier,
     SimCLREmbedder,
 )
 from sklssl.utils.estimator_checks import check_embedder
@@ -56,6 +59,13 @@ IMAGE_TRANSFORMERS = [
     ImageResizer(),
     PseudoGrayscaler(),
 ]
+UNTRAINED = RotNetEmbedder(max_epochs=0, random_state=0)
+PREDICTORS = [
+    FineTuneClassifier(UNTRAINED, max_epochs=6, random_state=0),
+    FineTuneRegressor(UNTRAINED, max_epochs=6, random_state=0),
+    SemiSupervisedClassifier(UNTRAINED),
+    SemiSupervisedClassifier(UNTRAINED, LogisticRegression()),
+]
 # scikit-learn's data hold 1x1 to 4x4 "images" at which an embedding may well collapse.
 pytestmark = pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning")
 
@@ -68,15 +78,16 @@ def test_every_public_estimator_is_checked():
         and issubclass(obj, BaseEstimator)
         and name != "BaseEmbedder"
     }
-    assert public == {type(estimator).__name__ for estimator in EMBEDDERS + IMAGE_TRANSFORMERS}
+    checked = EMBEDDERS + IMAGE_TRANSFORMERS + PREDICTORS
+    assert public == {type(estimator).__name__ for estimator in checked}
 
 
-@parametrize_with_checks(EMBEDDERS + IMAGE_TRANSFORMERS)
+@parametrize_with_checks(EMBEDDERS + IMAGE_TRANSFORMERS + PREDICTORS)
 def test_estimator(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", EMBEDDERS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("estimator", EMBEDDERS + PREDICTORS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize(
     "check",
     [

@@ -100,8 +100,14 @@ def make_head(
         rest = _mlp(n_features, n_outputs) if keep_places else nn.Linear(n_features, n_outputs)
         return Head(nn.Sequential(block, rest), n_outputs, None)
     n_features = width * math.prod(cells)
-    rest = _mlp(n_features, n_outputs) if kind == "mlp" else nn.Linear(n_features, n_outputs)
+    rest = _mlp(n_features, n_outputs) if kind == "mlp" else _linear(n_features, n_outputs)
     return Head(nn.Sequential(nn.Flatten(), rest), n_outputs, cells)
+
+
+def _linear(n_features: int, n_outputs: int) -> nn.Sequential:
+    # Standardised features let one rate suit every network; what is learned stays linear.
+    scaler = nn.BatchNorm1d(n_features, affine=False)
+    return nn.Sequential(scaler, nn.Linear(n_features, n_outputs))
 
 
 def _mlp(n_features: int, n_outputs: int) -> nn.Sequential:

@@ -281,7 +281,7 @@ def test_boxes_may_lie_outside_but_not_be_nan(X):
 def test_search_and_cross_validation(X, y, embedder):
     tuner = FineTuneClassifier(FrozenEstimator(embedder), max_epochs=1, random_state=0)
     grid = {"head": ["linear", "mlp"], "frozen_until": [None, "all"]}
-    search = GridSearchCV(tuner, grid, cv=2, error_score="raise", n_jobs=2).fit(X, y > 4)
+    search = GridSearchCV(tuner, grid, cv=2, error_score="raise").fit(X, y > 4)
     assert search.best_estimator_.predict(X).shape == y.shape
     nested = FineTuneClassifier(RotNetEmbedder(max_epochs=0, random_state=0), max_epochs=1)
     scores = cross_val_score(nested.set_params(embedder__pool_size=2), X, y > 4, cv=2)

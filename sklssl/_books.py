@@ -9,11 +9,16 @@ from tqdm.auto import tqdm
 
 from sklssl._training import train
 from sklssl.exceptions import NonFiniteLossError, StopTraining
+from sklssl.utils._sklearn_compat import FitTasks
 
-__all__ = ["train_estimator"]
+__all__ = ["StopPhase", "train_estimator"]
 
 
-def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device, seed):
+class StopPhase(StopTraining):
+    """Raised by a callback to end the present phase; the training goes on with the next."""
+
+
+def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device, seed, tasks=None):
     """Train `pretext` in place through all `phases`; every epoch adds a row to ``history_``.
 
     Parameters
@@ -42,6 +47,9 @@ def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device,
     seed : int
         For the order of the images and for the views.
 
+    tasks : FitTasks, default=None
+        Tells the callbacks of scikit-learn of each epoch.
+
     Raises
     ------
     NonFiniteLossError
@@ -52,15 +60,24 @@ def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device,
     total = len(images) * sum(phase.max_epochs for phase in phases)
     name = type(estimator).__name__
     with tqdm(total=total, desc=name, unit="image", disable=not estimator.verbose) as bar:
-        record = functools.partial(_record, estimator, bar)
+        tasks = tasks or FitTasks()
+        record = functools.partial(_record, estimator, bar, tasks)
         with contextlib.suppress(StopTraining):
             for phase in phases:
                 if phase.max_epochs:
-                    train(pretext, images, feed(phase.scale), phase, recipe, rng, record, bar)
+                    tasks.begin_epochs(phase.max_epochs)
+                    # Where the rows of this phase begin: what came before is not its own.
+                    estimator._first_row = len(estimator.history_)
+                    with contextlib.suppress(StopPhase):
+                        train(pretext, images, feed(phase.scale), phase, recipe, rng, record, bar)
     pretext.eval()
+    vars(estimator).pop("_first_row", None)
+    for callback in estimator.callbacks or ():
+        if hasattr(callback, "after_training"):
+            callback.after_training(estimator)
 
 
-def _record(estimator, bar, row):
+def _record(estimator, bar, tasks, row):
     """Append the row of an epoch and tell the callbacks."""
     row = {"epoch": len(estimator.history_) + 1, **row}
     if not math.isfinite(row["loss"]):
@@ -72,5 +89,9 @@ def _record(estimator, bar, row):
     estimator.history_.append(row)
     shown = {k: f"{row[k]:.3g}" for k in ("epoch", "scale", "loss", "accuracy") if k in row}
     bar.set_postfix(shown)
+    stop = tasks.end_epoch()
     for callback in estimator.callbacks or ():
         callback(estimator, row)
+    if stop:
+        raise StopTraining
+    tasks.begin_epoch()

@@ -29,14 +29,21 @@ from sklssl.utils._checks import (
 )
 from sklssl.utils._images import validate_images
 from sklssl.utils._module_state import PackedModules
-from sklssl.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
+from sklssl.utils._sklearn_compat import (
+    CallbackSupport,
+    FitTasks,
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+)
 
 __all__ = ["BaseEmbedder", "Pretext"]
 
 _COLLAPSE_SAMPLE = 256
 
 
-class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
+class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator):
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 
     A method extends it by ``_make_pretext(backbone)``. One with parameters of its own adds an
@@ -132,9 +139,8 @@ class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
         NonFiniteLossError
             If the loss becomes infinite or not a number. The estimator is then as it was.
         """
-        return self._fit(
-            X, self._phases(), continued=self.warm_start and self.__sklearn_is_fitted__()
-        )
+        continued = self.warm_start and self.__sklearn_is_fitted__()
+        return self._fit(X, self._phases(), y=y, continued=continued)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
@@ -156,7 +162,8 @@ class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
         self : object
         """
         phase = self._phases()[-1]._replace(max_epochs=1)
-        return self._fit(X, [phase], continued=self.__sklearn_is_fitted__(), lr_schedule="constant")
+        continued = self.__sklearn_is_fitted__()
+        return self._fit(X, [phase], y=y, continued=continued, lr_schedule="constant")
 
     def score(self, X, y=None):
         """Tell how well the pretext task is solved on `X`: higher is better, no labels needed.
@@ -203,7 +210,14 @@ class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
 
     # Fitting: everything happens to a copy, which replaces self in one step at the end. ------
 
-    def _fit(self, X, phases, *, continued=False, lr_schedule=None, caller=None):
+    def _fit(self, X, phases, *, y=None, continued=False, lr_schedule=None, caller=None):
+        # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
+        tasks = FitTasks(
+            caller or self,
+            sum(phase.max_epochs for phase in phases),
+            lambda: {"estimator_": fresh} if caller else fresh._learned(),
+            data=(X, y),
+        )
         fresh = self._continued() if continued else self._unfitted()
         images = validate_images(fresh, X, reset=not continued, min_samples=2)
         check_callbacks(self, self.callbacks)
@@ -221,8 +235,9 @@ class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
                 fresh._build(images, sizes.values())
             fresh._resolve_layer(fresh.pretext_)
             fresh.pretext_.before_fit(len(images))
-            fresh._train(images, phases, lr_schedule or self.lr_schedule, device, seed)
+            fresh._train(images, phases, lr_schedule or self.lr_schedule, device, seed, tasks)
             warn_if_collapsed(type(self).__name__, fresh._embed(images[:_COLLAPSE_SAMPLE]))
+        tasks.end()
         self.__dict__ = fresh.__dict__
         return self
 
@@ -250,7 +265,7 @@ class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
         self.layer_names_ = backbone.layer_names
         self.history_ = []
 
-    def _train(self, images, phases, lr_schedule, device, seed):
+    def _train(self, images, phases, lr_schedule, device, seed, tasks):
         decay, precision = self.weight_decay, self._precision
         train_estimator(
             self,
@@ -261,6 +276,7 @@ class BaseEmbedder(PackedModules, NetworkFeatures, BaseEstimator):
             feed=lambda scale: ImageFeed(device, self.value_range_, self._scaled(scale)),
             device=device,
             seed=seed,
+            tasks=tasks,
         )
 
     @property

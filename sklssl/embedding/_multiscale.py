@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._training import Phase
 from sklssl.base import BaseEmbedder
-from sklssl.utils._sklearn_compat import Interval, _fit_context
+from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context
 
 __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "make_phases"]
 
@@ -68,7 +68,9 @@ _DELEGATED = {
 }
 
 
-class MultiScaleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class MultiScaleEmbedder(
+    CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Train any embedder at a growing image scale, each scale starting from the one before.
 
     The whole task is carried on: network, heads and batch-norm statistics.
@@ -182,7 +184,7 @@ class MultiScaleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             If the loss becomes infinite or not a number. The estimator is then as it was.
         """
         continued = self.estimator.warm_start and self.__sklearn_is_fitted__()
-        return self._fit(X, self._phases(), continued=continued)
+        return self._fit(X, self._phases(), y=y, continued=continued)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None):
@@ -202,7 +204,7 @@ class MultiScaleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         phase = self._phases()[-1]._replace(max_epochs=1)
         continued = self.__sklearn_is_fitted__()
-        return self._fit(X, [phase], continued=continued, lr_schedule="constant")
+        return self._fit(X, [phase], y=y, continued=continued, lr_schedule="constant")
 
     def _fit(self, X, phases, *, continued, **settings):
         estimator = self.estimator_ if continued else clone(self.estimator)

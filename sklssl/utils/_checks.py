@@ -40,10 +40,11 @@ def warn_if_collapsed(name, features):
 def check_callbacks(estimator, callbacks):
     """Refuse callbacks that cannot be called."""
     for callback in callbacks or ():
-        if not callable(callback):
+        if not callable(callback) or isinstance(callback, type):
             raise ValueError(
                 f"The 'callbacks' parameter of {type(estimator).__name__} must hold functions "
-                f"callback(embedder, row), called after each epoch. Got {callback!r}."
+                f"callback(embedder, row), called after each epoch. Got {callback!r}; of a class "
+                "give an instance, and callbacks of scikit-learn to set_callbacks."
             )
 
 

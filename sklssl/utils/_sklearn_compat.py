@@ -5,7 +5,17 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:
+        """Stands in where scikit-learn has no callbacks of its own."""
+
+
 __all__ = [
+    "CallbackSupport",
+    "FitTasks",
     "HasMethods",
     "Interval",
     "StrOptions",
@@ -13,3 +23,71 @@ __all__ = [
     "_fit_context",
     "_safe_indexing",
 ]
+
+
+class CallbackSupport(CallbackSupportMixin):
+    """Lets an estimator take scikit-learn's own callbacks by ``set_callbacks``.
+
+    Its ``fit`` is decorated with ``_fit_context``, which ends what :class:`FitTasks` began.
+    """
+
+    def __getstate__(self):
+        # What a fit under way leaves on the estimator belongs to this process alone.
+        under_way = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name not in under_way}
+
+    def _learned(self):
+        return {k: v for k, v in vars(self).items() if k[-1] == "_" and k[0] != "_"}
+
+
+class FitTasks:
+    """Tells scikit-learn's callbacks of a fit and of its epochs; silent without any.
+
+    Parameters
+    ----------
+    estimator : CallbackSupport, default=None
+        The one whose ``fit`` was called. None tells nobody.
+
+    n_epochs : int, default=0
+        How many epochs there will be at most.
+
+    learned : callable, default=None
+        Gives a dict of the attributes learned so far.
+
+    data : tuple of (X, y), default=(None, None)
+        What it is fitted on.
+    """
+
+    def __init__(self, estimator=None, n_epochs=0, learned=None, data=(None, None)):
+        self._learned = learned
+        self._told = {"estimator": estimator, "X": data[0], "y": data[1]}
+        self._root = self._epoch = None
+        self._left = 0
+        if hasattr(estimator, "_init_callback_context"):
+            self._root = estimator._init_callback_context(max_subtasks=n_epochs)
+            self._root.call_on_fit_task_begin(**self._told)
+
+    def begin_epochs(self, n_epochs):
+        """Begin the first of so many epochs."""
+        self._left = n_epochs
+        self.begin_epoch()
+
+    def begin_epoch(self):
+        """Begin the next epoch, if there is any."""
+        if self._root is not None and self._left:
+            self._epoch = self._root.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(**self._told)
+
+    def end_epoch(self):
+        """End the epoch; tell whether a callback wants to stop."""
+        self._left -= 1
+        return self._root is not None and self._end(self._epoch)
+
+    def end(self):
+        """End the fit."""
+        if self._root is not None:
+            self._end(self._root)
+
+    def _end(self, task):
+        return task.call_on_fit_task_end(**self._told, reconstruction_attributes=self._learned)

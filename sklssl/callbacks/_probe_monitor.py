@@ -1,0 +1,180 @@
+"""What a probe reads from the features, while they are being learned."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from sklssl.metrics import knn_score
+from sklssl.utils._checks import naming_parameter
+from sklssl.utils._images import check_images
+from sklssl.utils._sklearn_compat import _safe_indexing
+
+__all__ = ["ProbeMonitor"]
+
+_TERMS = {"knn": "knn_accuracy", "linear": "linear_accuracy"}
+
+
+class ProbeMonitor:
+    """Record every few epochs how well a probe tells labelled images apart.
+
+    Goes into the list `callbacks` of an estimator. The images are embedded by its ``transform``,
+    and the row of that epoch in ``history_`` gets one more entry. The labels do not reach the
+    training, which goes on as it would without.
+
+    Parameters
+    ----------
+    X_val : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        A few hundred images like those in ``fit``.
+
+    y_val : array-like of shape (n,)
+        Their classes.
+
+    every : int, default=5
+        The epochs whose number is a multiple of it are looked at, and no others. So is the last
+        one only if its number is: nobody knows beforehand which one that will be. Epochs count on
+        over several scales, and where a training is taken up again.
+
+    probe : {"knn", "linear"}, default="knn"
+        "knn" records ``knn_accuracy``, the leave-one-out accuracy of nearest neighbours
+        (:func:`sklssl.metrics.knn_score`), and "linear" ``linear_accuracy``, that of a logistic
+        regression on standardised features by cross-validation, which takes longer.
+
+    n_neighbors : int, default=20
+        For "knn": the number of neighbours, less than n.
+
+    cv : int, default=3
+        For "linear": the number of folds. Each class needs as many images.
+
+    Raises
+    ------
+    ValueError
+        If the images and labels do not go together, or a parameter cannot be used.
+
+    See Also
+    --------
+    EarlyStopping : Ends a training when what is recorded gets no better.
+
+    Notes
+    -----
+    The accuracy tells trainings and epochs apart. As an estimate of how good a classifier will
+    be it flatters, once epochs were chosen by it.
+
+    Copies share the images.
+
+    Examples
+    --------
+    >>> from sklssl import RotNetEmbedder
+    >>> from sklssl.callbacks import ProbeMonitor
+    >>> from sklssl.datasets import load_digit_images
+    >>> X, y = load_digit_images(return_X_y=True)
+    >>> monitor = ProbeMonitor(X[200:300], y[200:300], every=2, n_neighbors=5)
+    >>> embedder = RotNetEmbedder(max_epochs=4, callbacks=[monitor], random_state=0).fit(X[:200])
+    >>> ["knn_accuracy" in row for row in embedder.history_]
+    [False, True, False, True]
+    """
+
+    def __init__(self, X_val, y_val, *, every=5, probe="knn", n_neighbors=20, cv=3):
+        if probe not in _TERMS:
+            raise ValueError(
+                f"The 'probe' parameter of ProbeMonitor must be one of {list(_TERMS)}. Got "
+                f"{probe!r}."
+            )
+        _check_number("every", every, 1)
+        with naming_parameter(self, "X_val"):
+            n_images = len(check_images(X_val, estimator=self, min_samples=2))
+        self.X_val = X_val
+        self.y_val = _check_labels(self, y_val, n_images)
+        if probe == "knn":
+            _check_number("n_neighbors", n_neighbors, 1, n_images - 1)
+        else:
+            _check_folds(cv, self.y_val)
+        self.every = every
+        self.probe = probe
+        self.n_neighbors = n_neighbors
+        self.cv = cv
+
+    def __call__(self, estimator, row):
+        """Extend `row` if its epoch is one of those that are looked at.
+
+        Parameters
+        ----------
+        estimator : estimator
+            With a ``transform`` that gives features.
+
+        row : dict
+            Of the epoch that has ended.
+        """
+        if row["epoch"] % self.every == 0:
+            row[_TERMS[self.probe]] = self._score(self._embed(estimator, self.X_val))
+        elif row["epoch"] == 1:
+            # Images that do not fit are found before much time has passed. One of them may well
+            # look like another range than all together.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._embed(estimator, _safe_indexing(self.X_val, [0]))
+
+    def __deepcopy__(self, memo):
+        # A search copies its parameters for each of its fits. Nothing in here changes, so that
+        # the copies need no images of their own.
+        copied = object.__new__(type(self))
+        copied.__dict__ = dict(vars(self))
+        return copied
+
+    def __repr__(self):
+        return f"ProbeMonitor(every={self.every}, probe={self.probe!r})"
+
+    @property
+    def _records(self):
+        return _TERMS[self.probe]
+
+    def _embed(self, estimator, X):
+        with naming_parameter(self, "X_val"):
+            return np.asarray(estimator.transform(X))  # it may be told to give data frames
+
+    def _score(self, Z):
+        if not np.isfinite(Z).all():
+            return np.nan  # the training fails at its next step, and says so better
+        if self.probe == "knn":
+            return knn_score(Z, self.y_val, n_neighbors=self.n_neighbors)
+        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        return float(cross_val_score(probe, Z, self.y_val, cv=self.cv).mean())
+
+
+def _check_number(name, value, least, most=np.inf):
+    if not isinstance(value, Integral) or not least <= value <= most:
+        allowed = f"from {least}" if most == np.inf else f"from {least} to {most}, one less than n"
+        raise ValueError(
+            f"The '{name}' parameter of ProbeMonitor must be a whole number {allowed}. Got "
+            f"{value!r}."
+        )
+
+
+def _check_labels(monitor, y, n_images):
+    with naming_parameter(monitor, "y_val"):
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y_val"))
+        check_consistent_length(range(n_images), y)
+        check_classification_targets(y)
+    return y
+
+
+def _check_folds(cv, y):
+    _check_number("cv", cv, 2)
+    classes, counts = np.unique(y, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(
+            "The 'y_val' parameter of ProbeMonitor must hold at least two classes for "
+            f"probe='linear'. Got {classes.tolist()}."
+        )
+    if counts.min() < cv:
+        raise ValueError(
+            f"The 'cv' parameter of ProbeMonitor is {cv}, but the class "
+            f"{classes[counts.argmin()]!r} has {counts.min()} images in y_val, and each fold "
+            "needs one. Lower cv, or give more images."
+        )

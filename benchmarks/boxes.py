@@ -46,10 +46,7 @@ def trained_on_signs(X, seed, file):
 
 
 def trained_on_cifar10(X, seed, file):
-    if file:
-        other = joblib.load(file)
-    else:
-        other = RotNetEmbedder(random_state=seed).fit(Cifar4K(seed).X)
+    other = joblib.load(file) if file else RotNetEmbedder(random_state=seed).fit(Cifar4K(seed).X)
     # It knows images of another size: its weights are carried over, and kept.
     return RotNetEmbedder(max_epochs=0, init_weights=other).fit(X)
 

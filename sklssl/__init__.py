@@ -26,6 +26,7 @@ _HOMES = {
 _SUBMODULES = (
     "backbones",
     "base",
+    "callbacks",
     "datasets",
     "embedding",
     "exceptions",

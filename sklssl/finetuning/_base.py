@@ -22,6 +22,8 @@ from sklssl.utils._images import check_images, validate_images
 from sklssl.utils._module_state import PackedModules
 from sklssl.utils._repeats import merge_repeats
 from sklssl.utils._sklearn_compat import (
+    CallbackSupport,
+    FitTasks,
     HasMethods,
     Interval,
     StrOptions,
@@ -37,7 +39,7 @@ _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_i
 
 
 class BaseFineTuner(
-    PackedModules, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupport, PackedModules, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Base of the estimators that train the network of an embedder further, on labels."""
 
@@ -95,6 +97,8 @@ class BaseFineTuner(
         NonFiniteLossError
             If the loss becomes infinite or not a number. The estimator is then as it was.
         """
+        # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
+        tasks = FitTasks(self, self.max_epochs, lambda: fresh._learned(), data=(X, y))
         check_callbacks(self, self.callbacks)
         images = check_images(X, estimator=self, min_samples=2)
         fresh = self._unfitted()
@@ -109,9 +113,8 @@ class BaseFineTuner(
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
         with forked_rng(device, seed):
-            fresh._learn(
-                images, targets, (weights / weights.mean()).astype(np.float32), device, seed
-            )
+            fresh._learn(images, targets, weights / weights.mean(), device, seed, tasks)
+        tasks.end()
         self.__dict__ = fresh.__dict__
         return self
 
@@ -145,7 +148,7 @@ class BaseFineTuner(
 
     # Learning: everything happens to a copy, which replaces self in one step at the end. -----
 
-    def _learn(self, images, targets, weights, device, seed):
+    def _learn(self, images, targets, weights, device, seed, tasks):
         """Put a head on the network, and train both as far as they are not frozen."""
         self.history_ = []
         backbone = self.embedder_.pretext_.encoder
@@ -153,18 +156,8 @@ class BaseFineTuner(
         self.head_ = self._make_head(backbone).to(device)
         order, n_train = self._split(targets, seed)
         images, feed = self._cache(images[order], backbone, frozen_until)
-        task = SupervisedTask(
-            backbone,
-            self.head_,
-            layer=self.layer_,
-            frozen_until=frozen_until,
-            answers=[
-                torch.from_numpy(part[order]) for part in (targets, weights.astype(np.float32))
-            ],
-            measure=self._measure,
-            cached=isinstance(feed, MapFeed),
-            augment=self.augment,
-        )
+        answers = targets[order], weights[order].astype(np.float32)
+        task = self._make_task(backbone, frozen_until, answers, cached=isinstance(feed, MapFeed))
         if n_train < len(images):
             patience = self.n_iter_no_change if self.early_stopping else None
             task.validation = Validation(images, n_train, feed, self.batch_size, patience)
@@ -179,8 +172,21 @@ class BaseFineTuner(
                 feed=lambda scale: feed,
                 device=device,
                 seed=seed,
+                tasks=tasks,
             )
         task.restore_best()
+
+    def _make_task(self, backbone, frozen_until, answers, *, cached):
+        return SupervisedTask(
+            backbone,
+            self.head_,
+            layer=self.layer_,
+            frozen_until=frozen_until,
+            answers=[torch.from_numpy(part) for part in answers],
+            measure=self._measure,
+            cached=cached,
+            augment=self.augment,
+        )
 
     def _make_head(self, backbone):
         shape = backbone.map_shapes(self.embedder_._full_size())[self.layer_]

@@ -184,14 +184,16 @@ def test_weights_mean_repetitions(X, y, embedder):
 
 
 def test_class_weights_move_the_decision(digits, embedder):
-    X, y = digits[0][:200], np.where(digits[1][:200] > 7, "rare", "usual")
-    tuner = FineTuneClassifier(embedder, max_epochs=3, random_state=0)
+    X, rng = digits[0], np.random.default_rng(0)
+    y = np.where(rng.random(300) < 0.2, "rare", "usual")  # nothing to learn but how rare
+    tuner = FineTuneClassifier(
+        FrozenEstimator(embedder), frozen_until="all", max_epochs=3, random_state=0
+    )
     share = {}
-    for name, weight in (("none", None), ("rare", {"rare": 50.0}), ("balanced", "balanced")):
-        tuned = clone(tuner).set_params(embedder=FrozenEstimator(embedder), class_weight=weight)
-        share[name] = (tuned.fit(X, y).predict(X) == "rare").mean()
-    assert share["none"] <= share["balanced"] <= share["rare"]
-    assert share["rare"] > 0.9
+    for name, weight in (("none", None), ("balanced", "balanced"), ("rare", {"rare": 50.0})):
+        tuned = clone(tuner).set_params(class_weight=weight).fit(X[:300], y)
+        share[name] = (tuned.predict(X[300:900]) == "rare").mean()
+    assert share["none"] + 0.05 < share["balanced"] <= share["rare"] + 0.02
 
 
 # Images kept back ----------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from sklssl.finetuning import FineTuneClassifier
 from sklssl.preprocessing import ImageResizer
 
 SETTINGS = {
-    "small": {"n_train": 100, "n_test": 100, "epochs": 1, "fine_tune_epochs": 2},
+    "small": {"n_train": 60, "n_test": 60, "epochs": 1, "fine_tune_epochs": 2},
     "cpu": {"n_train": 1000, "n_test": 1000, "epochs": 8, "fine_tune_epochs": 20},
     "paper": {
         "data": "tiny-imagenet",

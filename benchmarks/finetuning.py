@@ -20,10 +20,9 @@ from sklssl import FineTuneClassifier, RotNetEmbedder
 from sklssl.finetuning import _base
 
 SETTINGS = {
-    "from scratch": {},
-    "from scratch, augmented": {"augment": True, "max_epochs": 60},
-    "fine-tuned": {},
-    "fine-tuned, augmented": {"augment": True, "max_epochs": 60},
+    f"{start}, {layer}": {"layer": layer}
+    for layer in ("block2", "block4")
+    for start in ("from scratch", "fine-tuned")
 }
 
 

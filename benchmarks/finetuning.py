@@ -20,9 +20,11 @@ from sklssl import FineTuneClassifier, RotNetEmbedder
 from sklssl.finetuning import _base
 
 SETTINGS = {
-    f"{start}, {layer}": {"layer": layer}
-    for layer in ("block2", "block4")
-    for start in ("from scratch", "fine-tuned")
+    "from scratch": {},
+    "fine-tuned": {},
+    "from scratch, last stage": {"layer": "block4"},
+    "fine-tuned, last stage": {"layer": "block4"},
+    "fine-tuned, a tenth of the rate": {"backbone_learning_rate": 1e-4},
 }
 
 

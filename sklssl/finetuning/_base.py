@@ -197,21 +197,15 @@ class BaseFineTuner(
             )
 
     def _recipe(self):
+        backbone_rate = self.backbone_learning_rate or self.learning_rate
         return Recipe(
             self.optimizer,
             self.weight_decay,
             self.lr_schedule,
             self.batch_size,
             self.embedder_._precision,
-            (("backbone.*", self._backbone_rate() / self.learning_rate),),
+            (("backbone.*", backbone_rate / self.learning_rate),),
         )
-
-    def _backbone_rate(self):
-        if self.backbone_learning_rate is not None:
-            return self.backbone_learning_rate
-        start = self.embedder_
-        learned = start.n_epochs_ > 0 or start.init_weights is not None
-        return self.learning_rate * (0.1 if learned else 1.0)
 
     def _resolve_stages(self, names):
         """Find the stage that the head stands on, and the last one that is frozen."""
@@ -222,11 +216,9 @@ class BaseFineTuner(
                     f"The '{name}' parameter of {type(self).__name__} must be {also!r} or a stage "
                     f"of the network, {list(names)}. Got {value!r}."
                 )
-        if layer == "auto" and frozen is None:
-            layer = names[-1]
-        elif layer == "auto":
+        if layer == "auto":
             own = self.embedder_._resolve_layer(self.embedder_.pretext_)
-            layer = max(own, own if frozen == "all" else frozen, key=names.index)
+            layer = max(own, frozen if frozen in names else own, key=names.index)
         frozen = layer if frozen == "all" else frozen
         if frozen is not None and names.index(frozen) > names.index(layer):
             raise ValueError(

@@ -29,8 +29,8 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         followed by the layers of "mlp", since where things are matters here.
 
     layer : str, default="auto"
-        The stage that the head stands on. "auto" is the last one if nothing is frozen, and else
-        that of the embedder, or `frozen_until` if that is later.
+        The stage that the head stands on. "auto" is that of the embedder, by default the middle
+        one, or `frozen_until` if that is later.
 
     pool_size : int, default=None
         Maps are averaged to `pool_size` x `pool_size` cells for the head. None takes the parameter
@@ -54,8 +54,8 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         The rate of the head at the start.
 
     backbone_learning_rate : float, default=None
-        That of the network. None is a tenth of `learning_rate`, or all of it if the network starts
-        from random weights.
+        That of the network; None is `learning_rate`. A tenth of it leaves more of what was learned
+        without labels, as large networks with the weights of many images need.
 
     lr_schedule : {"step", "cosine", "plateau", "constant"}, default="cosine"
         "cosine" lets the rates rise over the first tenth and fall to 0, "step" divides them by 5 at

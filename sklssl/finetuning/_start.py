@@ -39,7 +39,7 @@ def start_from(embedder, X, *, owner):
     who = f"The 'embedder' parameter of {type(owner).__name__}"
     frozen = isinstance(embedder, FrozenEstimator)
     found = embedder.estimator if frozen else embedder
-    if isinstance(found, str) or (callable(found) and not isinstance(found, type(None))):
+    if not hasattr(found, "fit"):
         found = NetworkEmbedder(found, max_epochs=0, random_state=owner.random_state)
     if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
         raise TypeError(

@@ -124,11 +124,11 @@ def load(data, setting, seed=0):
 
 
 def features(embedder, X):
-    """Embed images by the last stage of a network; None gives the pixels, of 32x32 at most."""
+    """Embed images; None gives the pixels, of 32x32 at most."""
     if embedder is None:
         X = X if X.shape[1] <= 32 else ImageResizer(32).fit_transform(X)
         return X.reshape(len(X), -1) / 255
-    return embedder.set_layer(embedder.layer_names_[-1]).transform(X)
+    return embedder.transform(X)
 
 
 def probe(embedder, X, X_test, y, y_test, few):
@@ -148,13 +148,13 @@ def probe(embedder, X, X_test, y, y_test, few):
 # %%
 # Fine-tuning
 # -----------
-# ``FineTuneClassifier`` puts a linear head on the network and trains both, on the fifth with
-# labels; the network at a tenth of the rate of the head if it has learned before, else at the
-# same. ``to_embedder`` gives the network back for the probes.
+# ``FineTuneClassifier`` puts a linear head on the stage that the embedder reads its features from,
+# here the last, and trains both on the fifth with labels. ``to_embedder`` gives the network back
+# for the probes.
 
 
 def fine_tune(start, X, y, few, epochs, seed=0):
-    """Fine-tune a fitted embedder, or a backbone from random weights, on the rows `few`."""
+    """Fine-tune the network of a fitted embedder on the rows `few`."""
     classifier = FineTuneClassifier(start, max_epochs=epochs, random_state=seed)
     return classifier.fit(X[few], y[few])
 
@@ -195,13 +195,14 @@ def main(setting="cpu", data=None, seed=0, **changes):
     show("raw pixels", probe(None, *rest))
 
     def embedder(task="nce", epochs=0):
-        return RotationDecouplingEmbedder(
+        fitted = RotationDecouplingEmbedder(
             setting["backbone"],
             instance_task=task,
             image_size=setting["image_size"],
             max_epochs=epochs,
             random_state=seed,
         ).fit(X)
+        return fitted.set_layer(fitted.layer_names_[-1])
 
     starts = {"untrained network": embedder()}
     show("untrained network", probe(starts["untrained network"], *rest))

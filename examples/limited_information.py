@@ -119,8 +119,9 @@ def load(data, setting, seed=0):
 # What is measured
 # ----------------
 # Three accuracies on the test images: of the pretext task; of a logistic regression on the
-# embedding; and of the network fine-tuned on the labels, which is what the paper gives. The
-# untrained network, fine-tuned, is supervised learning from random weights.
+# embedding, which comes from the middle of the network; and of the whole network fine-tuned on the
+# labels, which is what the paper gives. The untrained network, fine-tuned, is supervised learning
+# from random weights.
 
 
 def make_embedders(setting, seed):
@@ -157,6 +158,7 @@ def measure(embedder, before, images, labels, setting, seed):
         frozen = FrozenEstimator(embedder)
         fine_tuned = FineTuneClassifier(
             frozen,
+            layer=embedder.layer_names_[-1],
             max_epochs=setting["fine_tune_epochs"],
             batch_size=setting["batch_size"],
             random_state=seed,

@@ -261,11 +261,8 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         return encoded
 
     def _class_weights(self, y):
-        labels = np.arange(len(self.classes_))
-        weight = self.class_weight
-        if isinstance(weight, dict):
-            weight = {i: weight.get(label, 1.0) for i, label in enumerate(self.classes_.tolist())}
-        return compute_class_weight(weight, classes=labels, y=y)[y]
+        labels = self.classes_
+        return compute_class_weight(self.class_weight, classes=labels, y=labels[y])[y]
 
     def _encode(self, y, weights):
         seen = np.unique(y)

@@ -26,7 +26,7 @@ the images are scikit-learn's digits.
 # ------------
 # All trainings are by SGD with a rate that falls to a fifth at 30, 60 and 80 % of the epochs. (In
 # the paper it falls a little earlier or later for some heads.) The rate starts at 0.1, and for a
-# linear head, which has no batch-norm and is not in the paper, at 0.01.
+# linear head, which is not in the paper, at 0.01.
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Docstrings of the embedders: every parameter, its true default, and the same words in each."""
+"""Docstrings of what trains networks: every parameter, its true default, the same words in each."""
 
 import inspect
 import re
@@ -25,12 +25,18 @@ def read_parameters(cls):
     return {name: (head, " ".join(text.split())) for name, head, text in entries}
 
 
-@pytest.mark.parametrize("cls", EMBEDDERS)
+@pytest.mark.parametrize(
+    "cls",
+    [*EMBEDDERS, sklssl.FineTuneClassifier, sklssl.FineTuneRegressor],
+)
 def test_every_parameter_is_described_with_its_default(cls):
     described = read_parameters(cls)
     signature = inspect.signature(cls).parameters
     assert list(described) == list(signature)
     for name, parameter in signature.items():
+        if parameter.default is parameter.empty:
+            assert "default=" not in described[name][0]
+            continue
         default = re.search(r"default=(.*)$", described[name][0]).group(1)
         assert eval(default) == parameter.default, name
 
@@ -41,6 +47,13 @@ def test_shared_parameters_are_described_alike(cls):
     described = read_parameters(cls)
     for name in inspect.signature(BaseEmbedder).parameters.keys() - OWN_WORDS:
         assert described[name][1] == usual[name][1], name
+
+
+def test_fine_tuning_is_described_alike():
+    usual = read_parameters(sklssl.FineTuneClassifier)
+    described = read_parameters(sklssl.FineTuneRegressor)
+    for name in described.keys() - {"head", "augment"}:  # which differ in what they do
+        assert described[name] == usual[name], name
 
 
 @pytest.mark.parametrize("cls", EMBEDDERS)

@@ -18,10 +18,7 @@ all networks here start from random ones.
 # How large
 # ---------
 # ``--paper`` has the image size, the head, the 50 epochs and the search of the paper, and wants a
-# GPU. The usual setting has a small network and small images. Not any small network will do for a
-# few hundred images: mobilenet_v3_small moves its batch-norm statistics by a hundredth a step, and
-# after so few steps they do not yet fit its weights (10 epochs of fine-tuning: 99.6 % of the
-# training images right as it trained, a third of the test images, which is chance).
+# GPU. The usual setting has a small network and small images.
 
 import argparse
 import csv

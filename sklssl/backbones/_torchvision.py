@@ -18,6 +18,7 @@ __all__ = ["TorchvisionBackbone", "from_torchvision", "list_torchvision"]
 
 # Where the resolutions of a network are told apart, whatever size it is used at.
 _SIDE = 224
+_MOMENTUM = 0.1  # of batch-norm: torch's default
 # Traced again in each process, and beside the networks, so that pickles hold weights and names.
 _GRAPHS: WeakKeyDictionary[nn.Module, fx.Graph] = WeakKeyDictionary()
 
@@ -148,6 +149,10 @@ def from_torchvision(name: str, in_channels: int = 3, image_size: int = 32) -> T
         raise ValueError(
             f"{name} takes images whose side is a multiple of {step} pixels. Got {image_size}."
         ) from error
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            # Some have statistics so slow that after a short training they are still the first.
+            module.momentum = _MOMENTUM
     only_side = image_size if family in ("vit", "maxvit") else None
     return TorchvisionBackbone(net, in_channels, image_size, only_side)
 

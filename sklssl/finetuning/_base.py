@@ -233,13 +233,20 @@ class BaseFineTuner(
         rows = np.arange(len(targets))
         if not self.early_stopping and self.lr_schedule != "plateau":
             return rows, len(rows)
-        with naming_parameter(self, "validation_fraction"):
+        try:
             train, kept = train_test_split(
                 rows,
                 test_size=self.validation_fraction,
                 random_state=seed,
                 stratify=self._strata(targets),
             )
+        except ValueError as error:
+            raise ValueError(
+                f"The 'validation_fraction' parameter of {type(self).__name__} is "
+                f"{self.validation_fraction}, which cannot be kept back of {len(rows)} images: "
+                f"{error} Set it higher, or keep none back: early_stopping=False and another "
+                "lr_schedule than 'plateau'."
+            ) from error
         return np.concatenate([train, kept]), len(train)
 
     def _cache(self, images, backbone, frozen_until):

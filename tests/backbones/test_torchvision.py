@@ -144,3 +144,9 @@ def test_names():
     assert make_backbone("resnet34").layer_names[0] == "stage1"
     with pytest.raises(ValueError, match="torchvision.*Did you mean 'efficientnet_b0'"):
         make_backbone("efficient_net_b0")
+
+
+def test_statistics_follow_a_short_training():
+    backbone = make_backbone("mobilenet_v3_small", image_size=32)
+    norms = [m for m in backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {0.1}

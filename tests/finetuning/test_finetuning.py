@@ -135,7 +135,7 @@ def test_a_pretrained_network_beats_a_random_one_and_pixels(digits):
 @pytest.mark.gpu
 def test_on_a_gpu(X, y):
     embedder = RotNetEmbedder(max_epochs=1, device="cuda", random_state=0).fit(X)
-    tuner = FineTuneClassifier(embedder, early_stopping=True, **QUICK)
+    tuner = FineTuneClassifier(embedder, early_stopping=True, validation_fraction=0.5, **QUICK)
     for frozen_until in (None, "block1", "all"):
         tuned = clone(tuner).set_params(embedder=embedder, frozen_until=frozen_until).fit(X, y)
         loaded = pickle.loads(pickle.dumps(tuned)).set_params(embedder=None)
@@ -352,6 +352,12 @@ def test_answers_that_cannot_be(X, y, embedder):
     with pytest.raises(ValueError, match="shape .* was fitted on images of shape"):
         tuner.fit(X[:, :6, :6], y)
     assert not hasattr(tuner, "embedder_")
+
+
+def test_too_few_images_to_keep_any_back(X, y, embedder):
+    tuner = FineTuneClassifier(embedder, early_stopping=True, **QUICK)
+    with pytest.raises(ValueError, match="'validation_fraction' .* of 40 images: .*Set it higher"):
+        tuner.fit(X, y)
 
 
 def test_a_failed_fit_keeps_what_was_fitted(X, y, embedder):

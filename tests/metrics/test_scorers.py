@@ -90,6 +90,8 @@ class TestEveryScorer:
         assert all(type(score) is float and np.isfinite(score) for score in scores)
         assert scores[0] == scores[1] == pytest.approx(scores[2])
 
+    # scikit-learn 1.7 knows no names of polars' columns.
+    @pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
     def test_rows_give_what_images_give(self, scorer, embedder, frame, named, X, y):
         rows = X.reshape(len(X), -1)
         assert scorer(embedder, rows, y) == scorer(embedder, X, y) == scorer(embedder, X[..., 0], y)

@@ -24,7 +24,8 @@ class MapFeed:
 
     def __call__(self, maps):
         """Turn an array (b, D, h, w) into a tensor."""
-        return torch.from_numpy(np.require(maps, requirements=["C", "W"])).to(self.device)
+        maps = torch.from_numpy(np.require(maps, requirements=["C", "W"])).to(self.device)
+        return maps.contiguous(memory_format=torch.channels_last)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,6 @@ from tqdm.auto import tqdm
 
 from sklssl._training import train
 from sklssl.exceptions import NonFiniteLossError, StopTraining
-from sklssl.utils._sklearn_compat import FitTasks
 
 __all__ = ["StopPhase", "train_estimator"]
 
@@ -18,7 +17,7 @@ class StopPhase(StopTraining):
     """Raised by a callback to end the present phase; the training goes on with the next."""
 
 
-def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device, seed, tasks=None):
+def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device, seed, tasks):
     """Train `pretext` in place through all `phases`; every epoch adds a row to ``history_``.
 
     Parameters
@@ -47,7 +46,7 @@ def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device,
     seed : int
         For the order of the images and for the views.
 
-    tasks : FitTasks, default=None
+    tasks : FitTasks
         Tells the callbacks of scikit-learn of each epoch.
 
     Raises
@@ -60,7 +59,6 @@ def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device,
     total = len(images) * sum(phase.max_epochs for phase in phases)
     name = type(estimator).__name__
     with tqdm(total=total, desc=name, unit="image", disable=not estimator.verbose) as bar:
-        tasks = tasks or FitTasks()
         record = functools.partial(_record, estimator, bar, tasks)
         with contextlib.suppress(StopTraining):
             for phase in phases:

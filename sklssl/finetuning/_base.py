@@ -230,12 +230,12 @@ class BaseFineTuner(
 
     def _split(self, targets, seed):
         """Give an order of the rows in which those kept back come last, and how many train."""
-        rows = np.arange(len(targets))
+        n_rows = len(targets)
         if not self.early_stopping and self.lr_schedule != "plateau":
-            return rows, len(rows)
+            return slice(None), n_rows  # as they are, and not copied
         try:
             train, kept = train_test_split(
-                rows,
+                np.arange(n_rows),
                 test_size=self.validation_fraction,
                 random_state=seed,
                 stratify=self._strata(targets),
@@ -243,7 +243,7 @@ class BaseFineTuner(
         except ValueError as error:
             raise ValueError(
                 f"The 'validation_fraction' parameter of {type(self).__name__} is "
-                f"{self.validation_fraction}, which cannot be kept back of {len(rows)} images: "
+                f"{self.validation_fraction}, which cannot be kept back of {n_rows} images: "
                 f"{error} Set it higher, or keep none back: early_stopping=False and another "
                 "lr_schedule than 'plateau'."
             ) from error

@@ -4,7 +4,7 @@ import numpy as np
 import torch.nn.functional as F
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.finetuning._base import BaseFineTuner
@@ -261,8 +261,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         return encoded
 
     def _class_weights(self, y):
-        labels = self.classes_
-        return compute_class_weight(self.class_weight, classes=labels, y=labels[y])[y]
+        return compute_sample_weight(self.class_weight, self.classes_[y])
 
     def _encode(self, y, weights):
         seen = np.unique(y)

@@ -46,20 +46,20 @@ class FitTasks:
 
     Parameters
     ----------
-    estimator : CallbackSupport, default=None
-        The one whose ``fit`` was called. None tells nobody.
+    estimator : CallbackSupport
+        The one whose ``fit`` was called.
 
-    n_epochs : int, default=0
+    n_epochs : int
         How many epochs there will be at most.
 
-    learned : callable, default=None
+    learned : callable
         Gives a dict of the attributes learned so far.
 
-    data : tuple of (X, y), default=(None, None)
+    data : tuple of (X, y)
         What it is fitted on.
     """
 
-    def __init__(self, estimator=None, n_epochs=0, learned=None, data=(None, None)):
+    def __init__(self, estimator, n_epochs, learned, data):
         self._learned = learned
         self._told = {"estimator": estimator, "X": data[0], "y": data[1]}
         self._root = self._epoch = None

@@ -2,11 +2,15 @@
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["CollapseWarning", "NonFiniteLossError", "StopTraining"]
+__all__ = ["CollapseWarning", "ImageFileError", "NonFiniteLossError", "StopTraining"]
 
 
 class CollapseWarning(ConvergenceWarning):
     """The embedding is (almost) the same for every image, so it tells nothing about them."""
+
+
+class ImageFileError(ValueError):
+    """An image file is missing, damaged or of a kind that is not read; the message names it."""
 
 
 class NonFiniteLossError(ArithmeticError):

@@ -1,6 +1,5 @@
 """Read a folder or zip file of images, one folder a class."""
 
-import io
 import os
 import zipfile
 import zlib
@@ -11,16 +10,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklssl.preprocessing._resize import resize_image
+from sklssl.utils._decode import check_bytes, decode_image, read_bytes, resize_image
 
 __all__ = ["load_image_folder", "make_bunch", "open_folder", "read_images", "split_name"]
 
 _EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _LAYOUT = "[train/ or test/]<class>/[images/]<file>"
-# Far above any camera's pictures, far below what fills a computer's memory: a file of a few
-# kilobytes may claim to unfold into gigabytes.
-_MAX_FILE_BYTES = 2**28
-_MAX_PIXELS = 2**26
 
 
 def load_image_folder(path, *, image_size=None, color=True, return_X_y=False):
@@ -121,7 +116,7 @@ def open_folder(path):
     path = Path(path).expanduser()
     if path.is_dir():
         names = _image_names(_walk(path), path)
-        yield names, lambda name: _read_file(path, name)
+        yield names, lambda name: read_bytes(path / name, name)
     elif not path.exists():
         raise FileNotFoundError(f"There is no folder or zip file {str(path)!r}.")
     elif not zipfile.is_zipfile(path):
@@ -135,7 +130,7 @@ def read_images(names, read, *, image_size=None, color=True):
     """Read, decode and, if wanted, resize images into one array (n, H, W, C)."""
     images = None
     for i, name in enumerate(names):
-        image = _decode(read(name), name, color)
+        image = decode_image(read(name), name, color)
         if image_size is not None:
             image = resize_image(image, (image_size, image_size))
         if images is None:
@@ -203,54 +198,10 @@ def _is_image(name):
     return name.lower().endswith(_EXTENSIONS) and not hidden
 
 
-def _read_file(root, name):
-    path = root / name
-    _check_bytes(path.stat().st_size, name)
-    return path.read_bytes()
-
-
 def _read_entry(archive, name):
     # zipfile never gives more bytes than the entry's stated size.
-    _check_bytes(archive.getinfo(name).file_size, name)
+    check_bytes(archive.getinfo(name).file_size, name)
     try:
         return archive.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ValueError(f"{name!r} cannot be read from the zip file: {error}") from error
-
-
-def _check_bytes(size, name):
-    if size > _MAX_FILE_BYTES:
-        raise ValueError(
-            f"{name!r} is too large: {size} bytes, where at most {_MAX_FILE_BYTES} are read."
-        )
-
-
-def _decode(content, name, color):
-    """Decode one image file into (H, W, C), red first."""
-    import cv2  # slow to import
-
-    _check_pixels(content, name)
-    flag = cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-    if image is None:
-        raise _unreadable(name)
-    return image[..., ::-1] if color else image[..., np.newaxis]
-
-
-def _check_pixels(content, name):
-    """Refuse an image by the size its header claims, before memory is spent on it."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            pixels = image.width * image.height
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        pixels = np.inf
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise _unreadable(name) from error
-    if pixels > _MAX_PIXELS:
-        raise ValueError(f"{name!r} is too large: at most {_MAX_PIXELS} pixels are read.")
-
-
-def _unreadable(name):
-    return ValueError(f"{name!r} is no image or is damaged. Repair or remove it.")

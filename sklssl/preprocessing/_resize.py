@@ -6,9 +6,10 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sklssl.preprocessing._base import ImageTransformer
+from sklssl.utils._decode import resize_image
 from sklssl.utils._sklearn_compat import Interval, _fit_context
 
-__all__ = ["ImageResizer", "resize_image"]
+__all__ = ["ImageResizer"]
 
 
 class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_output_keys=None):
@@ -97,21 +98,6 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
     def _n_features_out(self):
         height, width = self.image_size_
         return height * width * self.image_shape_[2]
-
-
-def resize_image(image, size):
-    """Resize one image (H, W, C) to `size`, a pair (height, width); the dtype is kept."""
-    import cv2  # slow to import
-
-    channels = image.shape[2]
-    if channels > 4:  # more than cv2 averages at a time
-        parts = [resize_image(image[..., i : i + 4], size) for i in range(0, channels, 4)]
-        return np.concatenate(parts, axis=2)
-    # One side may shrink while the other grows; where nothing changes, cv2 only copies.
-    shrunk = np.minimum(image.shape[:2], size).tolist()
-    image = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
-    image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return image.reshape(*size, channels)
 
 
 def _height_width(image_size):

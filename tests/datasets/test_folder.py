@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklssl.datasets import _folder, load_image_folder
+from sklssl.datasets import load_image_folder
+from sklssl.utils import _decode
 from tests.datasets._common import encode, make_image, write_folder, write_zip
 
 PLAIN = {
@@ -116,7 +117,7 @@ def test_bad_image_size(image_size):
 
 @pytest.mark.parametrize("content", [b"", b"hello", PLAIN["dog/b.png"][:-40], b"\xff\xd8\xff"])
 def test_damaged_images_are_named(write, content):
-    with pytest.raises(ValueError, match=r"'dog/c.png' is no image or is damaged"):
+    with pytest.raises(ValueError, match=r"'dog/c.png' is (no image or is )?damaged"):
         load_image_folder(write(PLAIN | {"dog/c.png": content}))
 
 
@@ -152,7 +153,7 @@ def test_neither_folder_nor_zip(tmp_path):
 @pytest.mark.parametrize(("limit", "value"), [("_MAX_PIXELS", 23), ("_MAX_FILE_BYTES", 50)])
 def test_limits(write, monkeypatch, limit, value):
     path = write(PLAIN)
-    monkeypatch.setattr(_folder, limit, value)
+    monkeypatch.setattr(_decode, limit, value)
     with pytest.raises(ValueError, match=rf"'cat/z.png' is too large: .*at most {value}"):
         load_image_folder(path)
 

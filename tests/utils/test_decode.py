@@ -1,0 +1,336 @@
+"""decode_image and read_image_file: what each kind of file becomes, and what is refused."""
+
+import errno
+import io
+import os
+import struct
+import threading
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image, ImageOps
+
+from sklssl.exceptions import ImageFileError
+from sklssl.utils import _decode
+from sklssl.utils._decode import decode_image, read_image_file
+
+GREY_WEIGHTS = [0.299, 0.587, 0.114]
+
+
+def _photo(height=24, width=36):
+    """Make smooth colours, which JPEG keeps almost as they are."""
+    coarse = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+PHOTO = _photo()
+GREY = PHOTO[..., 1]
+GREY16 = GREY.astype(np.uint16) * 256 + np.arange(36, dtype=np.uint16)
+ALPHA = np.tile(np.linspace(0, 255, 36).astype(np.uint8), (24, 1))
+
+
+def _save(image, extension, **options):
+    file = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(file, extension, **options)
+    return file.getvalue()
+
+
+def _pillow(content):
+    """Decode with Pillow alone, as colours."""
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def _check(content, expected, atol=0, atol_grey=1.1):
+    image = decode_image(content, "a", True)
+    assert image.dtype == np.uint8
+    assert image.flags.c_contiguous
+    assert image.flags.writeable
+    assert image.shape == expected.shape
+    assert_allclose(image, expected.astype(float), atol=atol)
+    grey = decode_image(content, "a", False)
+    assert grey.dtype == np.uint8
+    assert grey.shape == (*expected.shape[:2], 1)
+    assert_allclose(grey[..., 0], expected @ GREY_WEIGHTS, atol=atol + atol_grey)
+
+
+def _three(grey):
+    return np.repeat(grey[..., np.newaxis], 3, axis=2)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "PPM", "JPEG2000"])
+def test_colour_and_grey(format):
+    _check(_save(PHOTO, format), PHOTO)
+    _check(_save(GREY, format), _three(GREY))
+
+
+def test_lossy_colour_and_grey():
+    for format, options in [("JPEG", {}), ("JPEG", {"progressive": True}), ("WEBP", {})]:
+        content = _save(PHOTO, format, quality=95, subsampling=0, **options)
+        _check(content, PHOTO, atol=25 if format == "WEBP" else 12)
+        assert_allclose(decode_image(content, "a", True), _pillow(content).astype(float), atol=1)
+        _check(_save(GREY, format, quality=95, **options), _three(GREY), atol=8)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP", "JPEG2000"])
+def test_alpha_is_dropped(format):
+    options = {"lossless": True, "exact": True} if format == "WEBP" else {}
+    _check(_save(np.dstack([PHOTO, ALPHA]), format, **options), PHOTO)
+    _check(_save(np.dstack([GREY, ALPHA]), format, **options), _three(GREY))
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "GIF"])
+def test_palette(format):
+    image = Image.fromarray(PHOTO).quantize(16)
+    _check(_save(image, format), np.asarray(image.convert("RGB")))
+
+
+def test_palette_with_transparency():
+    image = Image.fromarray(np.dstack([PHOTO, ALPHA])).quantize(16)
+    content = _save(image, "PNG")
+    assert b"tRNS" in content
+    _check(content, np.asarray(image.convert("RGBA"))[..., :3])
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "PPM"])
+def test_one_bit(format):
+    expected = np.where(GREY > 127, 255, 0).astype(np.uint8)
+    _check(_save(Image.fromarray(expected).convert("1"), format), _three(expected))
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM", "JPEG2000"])
+def test_sixteen_bits_grey(format):
+    _check(_save(GREY16, format), _three(GREY))
+
+
+def test_sixteen_bits_grey_big_endian_tiff():
+    _check(
+        _save(Image.frombytes("I;16B", (36, 24), GREY16.astype(">u2").tobytes()), "TIFF"),
+        _three(GREY),
+    )
+
+
+@pytest.mark.parametrize("extension", [".png", ".tiff", ".ppm"])
+def test_sixteen_bits_colour(extension):
+    image = PHOTO.astype(np.uint16) * 256 + 77
+    content = cv2.imencode(extension, image[..., ::-1])[1].tobytes()
+    _check(content, PHOTO, atol=1 if extension == ".ppm" else 0)
+
+
+@pytest.mark.parametrize("extension", [".png", ".tiff"])
+def test_sixteen_bits_with_alpha(extension):
+    image = np.dstack([PHOTO[..., ::-1], ALPHA]).astype(np.uint16) * 256 + 77
+    _check(cv2.imencode(extension, image)[1].tobytes(), PHOTO)
+
+
+def test_cmyk():
+    image = Image.fromarray(PHOTO).convert("CMYK")
+    _check(_save(image, "TIFF"), PHOTO, atol=1)
+    content = _save(image, "JPEG", quality=95, subsampling=0)
+    assert b"Adobe" in content  # so the values in the file are inverted
+    _check(content, PHOTO, atol=12)
+    assert_allclose(decode_image(content, "a", True), _pillow(content).astype(float), atol=2)
+
+
+def test_ycck_jpeg():
+    content = bytearray(_save(Image.fromarray(PHOTO).convert("CMYK"), "JPEG", quality=95))
+    content[content.index(b"Adobe") + 11] = 2  # says that the same values are YCbCr and black
+    expected = _pillow(content)
+    assert np.abs(expected.astype(float) - PHOTO).max() > 50
+    assert_allclose(decode_image(bytes(content), "a", True), expected.astype(float), atol=3)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation(format, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = _save(PHOTO, format, exif=exif)
+    image = decode_image(content, "a", True)
+    assert image.shape == ((36, 24, 3) if orientation > 4 else (24, 36, 3))
+    assert_allclose(image, _pillow(content).astype(float), atol=1)
+    assert decode_image(content, "a", False).shape[:2] == image.shape[:2]
+
+
+@pytest.mark.parametrize("format", ["TIFF", "GIF", "PNG", "WEBP"])
+def test_first_page(format):
+    other = Image.fromarray(255 - PHOTO)
+    options = {"lossless": True} if format == "WEBP" else {}
+    content = _save(PHOTO, format, save_all=True, append_images=[other], **options)
+    _check(content, _pillow(content))
+    assert np.abs(_pillow(content).astype(int) - PHOTO).mean() < 10
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
+def test_pixels_that_cannot_become_8_bits(mode):
+    content = _save(Image.new(mode, (5, 4)), "TIFF")
+    with pytest.raises(ImageFileError, match=rf"'a.tif' has pixels .* '{mode}'.*Convert"):
+        decode_image(content, "a.tif", True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+def test_colour_tiff_of_other_types(dtype):
+    content = cv2.imencode(".tiff", np.ones((4, 5, 3), dtype))[1].tobytes()
+    with pytest.raises(ImageFileError, match=r"'a.tif' is no image or is damaged"):
+        decode_image(content, "a.tif", True)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF"])
+@pytest.mark.parametrize("color", [True, False])
+def test_truncated(format, color, capfd):
+    content = _save(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8), format)
+    for size in [len(content) - 3, *np.linspace(0, len(content) - 10, 20).astype(int)]:
+        with pytest.raises(ImageFileError, match=r"'a.x' is .*damaged.* Repair or remove it"):
+            decode_image(content[:size], "a.x", color)
+    if format in ("JPEG", "PNG"):
+        assert capfd.readouterr().err == ""
+
+
+def test_end_of_a_preview_is_not_the_end():
+    preview = b"Exif\0\0" + _save(_photo(8, 8), "JPEG")
+    content = _save(PHOTO, "JPEG")
+    segment = b"\xff\xff\xe1" + struct.pack(">H", len(preview) + 2) + preview
+    content = content[:2] + segment + content[2:]
+    assert_allclose(decode_image(content, "a", True), PHOTO.astype(float), atol=60)
+    for cut in (2, 50, 100):
+        with pytest.raises(ImageFileError, match=r"'a' is damaged: its end is missing"):
+            decode_image(content[:-cut], "a", True)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_data_after_the_end_is_passed_over(format):
+    content = _save(PHOTO, format)
+    more = np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8).tobytes()
+    for end in (b"\0" * 1000, more + b"\xff\xda", content[: len(content) // 2]):
+        assert_array_equal(decode_image(content + end, "a", True), decode_image(content, "a", True))
+
+
+def test_damaged_png():
+    content = bytearray(_save(np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8), "PNG"))
+    content[len(content) // 2] ^= 0x55
+    with pytest.raises(ImageFileError, match=r"'a' is no image or is damaged"):
+        decode_image(bytes(content), "a", True)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+def test_no_image(content):
+    with pytest.raises(ImageFileError, match=r"'a' is no image or is damaged. Repair or remove it"):
+        decode_image(content, "a", True)
+
+
+def _png_header(width, height):
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    crc = struct.pack(">I", zlib.crc32(header))
+    return (
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + crc + b"\0\0\0\0IEND\xaeB\x60\x82"
+    )
+
+
+@pytest.mark.parametrize("side", [8193, 10000, 60000])
+def test_bombs_are_refused_by_their_header(side, monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(ImageFileError, match=r"'a' is too large: at most \d+ pixels"):
+        decode_image(_png_header(side, side), "a", True)
+
+
+def test_largest_image_is_the_limit(monkeypatch):
+    content = _save(PHOTO, "PNG")
+    monkeypatch.setattr(_decode, "_MAX_PIXELS", 24 * 36)
+    decode_image(content, "a", True)
+    monkeypatch.setattr(_decode, "_MAX_PIXELS", 24 * 36 - 1)
+    with pytest.raises(ImageFileError, match=r"'a' is too large: at most 863 pixels"):
+        decode_image(content, "a", True)
+
+
+def test_read_image_file(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(_save(PHOTO, "PNG"))
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert_array_equal(read_image_file(path, True), PHOTO)
+    assert_array_equal(read_image_file(str(link), True), PHOTO)
+    assert read_image_file(path, False).shape == (24, 36, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "cannot be read: No such file or directory. Repair or remove it"),
+        (lambda path: path.write_bytes(b""), "is no image or is damaged"),
+        (lambda path: path.mkdir(), "is a folder. Remove it"),
+        (lambda path: path.symlink_to("gone"), "cannot be read: No such file or directory"),
+        (lambda path: path.symlink_to(path), "cannot be read: Too many levels of symbolic links"),
+        (lambda path: os.mkfifo(path), "is no regular file"),
+    ],
+    ids=["missing", "empty", "folder", "broken link", "circular link", "pipe"],
+)
+def test_files_that_cannot_be_read(make, message, tmp_path):
+    path = tmp_path / "a.png"
+    make(path)
+    caught = []
+
+    def read():
+        try:
+            read_image_file(path, True)
+        except ImageFileError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(timeout=5)
+    assert len(caught) == 1
+    assert caught[0].startswith(f"{str(path)!r} {message}")
+
+
+def test_other_bad_names(tmp_path):
+    with pytest.raises(ImageFileError, match=r"cannot be read: embedded null byte"):
+        read_image_file("a\0.png", True)
+    with pytest.raises(ImageFileError, match=r"cannot be read: File name too long"):
+        read_image_file(tmp_path / ("a" * 300), True)
+    with pytest.raises(ImageFileError, match=r"'/dev/null' is no regular file"):
+        read_image_file("/dev/null", True)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_refused_by_the_system(number, tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "a.png"
+    path.write_bytes(_save(PHOTO, "PNG"))
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(ImageFileError, match=rf"a.png' cannot be read: {os.strerror(number)}"):
+        read_image_file(path, True)
+
+
+def test_no_permission(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(_save(PHOTO, "PNG"))
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    with pytest.raises(ImageFileError, match=r"a.png' cannot be read: Permission denied"):
+        read_image_file(path, True)
+
+
+def test_shortage_is_not_the_fault_of_the_file(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    path = tmp_path / "a.png"
+    path.write_bytes(_save(PHOTO, "PNG"))
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(OSError, match=r"Too many open files"):
+        read_image_file(path, True)
+
+
+def test_file_that_is_too_large(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(_save(PHOTO, "PNG"))
+    monkeypatch.setattr(_decode, "_MAX_FILE_BYTES", 50)
+    with pytest.raises(ImageFileError, match=r"a.png' is too large: \d+ bytes, .*at most 50"):
+        read_image_file(path, True)

@@ -198,7 +198,8 @@ def _decode_with_pillow(image, name, color):
             f"{name!r} has pixels that are not read (Pillow calls them {image.mode!r}). Convert it "
             "to 8 or 16 bits a channel or remove it."
         )
-    image = ImageOps.exif_transpose(image)
+    if image.format != "TIFF":  # which Pillow rotates by itself, some versions then once more
+        image = ImageOps.exif_transpose(image)
     if not is_16_bits:
         image = np.array(image.convert("RGB" if color else "L"))
         return image if color else image[..., np.newaxis]

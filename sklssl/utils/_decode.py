@@ -4,13 +4,14 @@ import errno
 import io
 import os
 import stat
+from contextlib import contextmanager
 
 import numpy as np
 
 from sklssl.exceptions import ImageFileError
 
 __all__ = [
-    "cannot_be_read",
+    "blame_file",
     "check_bytes",
     "decode_image",
     "read_bytes",
@@ -56,26 +57,28 @@ def read_image_file(path, color):
 def read_bytes(path, name=None):
     """Read a file of any kind that can hold an image; `name` is what errors call it."""
     name = os.fspath(path) if name is None else name
-    try:
+    with blame_file(name):
         status = os.stat(path)
         if stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for its other end
             check_bytes(status.st_size, name)
             with open(path, "rb") as file:
                 return file.read()
-    except ImageFileError:
-        raise
-    except (OSError, ValueError) as error:
-        raise cannot_be_read(name, error) from error
     kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
     raise ImageFileError(f"{name!r} is {kind}. Remove it.")
 
 
-def cannot_be_read(name, error):
-    """Turn what opening a file raised into an ImageFileError, unless the file is not to blame."""
-    if isinstance(error, OSError) and error.errno in _SHORTAGES:
-        return error
-    reason = getattr(error, "strerror", None) or error
-    return ImageFileError(f"{name!r} cannot be read: {reason}. {_REMEDY}")
+@contextmanager
+def blame_file(name):
+    """Turn what the system says about a file into an ImageFileError, if the file is to blame."""
+    try:
+        yield
+    except ImageFileError:
+        raise
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in _SHORTAGES:
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise ImageFileError(f"{name!r} cannot be read: {reason}. {_REMEDY}") from error
 
 
 def check_bytes(size, name):

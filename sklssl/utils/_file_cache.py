@@ -21,6 +21,7 @@ __all__ = ["ImageCache", "file_keys"]
 _KEY_BYTES = 16
 # What a writer that is still alive leaves untouched for so long is none of a living writer.
 _LEFTOVER_SECONDS = 24 * 3600
+_SMALL_BYTES = 2**18
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 
@@ -77,7 +78,7 @@ class ImageCache:
     Attributes
     ----------
     shards : list of ndarray of shape (n, H, W, C), uint8
-        Read-only and memory-mapped.
+        Memory-mapped, unless small.
     """
 
     def __init__(self, image_shape, folder=None):
@@ -234,7 +235,9 @@ class ImageCache:
         except Exception:  # whatever a damaged header makes numpy trip over
             return
         if whole and keys.dtype == images.dtype == np.uint8:
-            self._add(np.asarray(images), np.array(keys, order="C"))
+            # A map keeps its file open, and of open files there may be some thousand.
+            images = np.array(images) if images.nbytes <= _SMALL_BYTES else np.asarray(images)
+            self._add(images, np.array(keys, order="C"))
 
     def _add(self, images, keys):
         self.shards.append(images)

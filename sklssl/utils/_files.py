@@ -129,16 +129,17 @@ class ImageFiles:
             return self[rows[np.newaxis]][0]
         if rows.ndim > 1:
             raise IndexError("ImageFiles takes one index: a slice, or whole numbers, or booleans.")
-        unknown = rows[self._shard[rows] == _UNKNOWN]
-        if len(unknown):
-            self._look_up(unknown)
         shard = self._shard[rows]
+        if shard.min(initial=0) == _UNKNOWN:
+            self._look_up(rows[shard == _UNKNOWN])
+            shard = self._shard[rows]
+        if shard.min(initial=0) >= 0:
+            return self._cache.gather(shard, self._row[rows])
         absent = np.flatnonzero(shard == _ABSENT)
         if len(absent) == len(rows):
             return self._decode(rows)
         images = self._cache.gather(shard, self._row[rows])
-        if len(absent):
-            images[absent] = self._decode(rows[absent])
+        images[absent] = self._decode(rows[absent])
         return images
 
     def store(self, on_error="raise"):

@@ -42,12 +42,12 @@ def sklssl_views(images):
     side = images.shape[1]
     feed = ImageFeed(torch.device("cpu"), (0.0, 255.0), (side, side))
     views, rng = RandomViews(SCALE, jitter=STRENGTH), torch.Generator().manual_seed(0)
-    return lambda: views(feed(images), rng)
+    return lambda: views(feed(torch.from_numpy(images)), rng)
 
 
 def sklssl_views_alone(images):
     feed = ImageFeed(torch.device("cpu"), (0.0, 255.0), images.shape[1:3])
-    floats, rng = feed(images), torch.Generator().manual_seed(0)
+    floats, rng = feed(torch.from_numpy(images)), torch.Generator().manual_seed(0)
     views = RandomViews(SCALE, jitter=STRENGTH)
     return lambda: views(floats, rng)
 

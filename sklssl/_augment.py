@@ -1,7 +1,8 @@
 """Random views: batched, each image with numbers of its own, from an explicit generator.
 
 The functions `draw_*` draw the numbers, small tensors on the device of the generator; the others
-are deterministic. Images are (b, C, H, W) floats in [0, 1]. Each operation gives what the one of
+are deterministic. No constant is copied to the device, for which a GPU would have to wait. Images
+are (b, C, H, W) floats in [0, 1]. Each operation gives what the one of
 torchvision gives image by image.
 """
 
@@ -171,13 +172,12 @@ def draw_crops(
     height, width = size
     share = _uniform((n_images,), *scale, rng)
     # The widest box of an area is as wide as the image, the narrowest as high.
-    bounds = torch.tensor([3 / 4, 4 / 3], device=rng.device).expand(n_images, 2)
-    fits = torch.stack([share * width / height, width / (share * height)], dim=1)
-    low, high = bounds.clamp(fits[:, :1], fits[:, 1:]).log().unbind(1)
+    narrowest, widest = share * width / height, width / (share * height)
+    low, high = (narrowest.clamp_min(bound).minimum(widest).log() for bound in (3 / 4, 4 / 3))
     ratio = torch.exp(low + _uniform((n_images,), 0.0, 1.0, rng) * (high - low))
     area = share * (height * width)
     sides = torch.stack([(area / ratio).sqrt(), (area * ratio).sqrt()], dim=1)
-    room = (torch.tensor([height, width], device=rng.device) - sides).clamp_min(0.0)
+    room = torch.stack([height - sides[:, 0], width - sides[:, 1]], dim=1).clamp_min(0.0)
     return torch.cat([_uniform((n_images, 2), 0.0, 1.0, rng) * room, sides], dim=1)
 
 
@@ -226,9 +226,8 @@ def draw_jitter(n_images: int, strength: float, rng: torch.Generator) -> tuple[T
         Factors in [1 - 0.8 strength, 1 + 0.8 strength], not under 0, and the hue in turns in
         [-0.2 strength, 0.2 strength].
     """
-    reach = torch.tensor([[0.8], [0.8], [0.8], [0.2]], device=rng.device) * strength
-    moved = _uniform((4, n_images), -1.0, 1.0, rng) * reach * draw_choices(n_images, 0.8, rng)
-    return *(1.0 + moved[:3]).clamp_min(0.0).unbind(0), moved[3]
+    moved = _uniform((4, n_images), -strength, strength, rng) * draw_choices(n_images, 0.8, rng)
+    return *(1.0 + 0.8 * moved[:3]).clamp_min(0.0).unbind(0), 0.2 * moved[3]
 
 
 def adjust_brightness_(images: Tensor, factors: Tensor) -> None:
@@ -285,7 +284,7 @@ def adjust_hue_(images: Tensor, turns: Tensor) -> None:
     angle = high.sub_(red).add_(low.sub_(red).clamp_min_(0.0))
     angle.div_(chroma).add_(1.0).copysign_(green - blue)
     # A channel is highest within a sixth of its own angle, and lowest beyond two.
-    offsets = turns[:, None] - torch.tensor([0.0, 1 / 3, -1 / 3], device=images.device)
+    offsets = torch.stack([turns, turns - 1 / 3, turns + 1 / 3], dim=1)
     offsets = 6.0 * (offsets - offsets.round())[:, :, None, None]
     levels = torch.add(angle[:, None], offsets, out=images)
     levels.abs_().sub_(3.0).abs_().clamp_(1.0, 2.0)  # one more than the level, in [0, 1]

@@ -51,6 +51,8 @@ def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device,
 
     Raises
     ------
+    MemoryError
+        If the memory of a GPU does not hold a step.
     NonFiniteLossError
         If the loss becomes infinite or not a number.
     """
@@ -66,13 +68,27 @@ def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device,
                     tasks.begin_epochs(phase.max_epochs)
                     # Where the rows of this phase begin: what came before is not its own.
                     estimator._first_row = len(estimator.history_)
-                    with contextlib.suppress(StopPhase):
+                    with contextlib.suppress(StopPhase), _explaining_memory(name, recipe):
                         train(pretext, images, feed(phase.scale), phase, recipe, rng, record, bar)
     pretext.eval()
     vars(estimator).pop("_first_row", None)
     for callback in estimator.callbacks or ():
         if hasattr(callback, "after_training"):
             callback.after_training(estimator)
+
+
+@contextlib.contextmanager
+def _explaining_memory(name, recipe):
+    """Say what to do when the memory of a GPU does not hold a step."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        size = recipe.batch_size
+        smaller = f"batch_size={size // 2}" if size > 3 else "a smaller image_size or backbone"
+        raise MemoryError(
+            f"{name}: a step with batch_size={size} does not fit in the memory of the device. Try "
+            f"{smaller}."
+        ) from error
 
 
 def _record(estimator, bar, tasks, row):

@@ -8,10 +8,11 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._feed import MIN_SIDE, ImageFeed, autocast, embed_in_batches, resolve_device
+from sklssl._device import autocast, resolve_device
+from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
+from sklssl._reading import read_images
 from sklssl.backbones import pool_map
 from sklssl.utils._checks import warn_if_other_range
-from sklssl.utils._images import validate_images
 
 __all__ = ["NetworkFeatures"]
 
@@ -28,7 +29,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         Returns
@@ -38,12 +39,56 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         return self._embed(self._check_images(X))
 
+    def transform_iter(self, X):
+        """Embed images in pieces, for more of them than the memory holds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
+            Images of the shape and range seen in ``fit``: an array, also one that is
+            memory-mapped, or files. They are read as far as they are asked for.
+
+        Yields
+        ------
+        block : ndarray of shape (b, n_features_out), float32
+            The rows of the next images, in order: together, bit by bit, what ``transform`` gives.
+
+        Examples
+        --------
+        Written to a file as they come:
+
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from sklssl import RotNetEmbedder
+        >>> from sklssl.datasets import load_digit_images
+        >>> X, _ = load_digit_images(return_X_y=True)
+        >>> embedder = RotNetEmbedder(max_epochs=1, random_state=0).fit(X[:100])
+        >>> with tempfile.TemporaryFile() as file:
+        ...     for block in embedder.transform_iter(X):
+        ...         _ = file.write(block)
+        ...     file.tell() == len(X) * 576 * 4
+        True
+        """
+        images = self._check_images(X)  # at once, not when the first block is asked for
+        return self._iterate(images)
+
+    def _iterate(self, images):
+        with self._evaluating() as feed:
+            blocks = embed_blocks(images, feed, self._encode())
+        while True:
+            # Never while the caller has the turn: these settings of torch are global.
+            with self._evaluating():
+                block = next(blocks, None)
+            if block is None:
+                return
+            yield block
+
     def transform_layers(self, X, pool_size=None):
         """Embed images by all stages of the network, in one pass.
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         pool_size : int, default=None
@@ -82,7 +127,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _check_images(self, X):
         check_is_fitted(self)
-        images = validate_images(self, X, reset=False)
+        images = read_images(self, X, reset=False)
         warn_if_other_range(self, images)
         return images
 
@@ -116,28 +161,23 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _n_features_out(self):
         return self._width(self._cell())
 
-    @property
-    def _precision(self):
-        return "float32" if self.precision == "auto" else self.precision
-
     @contextlib.contextmanager
     def _evaluating(self):
         """Give the feed, with the pretext in evaluation on its device and nothing recorded."""
         device = resolve_device(self.device, owner=self)
         self.pretext_.to(device).eval()
-        with torch.inference_mode(), autocast(device, self._precision):
+        with torch.inference_mode(), autocast(device, self.precision):
             yield ImageFeed(device, self.value_range_, self._full_size())
 
     def _embed(self, images):
         """Embed checked images (n, H, W, C)."""
-        encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
         with self._evaluating() as feed:
-            return embed_in_batches(
-                images,
-                feed,
-                lambda batch: pool_map(encoder(batch, layer), pool_size),
-                self._n_features_out,
-            )
+            return embed_in_batches(images, feed, self._encode(), self._n_features_out)
+
+    def _encode(self):
+        """Give what turns a batch of images into features."""
+        encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
+        return lambda batch: pool_map(encoder(batch, layer), pool_size)
 
     def _embed_cells(self, images, cells):
         """Embed checked images by several (layer, pool_size) in one pass; gives a dict of them."""

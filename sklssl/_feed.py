@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,20 +15,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sklssl.utils._memmaps import release
+
 __all__ = [
     "MIN_SIDE",
     "ImageFeed",
-    "autocast",
+    "MapFeed",
+    "bring",
     "count_batches",
+    "embed_blocks",
     "embed_in_batches",
-    "forked_rng",
     "image_statistics",
+    "reside",
     "resize",
-    "resolve_device",
+    "slices",
 ]
 
 # Smaller images are padded to this side: under it the later stages have no extent.
 MIN_SIDE = 8
+
+# Of a GPU's free memory, what images may take: the rest is for the network.
+_RESIDENT_SHARE = 0.4
+# Pixels and images embedded at once: a processor wants them in its cache, a GPU many.
+_BLOCKS = {"cpu": (2**17, 256), "cuda": (2**22, 4096)}
+_RELEASE_EVERY = 64  # blocks
 
 
 @dataclass(frozen=True)
@@ -46,20 +58,85 @@ class ImageFeed:
     value_range: tuple[float, float]
     size: tuple[int, int]
 
-    def __call__(self, images: np.ndarray) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         """Turn (b, H, W, C) images into (b, C, h, w) floats in [0, 1], in channels-last layout."""
         low, high = self.value_range
-        # Copied only when it must be; torch warns of arrays that it could not write to.
-        images = np.require(images, requirements=["C", "W"])
-        x = torch.from_numpy(images).to(self.device, non_blocking=True)
         # (b, H, W, C) in memory is what torch calls (b, C, H, W) in channels-last: nothing moves.
-        x = x.permute(0, 3, 1, 2).float().sub(low).div_((high - low) or 1.0)
+        x = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+        x = x.sub(low).div_((high - low) or 1.0)
         missing = max(MIN_SIDE - x.shape[3], 0), max(MIN_SIDE - x.shape[2], 0)
         if any(missing):
             x = F.pad(x, (0, missing[0], 0, missing[1]))
         if x.shape[2:] != self.size:
             x = resize(x, self.size)
         return x.contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class MapFeed:
+    """Brings maps that were computed before to the device.
+
+    Parameters
+    ----------
+    device : torch.device
+    """
+
+    device: torch.device
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """Give maps (b, D, h, w) in channels-last layout."""
+        maps = maps.to(self.device, non_blocking=True)
+        return maps.contiguous(memory_format=torch.channels_last)
+
+
+def bring(images: Any, parts: Iterable[Any], feed: Any) -> Iterator[Tensor]:
+    """Yield what `feed` makes of each of the `parts` (slices or row numbers) of `images`.
+
+    Parameters
+    ----------
+    images : array-like of shape (n, ...)
+        In memory, in a file, or on the device: see :func:`reside`.
+    parts : iterable of slice or ndarray of int
+    feed : ImageFeed or MapFeed
+    """
+    gpu = feed.device.type == "cuda"
+
+    def load(part: Any) -> Tensor:
+        if isinstance(images, Tensor):
+            return images[part]
+        # Copied only when it must be; torch warns of arrays that it could not write to.
+        batch = torch.from_numpy(np.require(images[part], requirements=["C", "W"]))
+        return batch.pin_memory() if gpu else batch
+
+    # A thread gains nothing where the network computes on the processor itself.
+    ahead = gpu and not isinstance(images, Tensor)
+    return map(feed, (_load_ahead if ahead else map)(load, parts))
+
+
+def _load_ahead(load: Callable[[Any], Tensor], parts: Iterable[Any]) -> Iterator[Tensor]:
+    """Yield ``load(part)`` of all parts, always two of them being loaded meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        parts = iter(parts)
+        under_way = deque(pool.submit(load, part) for part in itertools.islice(parts, 2))
+        while under_way:
+            loaded = under_way.popleft().result()
+            under_way.extend(pool.submit(load, part) for part in itertools.islice(parts, 1))
+            yield loaded
+
+
+def reside(images: Any, device: torch.device) -> Any:
+    """Copy `images` to a GPU that has room for them; elsewhere they stay what they are."""
+    if device.type != "cuda":
+        return images
+    n_bytes = math.prod(images.shape) * images.dtype.itemsize
+    if n_bytes > _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return images
+    dtype = torch.from_numpy(np.empty(0, images.dtype)).dtype
+    resident = torch.empty(images.shape, dtype=dtype, device=device)
+    rows = slices(len(images), max(1, 2**26 * len(images) // n_bytes))
+    for part in rows:  # piece by piece: they may lie in a file
+        resident[part] = torch.from_numpy(np.require(images[part], requirements=["C", "W"]))
+    return resident
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -80,11 +157,11 @@ def image_statistics(
     low, high = (0.0, 255.0) if is_bytes else (float(images.min()), float(images.max()))
     total = np.zeros((2, images.shape[3]))
     chunk = max(1, 2**22 // math.prod(images.shape[1:]))  # bounded memory, whatever n
-    for start in range(0, len(images), chunk):
-        values = images[start : start + chunk].reshape(-1, images.shape[3])
+    for part in slices(len(images), chunk):
+        values = images[part].reshape(-1, images.shape[3])
         values = (values.astype(np.float64) - low) / ((high - low) or 1.0)
         total += values.sum(axis=0), (values**2).sum(axis=0)
-    mean, square = total / (images.size / images.shape[3])
+    mean, square = total / math.prod(images.shape[:3])
     scale = np.sqrt(np.maximum(square - mean**2, 0.0))
     scale[scale < 1e-6] = 1.0
     return (low, high), torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
@@ -95,53 +172,50 @@ def count_batches(n_images: int, batch_size: int) -> int:
     return max(1, min(math.ceil(n_images / batch_size), n_images // 2))
 
 
-def embed_in_batches(
-    images: np.ndarray, feed: ImageFeed, encode: Callable[[Tensor], Tensor], n_features: int
-) -> np.ndarray:
-    """Encode checked images (n, H, W, C) to float32 features (n, n_features).
+def embed_blocks(
+    images: Any, feed: Any, encode: Callable[[Tensor], Tensor]
+) -> Iterator[np.ndarray]:
+    """Encode checked images (n, H, W, C), yielding float32 features (b, d) of block after block.
 
-    Every batch has the same size, the last one filled up: kernels chosen by the batch size would
+    Every block has the same size, the last one filled up: kernels chosen by the batch size would
     change the last digits of a row with the number of its neighbours.
     """
+    pixels, most = _BLOCKS.get(feed.device.type, _BLOCKS["cpu"])
+    size = min(max(pixels // math.prod(feed.size), 8), most)
+    parts, n_pieces = slices(len(images), size), 1
+    for i, block in enumerate(bring(images, parts, feed)):
+        filled = F.pad(block, (0, 0, 0, 0, 0, 0, 0, size - len(block)))
+        features, n_pieces = _encode_in_pieces(filled, encode, n_pieces)
+        yield features.cpu().numpy()[: len(block)]
+        if i % _RELEASE_EVERY == 0:
+            release(images)
+
+
+def _encode_in_pieces(
+    block: Tensor, encode: Callable[[Tensor], Tensor], n_pieces: int
+) -> tuple[Tensor, int]:
+    """Encode a block, in halves and halves again where the memory of a GPU does not hold it."""
+    while True:
+        try:
+            return torch.cat([encode(piece).float() for piece in block.chunk(n_pieces)]), n_pieces
+        except torch.OutOfMemoryError:
+            if n_pieces >= len(block):
+                raise
+        n_pieces *= 2
+
+
+def embed_in_batches(
+    images: Any, feed: Any, encode: Callable[[Tensor], Tensor], n_features: int
+) -> np.ndarray:
+    """Encode checked images (n, H, W, C) to one array of float32 features (n, n_features)."""
     out = np.empty((len(images), n_features), dtype=np.float32)
-    size = min(max(2**17 // math.prod(feed.size), 8), 256)  # about a fixed number of pixels
-    buffer = np.zeros((size, *images.shape[1:]), dtype=images.dtype)
-    for start in range(0, len(images), size):
-        part = images[start : start + size]
-        buffer[: len(part)] = part
-        out[start : start + size] = encode(feed(buffer)).float().cpu().numpy()[: len(part)]
+    start = 0
+    for block in embed_blocks(images, feed, encode):
+        out[start : start + len(block)] = block
+        start += len(block)
     return out
 
 
-def resolve_device(device: str | torch.device, *, owner: object) -> torch.device:
-    """Find the torch device, and say which class asked for one that is not there."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-        torch.empty(0, device=resolved)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"The 'device' parameter of {type(owner).__name__} must be 'auto' or a device of "
-            f"torch that this machine has, such as 'cpu'. Got {device!r}: {error}"
-        ) from error
-    return resolved
-
-
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
-    """Compute in bfloat16 where that is safe, or as written."""
-    if precision == "bfloat16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed torch's global generators for the block and put back what they were."""
-    cuda = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
+def slices(n_rows: int, size: int) -> list[slice]:
+    """Cut so many rows into slices of `size`."""
+    return [slice(start, start + size) for start in range(0, n_rows, size)]

@@ -16,15 +16,16 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from sklssl._feed import ImageFeed, autocast, count_batches
+from sklssl._device import autocast
+from sklssl._feed import ImageFeed, bring, count_batches, reside, slices
 from sklssl.exceptions import StopTraining
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "Phase", "Recipe", "train"]
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=True),
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamw": partial(torch.optim.AdamW, fused=True),
 }
 
 _CUT = 0.2  # the papers divide the rate by 5
@@ -88,6 +89,7 @@ class Recipe(NamedTuple):
     lr_schedule: str
     batch_size: int
     precision: str
+    compile: bool = False
     # (pattern, factor): parameters whose name fits have a rate of their own, the factor times it.
     rate_factors: tuple[tuple[str, float], ...] = ()
 
@@ -96,7 +98,7 @@ class Recipe(NamedTuple):
 class _Batches(torch.utils.data.IterableDataset):
     """Every image once an epoch in a new random order, in near-equal batches; one index each."""
 
-    images: np.ndarray
+    images: Any
     feed: ImageFeed
     batch_size: int
     rng: torch.Generator
@@ -105,18 +107,24 @@ class _Batches(torch.utils.data.IterableDataset):
         return count_batches(len(self.images), self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(self.images), generator=self.rng).numpy()
-        for index in np.array_split(order, len(self)):
-            yield self.feed(self.images[index]), torch.from_numpy(index).to(self.feed.device)
+        order = torch.randperm(len(self.images), generator=self.rng)
+        # To the device all at once: to copy each batch's would make a GPU wait.
+        rows = order.to(self.feed.device).tensor_split(len(self))
+        parts = (
+            rows if isinstance(self.images, Tensor) else np.array_split(order.numpy(), len(self))
+        )
+        return zip(bring(self.images, parts, self.feed), rows, strict=True)
 
 
 class _PretextNet(NeuralNet):
     """skorch's loop around a pretext task; targets come from the task, terms are kept on device."""
 
-    def __init__(self, *args: Any, rng: torch.Generator, precision: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, pretext: nn.Module, *, rng: torch.Generator, recipe: Recipe, **kwargs: Any
+    ) -> None:
+        super().__init__(pretext, **kwargs)
         self.rng = rng
-        self.precision = precision
+        self.recipe = recipe
 
     def get_default_callbacks(self) -> list[Any]:
         return []
@@ -127,7 +135,7 @@ class _PretextNet(NeuralNet):
     def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
         images, index = batch
         views, targets = self.module_.views(images, self.rng, index)
-        with autocast(images.device, self.precision):
+        with autocast(images.device, self.recipe.precision):
             terms = self.module_(views, targets)
         terms["loss"].backward()
         return {name: term.detach() for name, term in terms.items()}
@@ -190,13 +198,11 @@ def _embed_all(
     """
     pretext = net.module_.eval()
     encode = encode or (lambda images: pretext.encoder(images).mean((2, 3)))
-    parts = []
-    with torch.no_grad(), autocast(batches.feed.device, net.precision):
-        for start in range(0, len(batches.images), batches.batch_size):
-            images = batches.feed(batches.images[start : start + batches.batch_size])
-            parts.append(encode(images).float())
+    parts = slices(len(batches.images), batches.batch_size)
+    with torch.no_grad(), autocast(batches.feed.device, net.recipe.precision):
+        features = [encode(batch).float() for batch in bring(batches.images, parts, batches.feed)]
     pretext.train()
-    return torch.cat(parts)
+    return torch.cat(features)
 
 
 class _Advance(Callback):
@@ -209,7 +215,7 @@ class _Advance(Callback):
 
 def train(
     pretext: nn.Module,
-    images: np.ndarray,
+    images: Any,
     feed: ImageFeed,
     phase: Phase,
     recipe: Recipe,
@@ -223,7 +229,7 @@ def train(
     ----------
     pretext : Pretext
         The task, on the feed's device.
-    images : ndarray of shape (n, H, W, C)
+    images : array-like of shape (n, H, W, C)
         At least two images.
     feed : ImageFeed
         Brings batches of `images` to the device at the phase's size.
@@ -237,7 +243,7 @@ def train(
         Advanced by the images seen.
     """
     optimizer = recipe.optimizer
-    batches = _Batches(images, feed, recipe.batch_size, rng[0])
+    batches = _Batches(reside(images, feed.device), feed, recipe.batch_size, rng[0])
     net = _PretextNet(
         pretext,
         criterion=nn.Identity,
@@ -250,6 +256,7 @@ def train(
         lr=phase.learning_rate,
         train_split=None,
         device=feed.device,
+        compile=recipe.compile,
         callbacks=[
             _Advance(bar),
             _Epochs(phase, on_epoch),
@@ -257,7 +264,7 @@ def train(
         ],
         verbose=0,
         rng=rng[1],
-        precision=recipe.precision,
+        recipe=recipe,
     ).initialize()
     net.notify("on_train_begin", X=batches, y=None)
     # Not partial_fit, which swallows Ctrl-C.

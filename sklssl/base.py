@@ -12,9 +12,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._books import train_estimator
+from sklssl._device import forked_rng, resolve_device
 from sklssl._features import NetworkFeatures
-from sklssl._feed import ImageFeed, count_batches, forked_rng, image_statistics, resolve_device
+from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
 from sklssl._pretext import Pretext
+from sklssl._reading import read_images, store_images
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl._weights import load_weights
 from sklssl.backbones import make_backbone
@@ -27,7 +29,6 @@ from sklssl.utils._checks import (
     naming_parameter,
     warn_if_collapsed,
 )
-from sklssl.utils._images import validate_images
 from sklssl.utils._module_state import PackedModules
 from sklssl.utils._sklearn_compat import (
     CallbackSupport,
@@ -57,6 +58,8 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         "pool_size": [Interval(Integral, 1, None, closed="left")],
         "image_shape": ["array-like", None],
         "image_size": [Interval(Integral, MIN_SCALED_SIDE, None, closed="left"), None],
+        "cache_dir": [str, os.PathLike, None],
+        "on_error": [StrOptions({"raise", "skip"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -67,6 +70,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         "warm_start": ["boolean"],
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "compile": ["boolean"],
         "callbacks": ["array-like", None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -83,6 +87,8 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         pool_size=3,
         image_shape=None,
         image_size=None,
+        cache_dir=None,
+        on_error="raise",
         max_epochs=30,
         batch_size=32,
         learning_rate=0.1,
@@ -93,6 +99,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         warm_start=False,
         device="auto",
         precision="auto",
+        compile=False,
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -102,6 +109,8 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         self.pool_size = pool_size
         self.image_shape = image_shape
         self.image_size = image_size
+        self.cache_dir = cache_dir
+        self.on_error = on_error
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -112,6 +121,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -122,8 +132,9 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
-            At least two images: uint8, or floats of any range.
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
+            At least two images: uint8, or floats of any range. Files (JPEG, PNG, WebP, TIFF, BMP)
+            are decoded once, before the first epoch.
 
         y : None
             Ignored.
@@ -136,6 +147,10 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         ------
         ValueError
             If a parameter or `X` cannot be used; the message says which and why.
+        ImageFileError
+            If a file cannot be read, and `on_error` is "raise".
+        MemoryError
+            If the memory of the GPU does not hold a step.
         NonFiniteLossError
             If the loss becomes infinite or not a number. The estimator is then as it was.
         """
@@ -151,7 +166,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             At least two images.
 
         y : None
@@ -170,7 +185,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             At least two images of the shape and range seen in ``fit``.
 
         y : None
@@ -183,14 +198,15 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
             views are drawn from a fixed seed.
         """
         check_is_fitted(self)
-        images = validate_images(self, X, reset=False, min_samples=2)
+        images = read_images(self, X, reset=False, min_samples=2)
+        n_batches = count_batches(len(images), self.batch_size)
+        parts = np.array_split(np.arange(len(images)), n_batches)
         total = 0.0
         with self._evaluating() as feed:
             rng = torch.Generator(feed.device).manual_seed(0)
-            n_batches = count_batches(len(images), self.batch_size)
-            for index in np.array_split(np.arange(len(images)), n_batches):
+            for index, batch in zip(parts, bring(images, parts, feed), strict=True):
                 rows = torch.from_numpy(index).to(feed.device)
-                views = self.pretext_.views(feed(images[index]), rng, rows)
+                views = self.pretext_.views(batch, rng, rows)
                 terms = self.pretext_(*views)
                 score = terms["accuracy"] if "accuracy" in terms else -terms["loss"]
                 total += score.item() * len(index)
@@ -219,13 +235,14 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
             data=(X, y),
         )
         fresh = self._continued() if continued else self._unfitted()
-        images = validate_images(fresh, X, reset=not continued, min_samples=2)
+        images = read_images(fresh, X, reset=not continued, min_samples=2)
         check_callbacks(self, self.callbacks)
         sizes = {phase.scale: fresh._scaled(phase.scale) for phase in phases}
         check_scaled_sizes(caller or self, fresh._full_size(), sizes)
         for size in (fresh._full_size(), *sizes.values()):
             fresh._check_size(size)
         device = resolve_device(self.device, owner=self)
+        store_images(fresh, images, min_samples=2)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
         with forked_rng(device, seed):
@@ -266,13 +283,20 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         self.history_ = []
 
     def _train(self, images, phases, lr_schedule, device, seed, tasks):
-        decay, precision = self.weight_decay, self._precision
+        recipe = Recipe(
+            self.optimizer,
+            self.weight_decay,
+            lr_schedule,
+            self.batch_size,
+            self.precision,
+            self.compile,
+        )
         train_estimator(
             self,
             self.pretext_,
             images,
             phases,
-            Recipe(self.optimizer, decay, lr_schedule, self.batch_size, precision),
+            recipe,
             feed=lambda scale: ImageFeed(device, self.value_range_, self._scaled(scale)),
             device=device,
             seed=seed,

@@ -3,15 +3,29 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sklssl._feed import ImageFeed, count_batches, embed_in_batches, forked_rng, image_statistics
+from sklssl import _feed
+from sklssl._feed import (
+    ImageFeed,
+    bring,
+    count_batches,
+    embed_blocks,
+    embed_in_batches,
+    image_statistics,
+    reside,
+)
 
 CPU = torch.device("cpu")
+
+
+def feed(images, value_range, size):
+    """Bring all images at once."""
+    return next(bring(images, [slice(None)], ImageFeed(CPU, value_range, size)))
 
 
 def test_uint8_becomes_channels_first_floats_in_unit_range():
     images = np.random.default_rng(0).integers(0, 256, (2, 9, 10, 3), dtype=np.uint8)
     before = images.copy()
-    x = ImageFeed(CPU, (0.0, 255.0), (9, 10))(images)
+    x = feed(images, (0.0, 255.0), (9, 10))
     assert x.dtype == torch.float32
     assert x.shape == (2, 3, 9, 10)
     assert x.is_contiguous(memory_format=torch.channels_last)
@@ -23,19 +37,19 @@ def test_float_images_are_not_written_to():
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype(np.float32)
     before = images.copy()
     low, high = float(images.min()), float(images.max())
-    x = ImageFeed(CPU, (low, high), (8, 8))(images)
+    x = feed(images, (low, high), (8, 8))
     assert x.min() == 0
     assert x.max() == pytest.approx(1)
     np.testing.assert_array_equal(images, before)
 
 
 def test_images_of_one_value_become_zero_not_nan():
-    x = ImageFeed(CPU, (7.0, 7.0), (8, 8))(np.full((1, 8, 8, 1), 7, dtype=np.float32))
+    x = feed(np.full((1, 8, 8, 1), 7, dtype=np.float32), (7.0, 7.0), (8, 8))
     assert (x == 0).all()
 
 
 def test_small_images_are_padded_with_zeros_below_and_right():
-    x = ImageFeed(CPU, (0.0, 1.0), (8, 9))(np.ones((1, 2, 9, 1), dtype=np.float32))
+    x = feed(np.ones((1, 2, 9, 1), dtype=np.float32), (0.0, 1.0), (8, 9))
     assert x.shape == (1, 1, 8, 9)
     assert (x[:, :, :2] == 1).all()
     assert (x[:, :, 2:] == 0).all()
@@ -43,7 +57,7 @@ def test_small_images_are_padded_with_zeros_below_and_right():
 
 def test_halving_averages_four_pixels():
     images = np.random.default_rng(0).random((2, 16, 16, 1), dtype=np.float32)
-    x = ImageFeed(CPU, (0.0, 1.0), (8, 8))(images)
+    x = feed(images, (0.0, 1.0), (8, 8))
     expected = images.reshape(2, 8, 2, 8, 2).mean((2, 4))
     np.testing.assert_allclose(x[:, 0].numpy(), expected, rtol=1e-5)
 
@@ -51,13 +65,13 @@ def test_halving_averages_four_pixels():
 def test_shrinking_by_more_than_two_skips_no_pixel():
     """A checkerboard has the mean 1/2; four pixels of it may say anything."""
     board = np.indices((64, 64)).sum(0)[None, :, :, None] % 2
-    x = ImageFeed(CPU, (0.0, 1.0), (8, 8))(board.astype(np.float32))
+    x = feed(board.astype(np.float32), (0.0, 1.0), (8, 8))
     torch.testing.assert_close(x, torch.full_like(x, 0.5), atol=0.05, rtol=0)
 
 
 def test_enlarging_is_torch_s_bilinear():
     images = np.random.default_rng(0).random((2, 8, 8, 3), dtype=np.float32)
-    x = ImageFeed(CPU, (0.0, 1.0), (12, 12))(images)
+    x = feed(images, (0.0, 1.0), (12, 12))
     expected = F.interpolate(torch.from_numpy(images).permute(0, 3, 1, 2), 12, mode="bilinear")
     torch.testing.assert_close(x, expected)
 
@@ -107,12 +121,87 @@ def test_embedding_batches_are_all_of_one_size():
     np.testing.assert_allclose(out, images.mean((1, 2)) / 255, rtol=1e-5)
 
 
-def test_forked_rng_seeds_inside_and_restores_outside():
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    with forked_rng(CPU, 1):
-        inside = torch.rand(3)
-    assert torch.equal(torch.rand(3), expected)
-    with forked_rng(CPU, 1):
-        assert torch.equal(torch.rand(3), inside)
+@pytest.mark.parametrize("images", ["array", "tensor"])
+def test_parts_are_brought_in_the_order_asked_for(images):
+    """Of arrays by the processor, of what resides on the device by itself."""
+    array = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    parts = [np.array([3, 1]), np.array([19]), np.array([0, 0])]
+    source = array if images == "array" else torch.from_numpy(array)
+    brought = torch.cat(list(bring(source, parts, ImageFeed(CPU, (0.0, 255.0), (8, 8)))))
+    expected = array[np.concatenate(parts)].transpose(0, 3, 1, 2) / np.float32(255)
+    np.testing.assert_allclose(brought.numpy(), expected, rtol=1e-6)
+
+
+def test_loading_ahead_keeps_the_order_and_is_two_ahead():
+    loaded = []
+    ahead = _feed._load_ahead(lambda part: loaded.append(part) or part, range(7))
+    assert next(ahead) == 0
+    assert 2 <= len(list(loaded)) + 1 <= 4
+    assert list(ahead) == [1, 2, 3, 4, 5, 6]
+    assert loaded == list(range(7))
+
+
+def test_an_error_while_loading_ahead_is_raised():
+    def load(part):
+        if part == 3:
+            raise OSError("gone")
+        return part
+
+    with pytest.raises(OSError, match="gone"):
+        list(_feed._load_ahead(load, range(5)))
+
+
+def test_on_the_processor_images_stay_where_they_are():
+    images = np.zeros((2, 8, 8, 1), dtype=np.uint8)
+    assert reside(images, CPU) is images
+
+
+@pytest.mark.gpu
+def test_images_reside_on_a_gpu_with_room_for_them(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
+    resident = reside(images, torch.device("cuda"))
+    assert resident.device.type == "cuda"
+    np.testing.assert_array_equal(resident.cpu().numpy(), images)
+    monkeypatch.setattr(_feed, "_RESIDENT_SHARE", 0.0)
+    assert reside(images, torch.device("cuda")) is images
+
+
+def test_a_block_that_does_not_fit_is_halved_until_it_does():
+    """As on a GPU that holds 40 images at a time."""
+    sizes = []
+
+    def encode(batch):
+        sizes.append(len(batch))
+        if len(batch) > 40:
+            raise torch.OutOfMemoryError
+        return batch.mean((2, 3))
+
+    images = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), dtype=np.uint8)
+    out = embed_in_batches(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), encode, 3)
+    np.testing.assert_allclose(out, images.mean((1, 2)) / 255, rtol=1e-5)
+    assert sizes == [128, 64, *[32] * 8]  # what was learned is kept for the next block
+
+
+def test_an_image_that_does_not_fit_alone_is_an_error():
+    def encode(batch):
+        raise torch.OutOfMemoryError
+
+    images = np.zeros((4, 32, 32, 3), dtype=np.uint8)
+    with pytest.raises(torch.OutOfMemoryError):
+        embed_in_batches(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), encode, 3)
+
+
+def test_blocks_are_made_as_they_are_asked_for():
+    """What is not asked for is not read, so that more may be there than the memory holds."""
+    read = []
+
+    class Images(np.ndarray):
+        def __getitem__(self, part):
+            read.append(part)
+            return np.asarray(self)[part]
+
+    images = np.zeros((1000, 32, 32, 3), dtype=np.uint8).view(Images)
+    blocks = embed_blocks(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), lambda x: x.mean((2, 3)))
+    assert len(next(blocks)) == 128
+    assert read == [slice(0, 128)]
+    assert sum(map(len, blocks)) == 1000 - 128

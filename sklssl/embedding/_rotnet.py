@@ -92,11 +92,21 @@ class RotNetEmbedder(BaseEmbedder):
         Read at ``transform``.
 
     image_shape : tuple of (H, W) or (H, W, C), default=None
-        How rows fold into images. None takes the smallest square that holds a row.
+        How rows fold into images. None takes the smallest square that holds a row. Of file names
+        as X: the size and the channels (1 grey, 3 red, green, blue) that images are brought to;
+        None takes three channels and `image_size`, or else the size that all files have.
 
     image_size : int, default=None
         Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
         are padded with zeros.
+
+    cache_dir : str or path-like, default=None
+        Of file names as X: the folder where images are kept as they were decoded, for this fit
+        and later ones. None keeps them in a temporary file during ``fit``.
+
+    on_error : {"raise", "skip"}, default="raise"
+        Of file names as X: what ``fit`` does about a file that cannot be read. "skip" leaves it
+        out, with a warning that counts them; ``transform`` raises always.
 
     max_epochs : int, default=30
         Passes over the images; 0 leaves the network untrained, the baseline to compare with.
@@ -130,7 +140,13 @@ class RotNetEmbedder(BaseEmbedder):
         A torch device; "auto" is the first CUDA device, or else the CPU.
 
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        The arithmetic of the network; losses are float32 always. "auto" is float32.
+        The arithmetic of the network; losses are float32 always. "auto" is bfloat16 where the
+        hardware computes in it (CUDA 8.0 and newer, processors with avx512_bf16), which takes half
+        the time and is as accurate, and float32 elsewhere.
+
+    compile : bool, default=False
+        Whether to train by ``torch.compile``, which takes a minute to begin with and needs a C++
+        compiler. It pays in long trainings on a GPU; on a processor it gained nothing.
 
     callbacks : list of callable, default=None
         Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it

@@ -12,11 +12,12 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._books import train_estimator
-from sklssl._feed import embed_in_batches, forked_rng, resolve_device
+from sklssl._device import forked_rng, resolve_device
+from sklssl._feed import MapFeed, embed_in_batches
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl.finetuning._heads import HEADS, make_head
 from sklssl.finetuning._start import start_from
-from sklssl.finetuning._task import MapFeed, SupervisedTask, Validation
+from sklssl.finetuning._task import SupervisedTask, Validation
 from sklssl.utils._checks import check_callbacks, naming_parameter
 from sklssl.utils._images import check_images, validate_images
 from sklssl.utils._module_state import PackedModules
@@ -203,8 +204,8 @@ class BaseFineTuner(
             self.weight_decay,
             self.lr_schedule,
             self.batch_size,
-            self.embedder_._precision,
-            (("backbone.*", backbone_rate / self.learning_rate),),
+            self.embedder_.precision,
+            rate_factors=(("backbone.*", backbone_rate / self.learning_rate),),
         )
 
     def _resolve_stages(self, names):

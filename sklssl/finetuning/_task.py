@@ -8,24 +8,12 @@ import numpy as np
 import torch
 
 from sklssl._augment import RandomViews
-from sklssl._feed import count_batches
+from sklssl._feed import bring, count_batches
 from sklssl._pretext import Pretext
 
-__all__ = ["MapFeed", "SupervisedTask", "Validation"]
+__all__ = ["SupervisedTask", "Validation"]
 
 _CROPS = RandomViews(crop_scale=(0.5, 1.0), jitter=0.0)
-
-
-@dataclasses.dataclass(frozen=True)
-class MapFeed:
-    """Brings batches of maps that were computed before to the device."""
-
-    device: torch.device
-
-    def __call__(self, maps):
-        """Turn an array (b, D, h, w) into a tensor."""
-        maps = torch.from_numpy(np.require(maps, requirements=["C", "W"])).to(self.device)
-        return maps.contiguous(memory_format=torch.channels_last)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +124,9 @@ class SupervisedTask(Pretext):
     def _validate(self):
         kept, totals = self.validation, {}
         rows = np.arange(kept.first, len(kept.images))
-        for index in np.array_split(rows, count_batches(len(rows), kept.batch_size)):
-            terms = self(kept.feed(kept.images[index]), torch.from_numpy(index))
+        parts = np.array_split(rows, count_batches(len(rows), kept.batch_size))
+        for index, batch in zip(parts, bring(kept.images, parts, kept.feed), strict=True):
+            terms = self(batch, torch.from_numpy(index))
             for name, term in terms.items():
                 totals[name] = totals.get(name, 0.0) + term.item() * len(index) / len(rows)
         return totals

@@ -20,6 +20,8 @@ __all__ = [
 
 MIN_SCALED_SIDE = 4
 
+_RANGE_SAMPLE = 1000
+
 # Centred features this small against the uncentred ones are rounding, not information.
 _TOLERANCE = 1e-4
 
@@ -90,8 +92,11 @@ def naming_parameter(estimator, name):
 def warn_if_other_range(estimator, images):
     """Warn of images that can hardly be of the range seen in fit: 0 to 1 against 0 to 255."""
     low, high = estimator.value_range_
-    least, greatest = float(images.min()), float(images.max())
+    if images.dtype == np.uint8 and (low, high) == (0, 255):
+        return
     span = high - low
+    sample = images[:: -(-len(images) // _RANGE_SAMPLE)]  # all would have to be read once more
+    least, greatest = float(sample.min()), float(sample.max())
     too_dark = images.dtype != np.uint8 and high == 255 and 0 < greatest <= 1
     if too_dark or greatest > high + 10 * span or least < low - 10 * span:
         warnings.warn(

@@ -5,13 +5,16 @@ import warnings
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
-__all__ = ["check_images", "fold_rows", "resolve_image_shape", "validate_images"]
+from sklssl.utils._memmaps import check_length, find_memmap, release
+
+__all__ = ["check_images", "fold_rows", "full_shape", "resolve_image_shape", "validate_images"]
 
 # The first entry is what any other numeric dtype becomes.
 EMBEDDER_DTYPES = (np.float32, np.uint8)
+_PIECE = 2**25  # bytes
 _LAYOUT = "(n, height, width), (n, height, width, channels) or rows (n, height*width*channels)"
 
 
@@ -55,18 +58,24 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     who = _name(estimator)
     if isinstance(X, (str, bytes)) or _holds_strings(X):
         raise ValueError(
-            f"{who} takes arrays of images, but X holds strings. Read the files first, for "
-            "example with sklssl.datasets.load_image_folder."
+            f"{who} takes arrays of images, but X holds strings. Embedders read files by their "
+            "names; elsewhere read them first, for example by sklssl.datasets.load_image_folder."
         )
     _check_one_size(X, who)
+    in_file = find_memmap(X) is not None
+    if in_file:
+        check_length(X, who)
     X = check_array(
         X,
         dtype=list(dtype),
         allow_nd=True,
+        ensure_all_finite=not in_file,  # would read all of it into memory
         ensure_min_samples=min_samples,
         estimator=estimator,
         input_name="X",
     )
+    if in_file:
+        _check_finite_in_pieces(X, estimator)
     if X.ndim > 4:
         raise ValueError(f"{who} takes images as {_LAYOUT}, but X has the shape {X.shape}.")
     if X.ndim > 2 and 0 in X.shape[1:]:
@@ -105,7 +114,7 @@ def resolve_image_shape(shape, image_shape, *, estimator):
     ValueError
         If `image_shape` and `shape` contradict each other.
     """
-    given = None if image_shape is None else _full_shape(image_shape, estimator)
+    given = None if image_shape is None else full_shape(image_shape, estimator)
     if len(shape) == 2:
         if given is None:
             return _smallest_square(shape[1], estimator)
@@ -160,7 +169,8 @@ def validate_images(estimator, X, *, reset, **check_params):
     return fold_rows(images, estimator.image_shape_)
 
 
-def _full_shape(image_shape, estimator):
+def full_shape(image_shape, estimator):
+    """Read the `image_shape` parameter as (H, W, C)."""
     if len(image_shape) not in (2, 3) or not all(
         isinstance(side, Integral) and side > 0 for side in image_shape
     ):
@@ -194,6 +204,15 @@ def _holds_strings(X):
     if isinstance(X, (list, tuple)):
         return len(X) > 0 and all(isinstance(x, (str, bytes)) for x in X)
     return getattr(X, "ndim", None) == 1 and getattr(X.dtype, "kind", "") in "US"
+
+
+def _check_finite_in_pieces(X, estimator):
+    """Refuse NaN and infinity in an array that lies in a file, holding little of it at a time."""
+    n_rows = max(1, _PIECE // max(1, X[:1].nbytes))
+    for start in range(0, len(X) if X.dtype.kind == "f" else 0, n_rows):
+        piece = X[start : start + n_rows]
+        assert_all_finite(piece, estimator_name=_name(estimator), input_name="X")
+        release(X)
 
 
 def _check_one_size(X, who):

@@ -1,0 +1,82 @@
+"""From X as the user has it, arrays or the names of files, to what can be sliced into images."""
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from sklssl.utils._files import ImageFiles, common_shape, holds_paths
+from sklssl.utils._images import full_shape, validate_images
+
+__all__ = ["read_images", "store_images"]
+
+
+def read_images(embedder, X, *, reset, min_samples=1):
+    """Check `X` for an embedder; give what slices into images (n, H, W, C).
+
+    Parameters
+    ----------
+    embedder : BaseEmbedder
+        With ``reset=True`` gets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_``;
+        otherwise `X` is compared with them.
+
+    X : array-like of images or rows, or sequence of file names
+        Files are not read yet.
+
+    reset : bool
+        Whether this is the beginning of a fit.
+
+    min_samples : int, default=1
+        The smallest number of images that is accepted.
+
+    Returns
+    -------
+    images : ndarray or ImageFiles of shape (n, H, W, C)
+    """
+    if not holds_paths(X):
+        return validate_images(embedder, X, reset=reset, min_samples=min_samples)
+    _check_number(embedder, len(X), min_samples)
+    shape, resize = _shape_of_files(embedder, X) if reset else (embedder.image_shape_, True)
+    files = ImageFiles(X, shape, resize=resize, cache_dir=embedder.cache_dir)
+    # A stand-in of the shape that the files will have as rows.
+    rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(shape))))
+    validate_data(embedder, rows, skip_check_array=True, reset=reset)
+    if reset:
+        embedder.image_shape_ = shape
+    return files
+
+
+def store_images(embedder, images, min_samples=1):
+    """Decode files once, so that later slices cost what those of an array do.
+
+    Returns
+    -------
+    rows : ndarray of int or None
+        Those of the files that could be read; None for what are no files.
+    """
+    if not isinstance(images, ImageFiles):
+        return None
+    rows = images.store(embedder.on_error)
+    _check_number(embedder, len(images), min_samples)
+    return rows
+
+
+def _shape_of_files(embedder, paths):
+    """Find the (H, W, C) that files are brought to, and whether they are resized to it."""
+    if embedder.image_shape is not None:
+        shape = full_shape(embedder.image_shape, embedder)
+        if shape[2] not in (1, 3):
+            raise ValueError(
+                f"The 'image_shape' parameter of {type(embedder).__name__} must have 1 channel "
+                f"(grey) or 3 where X holds file names. Got {embedder.image_shape!r}."
+            )
+        return shape, True
+    if embedder.image_size is not None:
+        return (embedder.image_size, embedder.image_size, 3), True
+    return (*common_shape(paths, embedder.on_error), 3), False
+
+
+def _check_number(embedder, n_images, min_samples):
+    if n_images < min_samples:
+        raise ValueError(
+            f"{type(embedder).__name__} needs at least {min_samples} images, but X holds "
+            f"{n_images} image files."
+        )

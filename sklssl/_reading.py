@@ -6,7 +6,7 @@ from sklearn.utils.validation import validate_data
 from sklssl.utils._files import ImageFiles, common_shape, holds_paths
 from sklssl.utils._images import full_shape, validate_images
 
-__all__ = ["read_images", "store_images"]
+__all__ = ["read_images", "store_images", "take_images"]
 
 
 def read_images(embedder, X, *, reset, min_samples=1):
@@ -57,6 +57,11 @@ def store_images(embedder, images, min_samples=1):
     rows = images.store(embedder.on_error)
     _check_number(embedder, len(images), min_samples)
     return rows
+
+
+def take_images(images, rows):
+    """Give some rows of what :func:`read_images` gave; files are not read for it."""
+    return images.subset(rows) if isinstance(images, ImageFiles) else images[rows]
 
 
 def _shape_of_files(embedder, paths):

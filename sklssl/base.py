@@ -319,5 +319,6 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

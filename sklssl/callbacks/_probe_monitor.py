@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.metrics import knn_score
 from sklssl.utils._checks import naming_parameter
+from sklssl.utils._files import holds_paths
 from sklssl.utils._images import check_images
 from sklssl.utils._sklearn_compat import _safe_indexing
 
@@ -30,7 +31,7 @@ class ProbeMonitor:
 
     Parameters
     ----------
-    X_val : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+    X_val : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
         A few hundred images like those in ``fit``.
 
     y_val : array-like of shape (n,)
@@ -88,7 +89,8 @@ class ProbeMonitor:
             )
         _check_number("every", every, 1)
         with naming_parameter(self, "X_val"):
-            n_images = len(check_images(X_val, estimator=self, min_samples=2))
+            files = holds_paths(X_val)  # read when they are embedded
+            n_images = len(X_val if files else check_images(X_val, estimator=self, min_samples=2))
         self.X_val = X_val
         self.y_val = _check_labels(self, y_val, n_images)
         if probe == "knn":

@@ -166,7 +166,7 @@ class MultiScaleEmbedder(
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             At least two images: uint8, or floats of any range.
 
         y : None
@@ -192,7 +192,7 @@ class MultiScaleEmbedder(
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             At least two images.
 
         y : None
@@ -217,7 +217,7 @@ class MultiScaleEmbedder(
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         Returns
@@ -227,12 +227,27 @@ class MultiScaleEmbedder(
         check_is_fitted(self)
         return self.estimator_.transform(X)
 
+    def transform_iter(self, X):
+        """Embed images at full size in pieces, for more of them than the memory holds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
+            Images of the shape and range seen in ``fit``.
+
+        Returns
+        -------
+        blocks : iterator of ndarrays of shape (b, n_features_out), float32
+        """
+        check_is_fitted(self)
+        return self.estimator_.transform_iter(X)
+
     def score(self, X, y=None):
         """Give the accuracy of the pretext task on `X`, at full size.
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             At least two images of the shape and range seen in ``fit``.
 
         y : None
@@ -250,7 +265,7 @@ class MultiScaleEmbedder(
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         pool_size : int, default=None

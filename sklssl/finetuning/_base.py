@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,12 +15,14 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._books import train_estimator
 from sklssl._device import forked_rng, resolve_device
 from sklssl._feed import MapFeed, embed_in_batches
+from sklssl._reading import read_images, store_images, take_images
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl.finetuning._heads import HEADS, make_head
 from sklssl.finetuning._start import start_from
 from sklssl.finetuning._task import SupervisedTask, Validation
 from sklssl.utils._checks import check_callbacks, naming_parameter
-from sklssl.utils._images import check_images, validate_images
+from sklssl.utils._files import holds_paths
+from sklssl.utils._images import check_images
 from sklssl.utils._module_state import PackedModules
 from sklssl.utils._repeats import merge_repeats
 from sklssl.utils._sklearn_compat import (
@@ -75,7 +78,7 @@ class BaseFineTuner(
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             At least two images, as the embedder takes them.
 
         y : array-like of shape (n,) or (n, n_outputs)
@@ -101,7 +104,7 @@ class BaseFineTuner(
         # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
         tasks = FitTasks(self, self.max_epochs, lambda: fresh._learned(), data=(X, y))
         check_callbacks(self, self.callbacks)
-        images = check_images(X, estimator=self, min_samples=2)
+        images = self._comparable(X)
         fresh = self._unfitted()
         y = fresh._check_answers(_check_finite(self, y))
         check_consistent_length(images, y)
@@ -110,7 +113,10 @@ class BaseFineTuner(
         targets = fresh._encode(y[rows], weights)
         X = _safe_indexing(X, rows) if hasattr(X, "columns") else images[rows]
         fresh.embedder_ = start_from(self.embedder, X, owner=self)
-        images = validate_images(fresh.embedder_, X, reset=False)
+        images = read_images(fresh.embedder_, X, reset=False)
+        readable = store_images(fresh.embedder_, images, min_samples=2)
+        if readable is not None:
+            targets, weights = targets[readable], weights[readable]
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
         with forked_rng(device, seed):
@@ -119,12 +125,18 @@ class BaseFineTuner(
         self.__dict__ = fresh.__dict__
         return self
 
+    def _comparable(self, X):
+        """Give an array whose rows are equal where images are: pixels, or names of files."""
+        if holds_paths(X):
+            return np.array([os.fsdecode(path) for path in X])
+        return check_images(X, estimator=self, min_samples=2)
+
     def transform(self, X):
         """Embed images by the network as it was fine-tuned.
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range that the embedder was fitted on.
 
         Returns
@@ -156,7 +168,7 @@ class BaseFineTuner(
         self.layer_, frozen_until = self._resolve_stages(backbone.layer_names)
         self.head_ = self._make_head(backbone).to(device)
         order, n_train = self._split(targets, seed)
-        images, feed = self._cache(images[order], backbone, frozen_until)
+        images, feed = self._cache(take_images(images, order), backbone, frozen_until)
         answers = targets[order], weights[order].astype(np.float32)
         task = self._make_task(backbone, frozen_until, answers, cached=isinstance(feed, MapFeed))
         if n_train < len(images):
@@ -167,7 +179,7 @@ class BaseFineTuner(
             train_estimator(
                 self,
                 task,
-                images[:n_train],
+                take_images(images, slice(n_train)),
                 [phase],
                 self._recipe(),
                 feed=lambda scale: feed,
@@ -310,6 +322,7 @@ class BaseFineTuner(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 

@@ -213,7 +213,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range that the embedder was fitted on.
 
         Returns
@@ -228,7 +228,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range that the embedder was fitted on.
 
         Returns
@@ -243,7 +243,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range that the embedder was fitted on.
 
         Returns

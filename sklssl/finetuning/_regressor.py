@@ -197,7 +197,7 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range that the embedder was fitted on.
 
         Returns

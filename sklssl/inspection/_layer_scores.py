@@ -30,7 +30,7 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
     embedder : fitted embedder, MultiScaleEmbedder or FrozenEstimator of one
         Whose network is looked at.
 
-    X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+    X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
         Images of the shape and range seen in ``fit``.
 
     y : array-like of shape (n,) or (n, n_outputs)

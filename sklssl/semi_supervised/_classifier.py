@@ -95,7 +95,7 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images, or whatever the embedder takes.
 
         y : array-like of shape (n,)
@@ -135,7 +135,7 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         Returns
@@ -152,7 +152,7 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         Returns
@@ -168,7 +168,7 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         Returns
@@ -183,7 +183,7 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         y : array-like of shape (n,)

@@ -36,7 +36,7 @@ class EmbedsRows(TransformerMixin):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images of the shape and range seen in ``fit``.
 
         Returns

@@ -1,5 +1,6 @@
 """Image files as an array that is decoded when it is sliced."""
 
+import copy
 import os
 import reprlib
 import warnings
@@ -141,6 +142,13 @@ class ImageFiles:
         images = self._cache.gather(shard, self._row[rows])
         images[absent] = self._decode(rows[absent])
         return images
+
+    def subset(self, item):
+        """Give some of the files, by what indexes a 1-D array; what is stored is shared."""
+        some = copy.copy(self)
+        some._paths = self._paths[item]
+        some._set_rows(self._shard[item], self._row[item])
+        return some
 
     def store(self, on_error="raise"):
         """Decode every image that is not stored yet, once, and store it.

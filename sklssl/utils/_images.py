@@ -59,7 +59,8 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     if isinstance(X, (str, bytes)) or _holds_strings(X):
         raise ValueError(
             f"{who} takes arrays of images, but X holds strings. Embedders read files by their "
-            "names; elsewhere read them first, for example by sklssl.datasets.load_image_folder."
+            "names, in a one-dimensional sequence (of a data frame, one column); elsewhere read "
+            "them first, for example by sklssl.datasets.load_image_folder."
         )
     _check_one_size(X, who)
     in_file = find_memmap(X) is not None
@@ -203,7 +204,9 @@ def _name(estimator):
 def _holds_strings(X):
     if isinstance(X, (list, tuple)):
         return len(X) > 0 and all(isinstance(x, (str, bytes)) for x in X)
-    return getattr(X, "ndim", None) == 1 and getattr(X.dtype, "kind", "") in "US"
+    if hasattr(X, "columns"):
+        X = np.asarray(X[:1])
+    return isinstance(X, np.ndarray) and X.size > 0 and isinstance(X.flat[0], (str, bytes))
 
 
 def _check_finite_in_pieces(X, estimator):

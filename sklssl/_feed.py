@@ -63,7 +63,7 @@ class ImageFeed:
         low, high = self.value_range
         # (b, H, W, C) in memory is what torch calls (b, C, H, W) in channels-last: nothing moves.
         x = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        x = x.sub(low).div_((high - low) or 1.0)
+        x = (x - low if low else x) / ((high - low) or 1.0)
         missing = max(MIN_SIDE - x.shape[3], 0), max(MIN_SIDE - x.shape[2], 0)
         if any(missing):
             x = F.pad(x, (0, missing[0], 0, missing[1]))
@@ -184,9 +184,11 @@ def embed_blocks(
     size = min(max(pixels // math.prod(feed.size), 8), most)
     parts, n_pieces = slices(len(images), size), 1
     for i, block in enumerate(bring(images, parts, feed)):
-        filled = F.pad(block, (0, 0, 0, 0, 0, 0, 0, size - len(block)))
-        features, n_pieces = _encode_in_pieces(filled, encode, n_pieces)
-        yield features.cpu().numpy()[: len(block)]
+        n_images = len(block)
+        if n_images < size:
+            block = F.pad(block, (0, 0, 0, 0, 0, 0, 0, size - n_images))
+        features, n_pieces = _encode_in_pieces(block, encode, n_pieces)
+        yield features.cpu().numpy()[:n_images]
         if i % _RELEASE_EVERY == 0:
             release(images)
 
@@ -197,7 +199,8 @@ def _encode_in_pieces(
     """Encode a block, in halves and halves again where the memory of a GPU does not hold it."""
     while True:
         try:
-            return torch.cat([encode(piece).float() for piece in block.chunk(n_pieces)]), n_pieces
+            features = [encode(piece).float() for piece in block.chunk(n_pieces)]
+            return torch.cat(features) if n_pieces > 1 else features[0], n_pieces
         except torch.OutOfMemoryError:
             if n_pieces >= len(block):
                 raise

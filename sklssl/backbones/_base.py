@@ -104,6 +104,15 @@ class Backbone(nn.Module):
         self.mean.copy_(mean.view(1, -1, 1, 1))
         self.scale.copy_(scale.view(1, -1, 1, 1))
 
+    def standardise(self, images: Tensor) -> Tensor:
+        """Subtract the mean of each channel of images (b, C, H, W) and divide by its scale."""
+        _, channels, height, width = images.shape
+        # In rows of pixels: where channels come last, torch takes ten times as long to go through
+        # them channel by channel.
+        rows = images.permute(0, 2, 3, 1).reshape(-1, width * channels)
+        rows = (rows - self.mean.view(-1).repeat(width)) / self.scale.view(-1).repeat(width)
+        return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
+
     def forward(self, images: Tensor, layer: str | None = None, after: str | None = None) -> Tensor:
         """Give the map (b, D, h, w) of `layer`, by default of the last one.
 
@@ -137,7 +146,7 @@ class Backbone(nn.Module):
         """Run stage after stage, as far as the maps are asked for."""
         first = 0 if after is None else self.layer_names.index(after) + 1
         if after is None:
-            x = (x - self.mean) / self.scale
+            x = self.standardise(x)
         for name, stage in list(self.stages.named_children())[first:]:
             x = stage(x)
             yield name, x

@@ -94,7 +94,7 @@ class TorchvisionBackbone(Backbone):
     def _walk(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
         start = None if after is None else self._index(after)
         if start is None:
-            x = (x - self.mean) / self.scale
+            x = self.standardise(x)
         for name, value in _run(self.stages.get_submodule("net"), self._graph(), x, start):
             yield name, _as_map(value, self.nodes[name][1])
 

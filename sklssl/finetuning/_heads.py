@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -23,20 +24,25 @@ class Head(nn.Module):
     Parameters
     ----------
     layers : nn.Module
-        What learns.
+        They make features (b, d).
 
-    n_outputs : int
-        The number of answers.
+    n_features, n_outputs : int
+        The number of features and of answers.
 
     pool_size : (int, int) or None
         The cells that a map is averaged to; None leaves it as it is.
     """
 
     def __init__(
-        self, layers: nn.Module, n_outputs: int, pool_size: tuple[int, int] | None
+        self,
+        layers: nn.Module,
+        n_features: int,
+        n_outputs: int,
+        pool_size: tuple[int, int] | None,
     ) -> None:
         super().__init__()
         self.layers = layers
+        self.output = nn.Linear(n_features, n_outputs)
         self.n_outputs = n_outputs
         self.pool_size = pool_size
 
@@ -48,7 +54,10 @@ class Head(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Give the answers (b, n_outputs) for maps (b, D, h, w)."""
-        outputs: Tensor = self.layers(self.reduce(maps))
+        features = self.layers(self.reduce(maps))
+        # In bfloat16 an answer would have three digits.
+        with torch.autocast(features.device.type, enabled=False):
+            outputs: Tensor = self.output(features.float())
         return outputs
 
 
@@ -96,22 +105,20 @@ def make_head(
             nn.AdaptiveAvgPool2d(cells if keep_places else 1),
             nn.Flatten(),
         )
-        n_features = _CONV_WIDTH * (math.prod(cells) if keep_places else 1)
-        rest = _mlp(n_features, n_outputs) if keep_places else nn.Linear(n_features, n_outputs)
-        return Head(nn.Sequential(block, rest), n_outputs, None)
+        if not keep_places:
+            return Head(block, _CONV_WIDTH, n_outputs, None)
+        layers = nn.Sequential(block, _mlp(_CONV_WIDTH * math.prod(cells)))
+        return Head(layers, _UNITS, n_outputs, None)
     n_features = width * math.prod(cells)
-    rest = _mlp(n_features, n_outputs) if kind == "mlp" else _linear(n_features, n_outputs)
-    return Head(nn.Sequential(nn.Flatten(), rest), n_outputs, cells)
-
-
-def _linear(n_features: int, n_outputs: int) -> nn.Sequential:
+    if kind == "mlp":
+        return Head(nn.Sequential(nn.Flatten(), _mlp(n_features)), _UNITS, n_outputs, cells)
     # Standardised features let one rate suit every network; what is learned stays linear.
     scaler = nn.BatchNorm1d(n_features, affine=False)
-    return nn.Sequential(scaler, nn.Linear(n_features, n_outputs))
+    return Head(nn.Sequential(nn.Flatten(), scaler), n_features, n_outputs, cells)
 
 
-def _mlp(n_features: int, n_outputs: int) -> nn.Sequential:
+def _mlp(n_features: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for n_in in (n_features, _UNITS):
         layers += [nn.Linear(n_in, _UNITS, bias=False), nn.BatchNorm1d(_UNITS), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(_UNITS, n_outputs))
+    return nn.Sequential(*layers)

@@ -47,3 +47,12 @@ def test_convolutions_need_a_map():
     with pytest.raises(ValueError, match="maps of at least 3x3, but those of the layer have 1x1"):
         make_head("conv", (8, 1, 1), 2, pool_size=1, keep_places=False)
     assert make_head("mlp", (8, 1, 1), 2, pool_size=3, keep_places=False).pool_size == (1, 1)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_answers_are_float32_in_bfloat16_too(kind):
+    head = make_head(kind, (8, 5, 7), 4, pool_size=3, keep_places=False).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = head(torch.rand(6, 8, 5, 7))
+    assert outputs.dtype == torch.float32
+    assert not torch.equal(outputs, outputs.bfloat16().float())

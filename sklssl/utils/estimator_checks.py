@@ -1,10 +1,13 @@
 """What sklssl promises of every embedder, beyond scikit-learn's own checks."""
 
 import pickle
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.testing import assert_array_equal
+from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -59,6 +62,23 @@ def _check_layouts_agree(embedder, fitted, X):
     assert_array_equal(fitted.transform(X[..., 0]), Z)
     assert_array_equal(fitted.transform(X.reshape(len(X), -1)), Z)
     assert_array_equal(clone(embedder).fit(X.reshape(len(X), -1)).transform(X), Z)
+
+
+def _check_blocks_are_the_whole(embedder, fitted, X):
+    many = np.concatenate([X] * 20)
+    blocks = list(fitted.transform_iter(many))
+    assert len(blocks) > 1
+    assert_array_equal(np.concatenate(blocks), fitted.transform(many))
+
+
+def _check_files_are_as_arrays(embedder, fitted, X):
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, f"{i}.png") for i in range(len(X))]
+        for path, image in zip(paths, X, strict=True):
+            Image.fromarray(image[..., 0]).save(path)
+        assert_array_equal(fitted.transform(paths), fitted.transform(X))
+        again = clone(embedder).fit(np.repeat(X, 3, axis=3))
+        assert_array_equal(clone(embedder).fit(paths).transform(paths), again.transform(paths))
 
 
 def _check_same_seed_same_bytes(embedder, fitted, X):
@@ -132,6 +152,8 @@ def _check_float_range_does_not_matter(embedder, fitted, X):
 _CHECKS = (
     _check_output,
     _check_layouts_agree,
+    _check_blocks_are_the_whole,
+    _check_files_are_as_arrays,
     _check_same_seed_same_bytes,
     _check_global_generators_untouched,
     _check_rows_do_not_depend_on_neighbours,

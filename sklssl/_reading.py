@@ -35,6 +35,11 @@ def read_images(embedder, X, *, reset, min_samples=1):
         return validate_images(embedder, X, reset=reset, min_samples=min_samples)
     _check_number(embedder, len(X), min_samples)
     shape, resize = _shape_of_files(embedder, X) if reset else (embedder.image_shape_, True)
+    if shape[2] not in (1, 3):
+        raise ValueError(
+            f"Files are read with 1 channel (grey) or 3, but {type(embedder).__name__} "
+            f"{'has image_shape=' if reset else 'was fitted on images of shape '}{shape}."
+        )
     files = ImageFiles(X, shape, resize=resize, cache_dir=embedder.cache_dir)
     # A stand-in of the shape that the files will have as rows.
     rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(shape))))
@@ -67,13 +72,7 @@ def take_images(images, rows):
 def _shape_of_files(embedder, paths):
     """Find the (H, W, C) that files are brought to, and whether they are resized to it."""
     if embedder.image_shape is not None:
-        shape = full_shape(embedder.image_shape, embedder)
-        if shape[2] not in (1, 3):
-            raise ValueError(
-                f"The 'image_shape' parameter of {type(embedder).__name__} must have 1 channel "
-                f"(grey) or 3 where X holds file names. Got {embedder.image_shape!r}."
-            )
-        return shape, True
+        return full_shape(embedder.image_shape, embedder), True
     if embedder.image_size is not None:
         return (embedder.image_size, embedder.image_size, 3), True
     return (*common_shape(paths, embedder.on_error), 3), False

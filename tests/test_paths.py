@@ -92,7 +92,9 @@ def test_image_shape_says_size_and_channels(paths):
     embedder = quick(image_size=None, image_shape=(9, 9, 1)).fit(paths)
     assert embedder.image_shape_ == (9, 9, 1)
     assert embedder.transform(paths).shape[0] == len(paths)
-    with pytest.raises(ValueError, match=r"'image_shape' parameter of RotNetEmbedder must have 1"):
+    with pytest.raises(
+        ValueError, match=r"1 channel \(grey\) or 3, but RotNetEmbedder has image_shape"
+    ):
         quick(image_shape=(9, 9, 2)).fit(paths)
 
 
@@ -216,6 +218,23 @@ def test_few_labels_probes_and_monitors(paths, y):
     model = SemiSupervisedClassifier(embedder).fit(paths, few)
     assert model.predict(paths).shape == (40,)
     assert len(layer_scores(model.embedder_, paths, y % 2, cv=2, pool_sizes=(1,))) == 4
+
+
+@pytest.mark.parametrize("odd", [None, 3.0, b"a.png", np.zeros((8, 8))])
+def test_names_and_other_things_do_not_mix(paths, odd):
+    with pytest.raises(ValueError, match="X holds strings.*all of them str or path-like"):
+        quick().fit([*paths[:3], odd])
+
+
+def test_a_folder_is_no_list_of_files(paths, tmp_path):
+    with pytest.raises(ValueError, match="X holds strings.*one-dimensional"):
+        quick().fit(str(tmp_path))
+
+
+def test_files_have_not_four_channels(paths):
+    fitted = quick().fit(np.random.default_rng(0).random((4, 12, 12, 4)))
+    with pytest.raises(ValueError, match=r"was fitted on images of shape \(12, 12, 4\)"):
+        fitted.transform(paths)
 
 
 def test_a_table_of_names_is_refused_with_a_word(paths):

@@ -28,7 +28,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 # These say that the computer is short of something, not that a file is bad.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_REMEDY = "Repair or remove it."
+_REMEDY = "Repair it or leave it out."
 
 
 def read_image_file(path, color):
@@ -64,7 +64,7 @@ def read_bytes(path, name=None):
             with open(path, "rb") as file:
                 return file.read()
     kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-    raise ImageFileError(f"{name!r} is {kind}. Remove it.")
+    raise ImageFileError(f"{name!r} is {kind}, not an image. Leave it out.")
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def check_bytes(size, name):
     if size > _MAX_FILE_BYTES:
         raise ImageFileError(
             f"{name!r} is too large: {size} bytes, where at most {_MAX_FILE_BYTES} are read. "
-            "Make it smaller or remove it."
+            "Make it smaller or leave it out."
         )
 
 
@@ -199,7 +199,7 @@ def _decode_with_pillow(image, name, color):
     if not is_16_bits and image.mode not in _EIGHT_BITS:
         raise ImageFileError(
             f"{name!r} has pixels that are not read (Pillow calls them {image.mode!r}). Convert it "
-            "to 8 or 16 bits a channel or remove it."
+            "to 8 or 16 bits a channel or leave it out."
         )
     if image.format != "TIFF":  # which Pillow rotates by itself, some versions then once more
         image = ImageOps.exif_transpose(image)

@@ -107,7 +107,7 @@ class ImageFiles:
                 f"(str or path-like). Got {reprlib.repr(paths)}."
             )
         self._image_shape = _check_shape(image_shape)
-        self._paths = np.array([os.fsdecode(path) for path in paths], dtype=object)
+        self._paths = np.array([str(os.fsdecode(path)) for path in paths], dtype=object)
         self._resize = resize
         self._cache = ImageCache(self._image_shape, self._cache_folder(cache_dir))
         self._cache.refresh()

@@ -1,6 +1,7 @@
 """From whatever the user calls images to one array of images."""
 
 import math
+import os
 import warnings
 from numbers import Integral
 
@@ -59,8 +60,9 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     if isinstance(X, (str, bytes)) or _holds_strings(X):
         raise ValueError(
             f"{who} takes arrays of images, but X holds strings. Embedders read files by their "
-            "names, in a one-dimensional sequence (of a data frame, one column); elsewhere read "
-            "them first, for example by sklssl.datasets.load_image_folder."
+            "names, all of them str or path-like in a one-dimensional sequence (of a data frame, "
+            "one column); elsewhere read them first, for example by "
+            "sklssl.datasets.load_image_folder."
         )
     _check_one_size(X, who)
     in_file = find_memmap(X) is not None
@@ -203,7 +205,7 @@ def _name(estimator):
 
 def _holds_strings(X):
     if isinstance(X, (list, tuple)):
-        return len(X) > 0 and all(isinstance(x, (str, bytes)) for x in X)
+        return any(isinstance(x, (str, bytes, os.PathLike)) for x in X)
     if hasattr(X, "columns"):
         X = np.asarray(X[:1])
     return isinstance(X, np.ndarray) and X.size > 0 and isinstance(X.flat[0], (str, bytes))

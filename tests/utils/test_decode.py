@@ -200,7 +200,7 @@ def test_colour_tiff_of_other_types(dtype):
 def test_truncated(format, color, capfd):
     content = _save(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8), format)
     for size in [len(content) - 3, *np.linspace(0, len(content) - 10, 20).astype(int)]:
-        with pytest.raises(ImageFileError, match=r"'a.x' is .*damaged.* Repair or remove it"):
+        with pytest.raises(ImageFileError, match=r"'a.x' is .*damaged.* Repair it or leave it out"):
             decode_image(content[:size], "a.x", color)
     if format in ("JPEG", "PNG"):
         assert capfd.readouterr().err == ""
@@ -234,7 +234,9 @@ def test_damaged_png():
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
 def test_no_image(content):
-    with pytest.raises(ImageFileError, match=r"'a' is no image or is damaged. Repair or remove it"):
+    with pytest.raises(
+        ImageFileError, match=r"'a' is no image or is damaged. Repair it or leave it out"
+    ):
         decode_image(content, "a", True)
 
 
@@ -275,9 +277,9 @@ def test_read_image_file(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "cannot be read: No such file or directory. Repair or remove it"),
+        (lambda path: None, "cannot be read: No such file or directory. Repair it or leave it out"),
         (lambda path: path.write_bytes(b""), "is no image or is damaged"),
-        (lambda path: path.mkdir(), "is a folder. Remove it"),
+        (lambda path: path.mkdir(), "is a folder, not an image. Leave it out"),
         (lambda path: path.symlink_to("gone"), "cannot be read: No such file or directory"),
         (lambda path: path.symlink_to(path), "cannot be read: Too many levels of symbolic links"),
         (lambda path: os.mkfifo(path), "is no regular file"),

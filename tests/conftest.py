@@ -1,6 +1,13 @@
 """Data and small settings shared by the tests."""
 
 import os
+
+# Before numpy and torch are loaded: the tests train tiny networks, for which two threads are no
+# faster than one, and beside other work up to 20 times slower, as a thread that waits for another
+# keeps its core busy. Tests of what threads might change ask for `two_threads`.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from pathlib import Path
 
 import pytest
@@ -13,6 +20,14 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "gpu" in item.keywords and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ MIN_SIDE = 8
 
 # Of a GPU's free memory, what images may take: the rest is for the network.
 _RESIDENT_SHARE = 0.4
+_PIECE_BYTES = 2**26
 # Pixels and images embedded at once: a processor wants them in its cache, a GPU many.
 _BLOCKS = {"cpu": (2**17, 256), "cuda": (2**22, 4096)}
 _RELEASE_EVERY = 64  # blocks
@@ -133,7 +134,7 @@ def reside(images: Any, device: torch.device) -> Any:
         return images
     dtype = torch.from_numpy(np.empty(0, images.dtype)).dtype
     resident = torch.empty(images.shape, dtype=dtype, device=device)
-    rows = slices(len(images), max(1, 2**26 * len(images) // n_bytes))
+    rows = slices(len(images), max(1, _PIECE_BYTES * len(images) // n_bytes))
     for part in rows:  # piece by piece: they may lie in a file
         resident[part] = torch.from_numpy(np.require(images[part], requirements=["C", "W"]))
     return resident

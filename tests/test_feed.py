@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -154,6 +156,48 @@ def test_an_error_while_loading_ahead_is_raised():
 def test_on_the_processor_images_stay_where_they_are():
     images = np.zeros((2, 8, 8, 1), dtype=np.uint8)
     assert reside(images, CPU) is images
+
+
+class PretendGPU:
+    """The feed of a GPU, but for the GPU: what is brought stays on the processor."""
+
+    device = SimpleNamespace(type="cuda")
+
+    def __call__(self, batch):
+        return batch
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Let what is done for a GPU be done on the processor; gives the free bytes of it."""
+    empty, free = torch.empty, [0]
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    monkeypatch.setattr(torch, "empty", lambda *args, device, **kwargs: empty(*args, **kwargs))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[0], 2**40))
+    return free
+
+
+def test_what_does_not_fit_a_gpu_is_brought_in_order(pretend):
+    images = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)
+    images.flags.writeable = False  # as a mapped file
+    assert reside(images, PretendGPU.device) is images
+    parts = [np.arange(start, 50, 7) for start in range(7)]
+    brought = list(bring(images, parts, PretendGPU()))
+    np.testing.assert_array_equal(torch.cat(brought).numpy(), images[np.concatenate(parts)])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_what_fits_a_gpu_is_copied_there_piece_by_piece(pretend, monkeypatch, dtype):
+    monkeypatch.setattr(_feed, "_PIECE_BYTES", 1000)
+    images = (np.random.default_rng(0).random((50, 8, 8, 1)) * 255).astype(dtype)
+    pretend[0] = images.nbytes / _feed._RESIDENT_SHARE - 1
+    assert reside(images, PretendGPU.device) is images
+    pretend[0] += 2
+    resident = reside(images, PretendGPU.device)
+    assert isinstance(resident, torch.Tensor)
+    np.testing.assert_array_equal(resident.numpy(), images)
+    rows = torch.tensor([3, 1, 49])
+    np.testing.assert_array_equal(next(bring(resident, [rows], PretendGPU())), images[rows])
 
 
 @pytest.mark.gpu

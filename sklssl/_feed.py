@@ -154,18 +154,28 @@ def image_statistics(
 
     uint8 has a range by itself; other images have that of their values.
     """
-    is_bytes = images.dtype == np.uint8
-    low, high = (0.0, 255.0) if is_bytes else (float(images.min()), float(images.max()))
+    if images.dtype == np.uint8:
+        low, high = 0.0, 255.0
+    else:
+        low, high = float(images.min()), float(images.max())
     total = np.zeros((2, images.shape[3]))
     chunk = max(1, 2**22 // math.prod(images.shape[1:]))  # bounded memory, whatever n
     for part in slices(len(images), chunk):
-        values = images[part].reshape(-1, images.shape[3])
-        values = (values.astype(np.float64) - low) / ((high - low) or 1.0)
-        total += values.sum(axis=0), (values**2).sum(axis=0)
+        total += _sums(images[part].reshape(-1, images.shape[3]), low, (high - low) or 1.0)
     mean, square = total / math.prod(images.shape[:3])
     scale = np.sqrt(np.maximum(square - mean**2, 0.0))
     scale[scale < 1e-6] = 1.0
     return (low, high), torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
+
+
+def _sums(values: np.ndarray, low: float, span: float) -> np.ndarray:
+    """Sum the numbers (n, C) that `values` become, and their squares: (2, C)."""
+    if values.dtype == np.uint8:  # to count each of 256 values is ten times faster
+        levels = (np.arange(256) - low) / span
+        counts = np.stack([np.bincount(channel, minlength=256) for channel in values.T])
+        return np.stack([counts @ levels, counts @ levels**2])
+    unit = (values.astype(np.float64) - low) / span
+    return np.stack([unit.sum(axis=0), (unit**2).sum(axis=0)])
 
 
 def count_batches(n_images: int, batch_size: int) -> int:

@@ -139,7 +139,7 @@ def search(run):
         return took, peak.largest["pss"]
 
     ways = {f"n_jobs={n}": partial(look, n) for n in (1, 2)}
-    found = in_turns(ways, dict.fromkeys(ways, 1 if run.quick else 2))
+    found = in_turns(ways, dict.fromkeys(ways, 1))
     pairs = zip(*([took for took, _ in turns] for turns in found.values()), strict=True)
     run.write(
         "search",

@@ -7,6 +7,7 @@ import math
 import torch
 from tqdm.auto import tqdm
 
+from sklssl._memory import kept_memory
 from sklssl._training import train
 from sklssl.exceptions import NonFiniteLossError, StopTraining
 
@@ -60,7 +61,8 @@ def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device,
     pretext.to(device)
     total = len(images) * sum(phase.max_epochs for phase in phases)
     name = type(estimator).__name__
-    with tqdm(total=total, desc=name, unit="image", disable=not estimator.verbose) as bar:
+    progress = tqdm(total=total, desc=name, unit="image", disable=not estimator.verbose)
+    with kept_memory(device), progress as bar:
         record = functools.partial(_record, estimator, bar, tasks)
         with contextlib.suppress(StopTraining):
             for phase in phases:

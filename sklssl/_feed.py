@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sklssl._memory import kept_memory
 from sklssl.utils._memmaps import release
 
 __all__ = [
@@ -224,9 +225,10 @@ def embed_in_batches(
     """Encode checked images (n, H, W, C) to one array of float32 features (n, n_features)."""
     out = np.empty((len(images), n_features), dtype=np.float32)
     start = 0
-    for block in embed_blocks(images, feed, encode):
-        out[start : start + len(block)] = block
-        start += len(block)
+    with kept_memory(feed.device):
+        for block in embed_blocks(images, feed, encode):
+            out[start : start + len(block)] = block
+            start += len(block)
     return out
 
 

@@ -1,0 +1,82 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from sklssl import RotNetEmbedder, _memory
+from sklssl._memory import kept_memory
+
+CPU = torch.device("cpu")
+
+
+class Recorder:
+    """A C library that only remembers what it was told."""
+
+    def __init__(self):
+        self.calls = []
+
+    def mallopt(self, option, value):
+        self.calls.append((option, value))
+
+    def malloc_trim(self, pad):
+        self.calls.append("trim")
+
+
+@pytest.fixture
+def libc(monkeypatch):
+    libc = Recorder()
+    monkeypatch.setattr(_memory, "_glibc", lambda: libc)
+    return libc
+
+
+KEPT, USUAL = list(_memory._KEEP.items()), [*_memory._USUAL.items(), "trim"]
+
+
+def test_what_was_set_is_set_back(libc):
+    with kept_memory(CPU):
+        assert libc.calls == KEPT
+    assert libc.calls == KEPT + USUAL
+
+
+def test_also_after_an_error(libc):
+    with pytest.raises(KeyboardInterrupt), kept_memory(CPU):
+        raise KeyboardInterrupt
+    assert libc.calls == KEPT + USUAL
+
+
+def test_the_outermost_block_alone_sets(libc):
+    with kept_memory(CPU):
+        with kept_memory(CPU):
+            pass
+        assert libc.calls == KEPT
+    assert libc.calls == KEPT + USUAL
+
+
+def test_only_where_the_processor_computes(libc):
+    with kept_memory(torch.device("cuda")):
+        pass
+    assert libc.calls == []
+
+
+def test_a_transform_within_a_fit_does_not_end_it(libc, X):
+    """As a callback does that watches the features."""
+    watch = [lambda embedder, row: embedder.transform(X)]
+    RotNetEmbedder(max_epochs=2, callbacks=watch, random_state=0).fit(X)
+    assert libc.calls[: len(KEPT)] == KEPT
+    # The features that are looked at for a collapse come after the training.
+    assert libc.calls == (KEPT + USUAL) * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told anything")
+@pytest.mark.parametrize("variable", ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"])
+def test_what_the_user_has_set_stays(variable):
+    code = "from sklssl._memory import _glibc; print(_glibc())"
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        env={variable: "glibc.malloc.arena_max=1" if "TUN" in variable else "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert out.stdout.strip() == "None"

@@ -52,7 +52,3 @@ if __name__ == "__main__":
         print(f"\nall methods, CPU seconds: {budget}")
         for value in ("linear", "knn"):
             print_means(lines, ["method", "layer"], value=value)
-    print("\ncost over a bare loop")
-    for line in read("overhead"):
-        keys = ("what", "backbone", "batch_size", "ratio", "ratio_range", "device")
-        print(" | ".join(str(line[key]) for key in keys))

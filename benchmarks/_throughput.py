@@ -44,7 +44,7 @@ def fit_rates(run, X, network, method):
         way = partial(getattr(_loops, name), workers=run.workers)
         ways[name] = partial(rate, way, min(window, 2))
     quick_or_slow = run.quick or network in ("alexnet", "resnet50")
-    ours, theirs = (2, 1) if quick_or_slow else (6, 1) if precise else (4, 2)
+    ours, theirs = (2, 1) if quick_or_slow else (4, 1) if precise else (4, 2)
     turns = {name: theirs if name in PEERS else ours for name in ways}
     run.write(
         "throughput",

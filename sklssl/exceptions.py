@@ -2,7 +2,13 @@
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["CollapseWarning", "ImageFileError", "NonFiniteLossError", "StopTraining"]
+__all__ = [
+    "CollapseWarning",
+    "ImageFileError",
+    "NonFiniteLossError",
+    "StateFileError",
+    "StopTraining",
+]
 
 
 class CollapseWarning(ConvergenceWarning):
@@ -18,6 +24,10 @@ class NonFiniteLossError(ArithmeticError):
 
     The estimator is left as it was before ``fit``.
     """
+
+
+class StateFileError(ValueError):
+    """A checkpoint or a saved estimator is damaged, or holds what is not read; it is named."""
 
 
 class StopTraining(Exception):

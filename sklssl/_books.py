@@ -1,15 +1,22 @@
-"""The books of a training: the rows of its epochs, its callbacks and its progress bar."""
+"""The books of a training: the rows of its epochs, its callbacks, checkpoints and progress bar."""
 
 import contextlib
-import functools
-import math
+import copy
+import warnings
 
 import torch
 from tqdm.auto import tqdm
 
 from sklssl._memory import kept_memory
+from sklssl._progress import Diverged, set_generators
 from sklssl._training import train
-from sklssl.exceptions import NonFiniteLossError, StopTraining
+from sklssl.exceptions import (
+    NonFiniteLossError,
+    NonFiniteLossWarning,
+    StateFileError,
+    StopTraining,
+)
+from sklssl.utils._module_state import module_state, set_module_state
 
 __all__ = ["StopPhase", "train_estimator"]
 
@@ -18,7 +25,9 @@ class StopPhase(StopTraining):
     """Raised by a callback to end the present phase; the training goes on with the next."""
 
 
-def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device, seed, tasks):
+def train_estimator(
+    estimator, pretext, images, phases, recipe, *, feed, device, checkpoints, tasks, guards=()
+):
     """Train `pretext` in place through all `phases`; every epoch adds a row to ``history_``.
 
     Parameters
@@ -44,39 +53,162 @@ def train_estimator(estimator, pretext, images, phases, recipe, *, feed, device,
     device : torch.device
         Where to train.
 
-    seed : int
-        For the order of the images and for the views.
+    checkpoints : Checkpoints
+        Where it is kept and what it goes on from; with the seed for the order of the images and
+        for the views.
 
     tasks : FitTasks
         Tells the callbacks of scikit-learn of each epoch.
+
+    guards : sequence of callable, default=()
+        Called after each epoch as the `callbacks` are, and before these.
 
     Raises
     ------
     MemoryError
         If the memory of a GPU does not hold a step.
     NonFiniteLossError
-        If the loss becomes infinite or not a number.
+        If the loss becomes infinite or not a number in the first epoch.
+    StateFileError
+        If the checkpoint does not fit the task.
+
+    Warns
+    -----
+    NonFiniteLossWarning
+        If it does so later: what was learned until then is kept.
     """
-    rng = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
     pretext.to(device)
     total = len(images) * sum(phase.max_epochs for phase in phases)
     name = type(estimator).__name__
     progress = tqdm(total=total, desc=name, unit="image", disable=not estimator.verbose)
-    with kept_memory(device), progress as bar:
-        record = functools.partial(_record, estimator, bar, tasks)
-        with contextlib.suppress(StopTraining):
-            for phase in phases:
-                if phase.max_epochs:
-                    tasks.begin_epochs(phase.max_epochs)
-                    # Where the rows of this phase begin: what came before is not its own.
-                    estimator._first_row = len(estimator.history_)
-                    with contextlib.suppress(StopPhase), _explaining_memory(name, recipe):
-                        train(pretext, images, feed(phase.scale), phase, recipe, rng, record, bar)
-    pretext.eval()
-    vars(estimator).pop("_first_row", None)
-    for callback in estimator.callbacks or ():
-        if hasattr(callback, "after_training"):
-            callback.after_training(estimator)
+    with kept_memory(device), progress as bar, checkpoints.hold_signals():
+        books = _Books(estimator, pretext, device, checkpoints, tasks, guards, bar)
+        with contextlib.suppress(StopTraining), books.keeping_what_was_good():
+            for start, phase in books.phases_from(books.take_up(len(images)), phases):
+                with contextlib.suppress(StopPhase), _explaining_memory(name, recipe):
+                    train(
+                        pretext,
+                        images,
+                        feed(phase.scale),
+                        phase,
+                        recipe,
+                        books.rng,
+                        books.record,
+                        bar,
+                        start=start,
+                        is_due=checkpoints.is_due,
+                        save=books.save,
+                    )
+        books.close()
+
+
+class _Books:
+    """What is written down of one training.
+
+    Attributes
+    ----------
+    rng : (torch.Generator, torch.Generator)
+        For the order of the images and for the views.
+    """
+
+    def __init__(self, estimator, pretext, device, checkpoints, tasks, guards, bar):
+        self.estimator, self.pretext = estimator, pretext
+        self.checkpoints, self.tasks, self.bar = checkpoints, tasks, bar
+        self.callbacks = (*guards, *(estimator.callbacks or ()))
+        self.rng = torch.Generator(), torch.Generator(device)
+        for generator in self.rng:
+            generator.manual_seed(checkpoints.seed)
+        self._number = 0  # of the present phase
+        self._good = None  # what was learned when the last epoch ended
+
+    def take_up(self, n_images):
+        """Go back to where the training was left, if it was; give that state."""
+        state, n_rows = self.checkpoints.found, len(self.estimator.history_)
+        if state is None:
+            return None
+        try:
+            set_module_state(self.pretext, state["pretext"])
+            if not state["finished"]:
+                set_generators(state["generators"], *self.rng)
+            self.estimator.history_ = state["history"]
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise StateFileError(
+                f"The checkpoint in '{self.checkpoints.folder}' does not fit "
+                f"{type(self.estimator).__name__}: {error} Was the network or the task changed? "
+                "Give another folder, or resume='never' to start afresh."
+            ) from error
+        self._good = state["pretext"] if state["history"] else None
+        self.bar.update(n_images * (len(state["history"]) - n_rows))
+        return state
+
+    def phases_from(self, state, phases):
+        """Begin the phases that are left one after the other; give each with its start."""
+        left = list(enumerate(phases))
+        if state is not None:
+            left = [] if state["finished"] else left[state["phase"] :]
+        for self._number, phase in left:
+            done = state["position"]["epoch"] if state else 0
+            if done < phase.max_epochs:
+                self.tasks.begin_epochs(phase.max_epochs - done)
+                # Where the rows of this phase begin: what came before is not its own.
+                self.estimator._first_row = len(self.estimator.history_) - done
+                yield state, phase
+            state = None
+
+    def record(self, row):
+        """Append the row of an epoch and tell the callbacks."""
+        history = self.estimator.history_
+        row = {"epoch": len(history) + 1, **row}
+        history.append(row)
+        self._good = copy.deepcopy(module_state(self.pretext))
+        shown = {k: f"{row[k]:.3g}" for k in ("epoch", "scale", "loss", "accuracy") if k in row}
+        self.bar.set_postfix(shown)
+        stop = self.tasks.end_epoch()
+        for callback in self.callbacks:
+            callback(self.estimator, row)
+        if stop:
+            raise StopTraining
+        self.tasks.begin_epoch()
+
+    @contextlib.contextmanager
+    def keeping_what_was_good(self):
+        """End a training that has diverged with what it had learned by the last epoch."""
+        try:
+            yield
+        except Diverged as error:
+            epoch = len(self.estimator.history_) + 1
+            what = (
+                f"{type(self.estimator).__name__}: the loss became {error.value} in epoch {epoch} "
+                f"at step {error.step}, at a learning rate of {error.rate:g}."
+            )
+            remedy = (
+                "Try a tenth of that rate, max_grad_norm=1.0 or optimizer='adam', and look at X "
+                "for extreme values."
+            )
+            if self._good is None:
+                raise NonFiniteLossError(f"{what} {remedy}") from None
+            set_module_state(self.pretext, self._good)
+            warnings.warn(
+                f"{what} The training ends with what was learned by the end of epoch {epoch - 1}. "
+                f"{remedy}",
+                NonFiniteLossWarning,
+                stacklevel=2,
+            )
+
+    def save(self, state):
+        """Write a checkpoint of the present phase."""
+        self.checkpoints.save({**state, "phase": self._number, "history": self.estimator.history_})
+
+    def close(self):
+        """Write the last checkpoint, and tell the callbacks that want to know."""
+        self.pretext.eval()
+        vars(self.estimator).pop("_first_row", None)
+        if self.checkpoints.found is None or not self.checkpoints.found["finished"]:
+            state = {"pretext": module_state(self.pretext), "history": self.estimator.history_}
+            self.checkpoints.save(state, finished=True)
+        for callback in self.callbacks:
+            if hasattr(callback, "after_training"):
+                callback.after_training(self.estimator)
 
 
 @contextlib.contextmanager
@@ -91,23 +223,3 @@ def _explaining_memory(name, recipe):
             f"{name}: a step with batch_size={size} does not fit in the memory of the device. Try "
             f"{smaller}."
         ) from error
-
-
-def _record(estimator, bar, tasks, row):
-    """Append the row of an epoch and tell the callbacks."""
-    row = {"epoch": len(estimator.history_) + 1, **row}
-    if not math.isfinite(row["loss"]):
-        raise NonFiniteLossError(
-            f"{type(estimator).__name__}: the loss became {row['loss']} in epoch {row['epoch']} at "
-            f"a learning rate of {row['learning_rate']:g}. Try a tenth of that rate, or "
-            "optimizer='adam', and look at X for extreme values."
-        )
-    estimator.history_.append(row)
-    shown = {k: f"{row[k]:.3g}" for k in ("epoch", "scale", "loss", "accuracy") if k in row}
-    bar.set_postfix(shown)
-    stop = tasks.end_epoch()
-    for callback in estimator.callbacks or ():
-        callback(estimator, row)
-    if stop:
-        raise StopTraining
-    tasks.begin_epoch()

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from sklssl._device import autocast
 from sklssl._feed import ImageFeed, bring, count_batches, reside, slices
+from sklssl._progress import Position, Watch, generator_states, load_optimizer
 from sklssl.exceptions import StopTraining
+from sklssl.utils._module_state import module_state
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "Phase", "Recipe", "train"]
 
@@ -90,6 +92,7 @@ class Recipe(NamedTuple):
     batch_size: int
     precision: str
     compile: bool = False
+    max_grad_norm: float | None = None
     # (pattern, factor): parameters whose name fits have a rate of their own, the factor times it.
     rate_factors: tuple[tuple[str, float], ...] = ()
 
@@ -102,17 +105,19 @@ class _Batches(torch.utils.data.IterableDataset):
     feed: ImageFeed
     batch_size: int
     rng: torch.Generator
+    first: int = 0  # batch of the next epoch
 
     def __len__(self) -> int:
         return count_batches(len(self.images), self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        first, self.first = self.first, 0
+        self.before_order = self.rng.get_state()
         order = torch.randperm(len(self.images), generator=self.rng)
         # To the device all at once: to copy each batch's would make a GPU wait.
-        rows = order.to(self.feed.device).tensor_split(len(self))
-        parts = (
-            rows if isinstance(self.images, Tensor) else np.array_split(order.numpy(), len(self))
-        )
+        rows = order.to(self.feed.device).tensor_split(len(self))[first:]
+        on_device = isinstance(self.images, Tensor)
+        parts = rows if on_device else np.array_split(order.numpy(), len(self))[first:]
         return zip(bring(self.images, parts, self.feed), rows, strict=True)
 
 
@@ -120,11 +125,18 @@ class _PretextNet(NeuralNet):
     """skorch's loop around a pretext task; targets come from the task, terms are kept on device."""
 
     def __init__(
-        self, pretext: nn.Module, *, rng: torch.Generator, recipe: Recipe, **kwargs: Any
+        self,
+        pretext: nn.Module,
+        *,
+        rng: torch.Generator,
+        recipe: Recipe,
+        position: Position,
+        **kwargs: Any,
     ) -> None:
         super().__init__(pretext, **kwargs)
         self.rng = rng
         self.recipe = recipe
+        self.position = position
 
     def get_default_callbacks(self) -> list[Any]:
         return []
@@ -147,12 +159,16 @@ class _PretextNet(NeuralNet):
         if iterator is None:
             return
         self.module_.train()
-        totals: dict[str, Tensor] = {}
+        totals = self.position.totals
+        self.watch = Watch(self, iterator.feed.device)
         for batch in iterator:
             n = len(batch[1])
-            for name, term in step_fn(batch).items():
+            terms = step_fn(batch)
+            self.watch.see(terms["loss"])
+            for name, term in terms.items():
                 totals[name] = totals.get(name, 0) + term.float() * n
             self.notify("on_batch_end", batch=batch, training=training)
+        self.watch.look_at_weights()
         for name, total in totals.items():
             self.history.record(name, total.item() / len(iterator.images))
 
@@ -166,27 +182,67 @@ class _Epochs(Callback):
 
     def on_train_begin(self, net: Any, X: _Batches | None = None, **kwargs: Any) -> None:
         assert X is not None
-        self.steps_ = 0
-        self.total_ = self.phase.max_epochs * len(X)
+        self.n_batches_ = len(X)
 
     def on_epoch_begin(self, net: Any, dataset_train: _Batches, **kwargs: Any) -> None:
-        self.start_ = time.perf_counter()
-        self.rate_ = net.optimizer_.param_groups[-1]["lr"]  # the last is what no pattern names
-        net.module_.before_epoch(partial(_embed_all, net, dataset_train), net.rng)
+        position = net.position
+        self.start_ = time.perf_counter() - position.elapsed
+        if position.step == 0:
+            position.rate = net.optimizer_.param_groups[-1]["lr"]  # the last no pattern names
+            net.module_.before_epoch(partial(_embed_all, net, dataset_train), net.rng)
 
     def on_batch_end(self, net: Any, **kwargs: Any) -> None:
-        self.steps_ += 1
-        net.module_.after_step(self.steps_ / self.total_)
+        position = net.position
+        position.step += 1
+        position.elapsed = time.perf_counter() - self.start_
+        done = position.epoch * self.n_batches_ + position.step
+        net.module_.after_step(done / (self.phase.max_epochs * self.n_batches_))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         for name, value in net.module_.eval().after_epoch().items():
             net.history.record(name, value)
         skip = {"batches", "epoch", "event_lr"}
         terms = {name: value for name, value in net.history[-1].items() if name not in skip}
-        row = {"scale": self.phase.scale, "learning_rate": self.rate_, **terms}
+        row = {"scale": self.phase.scale, "learning_rate": net.position.rate, **terms}
+        net.position = Position(net.position.epoch + 1)
         self.on_epoch({**row, "duration": time.perf_counter() - self.start_})
         if net.module_.finished:
             raise StopTraining
+
+
+class _Saves(Callback):
+    """Hands the state of the training to `save` whenever a checkpoint is due."""
+
+    def __init__(
+        self,
+        pretext: nn.Module,
+        batches: _Batches,
+        schedule: list[LRScheduler],
+        is_due: Callable[..., bool],
+        save: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.pretext, self.batches, self.schedule = pretext, batches, schedule
+        self.is_due, self.save = is_due, save
+
+    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+        if self.is_due():
+            net.watch.look_at_weights()
+            self.save(self._state(net))
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if self.is_due(epoch_ended=True):
+            self.save(self._state(net))
+
+    def _state(self, net: Any) -> dict[str, Any]:
+        # An epoch that has begun draws its order of the images once more.
+        order = self.batches.before_order if net.position.step else self.batches.rng.get_state()
+        return {
+            "pretext": module_state(self.pretext),
+            "optimizer": net.optimizer_.state_dict(),
+            "schedule": [callback.lr_scheduler_.state_dict() for callback in self.schedule],
+            "position": asdict(net.position),
+            "generators": generator_states(order, net.rng),
+        }
 
 
 def _embed_all(
@@ -222,6 +278,10 @@ def train(
     rng: tuple[torch.Generator, torch.Generator],
     on_epoch: Callable[[dict[str, Any]], None],
     bar: tqdm,
+    *,
+    start: dict[str, Any] | None = None,
+    is_due: Callable[..., bool],
+    save: Callable[[dict[str, Any]], None],
 ) -> None:
     """Train `pretext` in place for one phase.
 
@@ -241,10 +301,48 @@ def train(
         Called with the row of every epoch; may raise StopTraining.
     bar : tqdm
         Advanced by the images seen.
+    start : dict, default=None
+        What `save` was called with: the phase goes on from there. The task and the generators
+        are as they were by then.
+    is_due : callable
+        Called after each step, and with ``epoch_ended=True`` after each epoch.
+    save : callable
+        Called, where that is due, with the state of the training.
+
+    Raises
+    ------
+    Diverged
+        If the loss or a weight is not finite.
     """
+    position = Position(**start["position"]) if start else Position()
+    batches = _Batches(
+        reside(images, feed.device), feed, recipe.batch_size, rng[0], first=position.step
+    )
+    schedule = SCHEDULES[recipe.lr_schedule](phase.max_epochs, len(batches))
+    saves = _Saves(pretext, batches, schedule, is_due, save)
+    callbacks = [_Advance(bar), *_clips(recipe), _Epochs(phase, on_epoch), *schedule, saves]
+    own = {"callbacks": callbacks, "rng": rng[1], "position": position}
+    net = _make_net(pretext, feed.device, phase, recipe, **own).initialize()
+    net.notify("on_train_begin", X=batches, y=None)
+    if start:
+        load_optimizer(net.optimizer_, start["optimizer"])
+        for callback, state in zip(schedule, start["schedule"], strict=True):
+            callback.lr_scheduler_.load_state_dict(state)
+    # Not partial_fit, which swallows Ctrl-C.
+    net.fit_loop(batches, epochs=phase.max_epochs - position.epoch)
+
+
+def _clips(recipe: Recipe) -> list[Callback]:
+    if recipe.max_grad_norm is None:
+        return []
+    return [GradientNormClipping(recipe.max_grad_norm)]
+
+
+def _make_net(
+    pretext: nn.Module, device: torch.device, phase: Phase, recipe: Recipe, **own: Any
+) -> _PretextNet:
     optimizer = recipe.optimizer
-    batches = _Batches(reside(images, feed.device), feed, recipe.batch_size, rng[0])
-    net = _PretextNet(
+    return _PretextNet(
         pretext,
         criterion=nn.Identity,
         optimizer=OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer,
@@ -255,17 +353,9 @@ def train(
         ],
         lr=phase.learning_rate,
         train_split=None,
-        device=feed.device,
+        device=device,
         compile=recipe.compile,
-        callbacks=[
-            _Advance(bar),
-            _Epochs(phase, on_epoch),
-            *SCHEDULES[recipe.lr_schedule](phase.max_epochs, len(batches)),
-        ],
         verbose=0,
-        rng=rng[1],
         recipe=recipe,
-    ).initialize()
-    net.notify("on_train_begin", X=batches, y=None)
-    # Not partial_fit, which swallows Ctrl-C.
-    net.fit_loop(batches, epochs=phase.max_epochs)
+        **own,
+    )

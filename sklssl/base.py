@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._books import train_estimator
+from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
 from sklssl._device import forked_rng, resolve_device
 from sklssl._features import NetworkFeatures
 from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
@@ -21,9 +22,11 @@ from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl._weights import load_weights
 from sklssl.backbones import make_backbone
 from sklssl.utils._checks import (
+    MAX_SIDE,
     MIN_SCALED_SIDE,
     check_callbacks,
     check_network,
+    check_optimizer,
     check_scaled_sizes,
     check_square,
     naming_parameter,
@@ -44,7 +47,7 @@ __all__ = ["BaseEmbedder", "Pretext"]
 _COLLAPSE_SAMPLE = 256
 
 
-class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator):
+class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator):
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 
     A method extends it by ``_make_pretext(backbone)``. One with parameters of its own adds an
@@ -57,7 +60,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         "layer": [str],
         "pool_size": [Interval(Integral, 1, None, closed="left")],
         "image_shape": ["array-like", None],
-        "image_size": [Interval(Integral, MIN_SCALED_SIDE, None, closed="left"), None],
+        "image_size": [Interval(Integral, MIN_SCALED_SIDE, MAX_SIDE, closed="both"), None],
         "cache_dir": [str, os.PathLike, None],
         "on_error": [StrOptions({"raise", "skip"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
@@ -66,11 +69,13 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         "lr_schedule": [StrOptions(set(SCHEDULES))],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "init_weights": [str, os.PathLike, Enum, HasMethods(["fit", "transform"]), None],
         "warm_start": ["boolean"],
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "compile": ["boolean"],
+        **CHECKPOINT_CONSTRAINTS,
         "callbacks": ["array-like", None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -95,11 +100,15 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         lr_schedule="step",
         optimizer="sgd",
         weight_decay=5e-4,
+        max_grad_norm=None,
         init_weights=None,
         warm_start=False,
         device="auto",
         precision="auto",
         compile=False,
+        checkpoint_dir=None,
+        checkpoint_every="epoch",
+        resume="auto",
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -117,11 +126,15 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         self.lr_schedule = lr_schedule
         self.optimizer = optimizer
         self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
         self.init_weights = init_weights
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
         self.compile = compile
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -152,7 +165,20 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         MemoryError
             If the memory of the GPU does not hold a step.
         NonFiniteLossError
-            If the loss becomes infinite or not a number. The estimator is then as it was.
+            If the loss becomes infinite or not a number in the first epoch. The estimator is then
+            as it was.
+        StateFileError
+            If there are checkpoints to go on from, but none can be read.
+
+        Warns
+        -----
+        CheckpointWarning
+            If a checkpoint cannot be written; the training goes on.
+        CollapseWarning
+            If the features tell (almost) nothing about the images.
+        NonFiniteLossWarning
+            If the loss becomes infinite or not a number after some epochs; what they learned is
+            kept.
         """
         continued = self.warm_start and self.__sklearn_is_fitted__()
         return self._fit(X, self._phases(), y=y, continued=continued)
@@ -162,7 +188,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         """Train one epoch on images that arrive in pieces, at full size and a constant rate.
 
         The first piece fixes the shape, the range and the standardisation of the images. The
-        optimizer starts afresh with every piece, so make them large.
+        optimizer starts afresh with every piece, so make them large. No checkpoints are written.
 
         Parameters
         ----------
@@ -178,7 +204,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         """
         phase = self._phases()[-1]._replace(max_epochs=1)
         continued = self.__sklearn_is_fitted__()
-        return self._fit(X, [phase], y=y, continued=continued, lr_schedule="constant")
+        return self._fit(X, [phase], y=y, continued=continued, in_pieces=True)
 
     def score(self, X, y=None):
         """Tell how well the pretext task is solved on `X`: higher is better, no labels needed.
@@ -198,6 +224,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
             views are drawn from a fixed seed.
         """
         check_is_fitted(self)
+        self._check_params()
         images = read_images(self, X, reset=False, min_samples=2)
         n_batches = count_batches(len(images), self.batch_size)
         parts = np.array_split(np.arange(len(images)), n_batches)
@@ -226,7 +253,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
 
     # Fitting: everything happens to a copy, which replaces self in one step at the end. ------
 
-    def _fit(self, X, phases, *, y=None, continued=False, lr_schedule=None, caller=None):
+    def _fit(self, X, phases, *, y=None, continued=False, in_pieces=False, caller=None):
         # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
         tasks = FitTasks(
             caller or self,
@@ -237,6 +264,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         fresh = self._continued() if continued else self._unfitted()
         images = read_images(fresh, X, reset=not continued, min_samples=2)
         check_callbacks(self, self.callbacks)
+        check_optimizer(self)
         sizes = {phase.scale: fresh._scaled(phase.scale) for phase in phases}
         check_scaled_sizes(caller or self, fresh._full_size(), sizes)
         for size in (fresh._full_size(), *sizes.values()):
@@ -245,14 +273,25 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         store_images(fresh, images, min_samples=2)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
-        with forked_rng(device, seed):
+        with (
+            open_checkpoints(
+                fresh,
+                seed,
+                [images],
+                wanted=not in_pieces,
+                start=self.pretext_ if continued else None,
+                phases=phases if caller else None,
+            ) as checkpoints,
+            forked_rng(device, checkpoints.seed),
+        ):
             if continued:
                 check_network(self, fresh.pretext_.backbone, sizes.values())
             else:
                 fresh._build(images, sizes.values())
             fresh._resolve_layer(fresh.pretext_)
             fresh.pretext_.before_fit(len(images))
-            fresh._train(images, phases, lr_schedule or self.lr_schedule, device, seed, tasks)
+            lr_schedule = "constant" if in_pieces else self.lr_schedule
+            fresh._train(images, phases, lr_schedule, device, checkpoints, tasks)
             warn_if_collapsed(type(self).__name__, fresh._embed(images[:_COLLAPSE_SAMPLE]))
         tasks.end()
         self.__dict__ = fresh.__dict__
@@ -282,7 +321,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
         self.layer_names_ = backbone.layer_names
         self.history_ = []
 
-    def _train(self, images, phases, lr_schedule, device, seed, tasks):
+    def _train(self, images, phases, lr_schedule, device, checkpoints, tasks):
         recipe = Recipe(
             self.optimizer,
             self.weight_decay,
@@ -290,6 +329,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
             self.batch_size,
             self.precision,
             self.compile,
+            self.max_grad_norm,
         )
         train_estimator(
             self,
@@ -299,7 +339,7 @@ class BaseEmbedder(CallbackSupport, PackedModules, NetworkFeatures, BaseEstimato
             recipe,
             feed=lambda scale: ImageFeed(device, self.value_range_, self._scaled(scale)),
             device=device,
-            seed=seed,
+            checkpoints=checkpoints,
             tasks=tasks,
         )
 

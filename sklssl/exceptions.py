@@ -3,12 +3,18 @@
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
+    "CheckpointWarning",
     "CollapseWarning",
     "ImageFileError",
     "NonFiniteLossError",
+    "NonFiniteLossWarning",
     "StateFileError",
     "StopTraining",
 ]
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written or read; an earlier one is as it was."""
 
 
 class CollapseWarning(ConvergenceWarning):
@@ -20,10 +26,14 @@ class ImageFileError(ValueError):
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss became infinite or not a number while training.
+    """The loss became infinite or not a number before one epoch was done.
 
     The estimator is left as it was before ``fit``.
     """
+
+
+class NonFiniteLossWarning(ConvergenceWarning):
+    """The loss became infinite or not a number after some epochs; what they learned is kept."""
 
 
 class StateFileError(ValueError):

@@ -89,6 +89,10 @@ class RotationDecouplingEmbedder(BaseEmbedder):
     weight_decay : float, default=5e-4
         The L2 penalty on all weights.
 
+    max_grad_norm : float, default=None
+        The gradients of a step are shortened to this norm where theirs is larger; None leaves them
+        as they are. It steadies a training whose loss jumps.
+
     init_weights : fitted embedder, str or path, default=None
         Where the network's first weights come from, as far as they fit: an embedder of any
         method, the name of torchvision's weights such as "ResNet18_Weights.IMAGENET1K_V1", a
@@ -109,6 +113,18 @@ class RotationDecouplingEmbedder(BaseEmbedder):
     compile : bool, default=False
         Whether to train by ``torch.compile``, which takes a minute to begin with and needs a C++
         compiler. It pays in long trainings on a GPU; on a processor it gained nothing.
+
+    checkpoint_dir : str or path-like, default=None
+        The folder where ``fit`` keeps how far it has come, so that one that was stopped goes on
+        from there. Clones, as searches fit them, get folders of their own within. None keeps
+        nothing.
+
+    checkpoint_every : "epoch" or float, default="epoch"
+        When that is done: after each epoch, or whenever so many minutes have passed.
+
+    resume : {"auto", "never"}, default="auto"
+        Whether ``fit`` goes on from what it finds in `checkpoint_dir`. "auto" does if data and
+        parameters are the same, and otherwise refuses; "never" starts afresh and replaces it.
 
     callbacks : list of callable, default=None
         Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it
@@ -205,11 +221,15 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         lr_schedule="cosine",
         optimizer="adam",
         weight_decay=5e-4,
+        max_grad_norm=None,
         init_weights=None,
         warm_start=False,
         device="auto",
         precision="auto",
         compile=False,
+        checkpoint_dir=None,
+        checkpoint_every="epoch",
+        resume="auto",
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -228,11 +248,15 @@ class RotationDecouplingEmbedder(BaseEmbedder):
             lr_schedule=lr_schedule,
             optimizer=optimizer,
             weight_decay=weight_decay,
+            max_grad_norm=max_grad_norm,
             init_weights=init_weights,
             warm_start=warm_start,
             device=device,
             precision=precision,
             compile=compile,
+            checkpoint_dir=checkpoint_dir,
+            checkpoint_every=checkpoint_every,
+            resume=resume,
             callbacks=callbacks,
             random_state=random_state,
             verbose=verbose,

@@ -10,9 +10,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklssl._checkpoint import Resumable
 from sklssl._training import Phase
 from sklssl.base import BaseEmbedder
-from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context
+from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
 
 __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "make_phases"]
 
@@ -69,7 +70,7 @@ _DELEGATED = {
 
 
 class MultiScaleEmbedder(
-    CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    Resumable, CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Train any embedder at a growing image scale, each scale starting from the one before.
 
@@ -181,7 +182,8 @@ class MultiScaleEmbedder(
         ValueError
             If a parameter or `X` cannot be used, or a scale leaves fewer than 4 pixels a side.
         NonFiniteLossError
-            If the loss becomes infinite or not a number. The estimator is then as it was.
+            If the loss becomes infinite or not a number in the first epoch. The estimator is then
+            as it was.
         """
         continued = self.estimator.warm_start and self.__sklearn_is_fitted__()
         return self._fit(X, self._phases(), y=y, continued=continued)
@@ -204,10 +206,11 @@ class MultiScaleEmbedder(
         """
         phase = self._phases()[-1]._replace(max_epochs=1)
         continued = self.__sklearn_is_fitted__()
-        return self._fit(X, [phase], y=y, continued=continued, lr_schedule="constant")
+        return self._fit(X, [phase], y=y, continued=continued, in_pieces=True)
 
     def _fit(self, X, phases, *, continued, **settings):
         estimator = self.estimator_ if continued else clone(self.estimator)
+        estimator._is_clone = self._is_clone
         estimator._validate_params()
         self.estimator_ = estimator._fit(X, phases, continued=continued, caller=self, **settings)
         return self
@@ -306,7 +309,7 @@ class MultiScaleEmbedder(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
+        inner = tags_of(self.estimator, tags)
         tags.input_tags = inner.input_tags
         tags.transformer_tags = inner.transformer_tags
         return tags

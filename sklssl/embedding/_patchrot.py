@@ -97,6 +97,10 @@ class PatchRotEmbedder(PatchEmbedder):
     weight_decay : float, default=5e-4
         The L2 penalty on all weights.
 
+    max_grad_norm : float, default=None
+        The gradients of a step are shortened to this norm where theirs is larger; None leaves them
+        as they are. It steadies a training whose loss jumps.
+
     init_weights : fitted embedder, str or path, default=None
         Where the network's first weights come from, as far as they fit: an embedder of any
         method, the name of torchvision's weights such as "ResNet18_Weights.IMAGENET1K_V1", a
@@ -117,6 +121,18 @@ class PatchRotEmbedder(PatchEmbedder):
     compile : bool, default=False
         Whether to train by ``torch.compile``, which takes a minute to begin with and needs a C++
         compiler. It pays in long trainings on a GPU; on a processor it gained nothing.
+
+    checkpoint_dir : str or path-like, default=None
+        The folder where ``fit`` keeps how far it has come, so that one that was stopped goes on
+        from there. Clones, as searches fit them, get folders of their own within. None keeps
+        nothing.
+
+    checkpoint_every : "epoch" or float, default="epoch"
+        When that is done: after each epoch, or whenever so many minutes have passed.
+
+    resume : {"auto", "never"}, default="auto"
+        Whether ``fit`` goes on from what it finds in `checkpoint_dir`. "auto" does if data and
+        parameters are the same, and otherwise refuses; "never" starts afresh and replaces it.
 
     callbacks : list of callable, default=None
         Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it

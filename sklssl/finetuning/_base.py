@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._books import train_estimator
+from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
 from sklssl._device import forked_rng, resolve_device
 from sklssl._feed import MapFeed, embed_in_batches
 from sklssl._reading import read_images, store_images, take_images
@@ -20,7 +21,7 @@ from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl.finetuning._heads import HEADS, make_head
 from sklssl.finetuning._start import start_from
 from sklssl.finetuning._task import SupervisedTask, Validation
-from sklssl.utils._checks import check_callbacks, naming_parameter
+from sklssl.utils._checks import check_callbacks, check_optimizer, naming_data, naming_parameter
 from sklssl.utils._files import holds_paths
 from sklssl.utils._images import check_images
 from sklssl.utils._module_state import PackedModules
@@ -43,7 +44,12 @@ _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_i
 
 
 class BaseFineTuner(
-    CallbackSupport, PackedModules, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    Resumable,
+    CallbackSupport,
+    PackedModules,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Base of the estimators that train the network of an embedder further, on labels."""
 
@@ -61,9 +67,11 @@ class BaseFineTuner(
         "lr_schedule": [StrOptions(set(SCHEDULES))],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        **CHECKPOINT_CONSTRAINTS,
         "callbacks": ["array-like", None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -99,28 +107,47 @@ class BaseFineTuner(
         NotFittedError
             If the embedder is a FrozenEstimator of one that is not fitted.
         NonFiniteLossError
-            If the loss becomes infinite or not a number. The estimator is then as it was.
+            If the loss becomes infinite or not a number in the first epoch. The estimator is then
+            as it was.
+        StateFileError
+            If there are checkpoints to go on from, but none can be read.
+
+        Warns
+        -----
+        CheckpointWarning
+            If a checkpoint cannot be written; the training goes on.
+        NonFiniteLossWarning
+            If the loss becomes infinite or not a number after some epochs; what they learned is
+            kept.
         """
         # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
         tasks = FitTasks(self, self.max_epochs, lambda: fresh._learned(), data=(X, y))
         check_callbacks(self, self.callbacks)
+        check_optimizer(self)
         images = self._comparable(X)
         fresh = self._unfitted()
         y = fresh._check_answers(_check_finite(self, y))
-        check_consistent_length(images, y)
-        weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
+        with naming_data(type(self).__name__, "cannot use these X, y and sample_weight"):
+            check_consistent_length(images, y)
+            weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         rows, weights = merge_repeats(images, y, weights * fresh._class_weights(y))
         targets = fresh._encode(y[rows], weights)
         X = _safe_indexing(X, rows) if hasattr(X, "columns") else images[rows]
-        fresh.embedder_ = start_from(self.embedder, X, owner=self)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        fresh.embedder_ = start_from(self.embedder, X, seed, owner=self)
         images = read_images(fresh.embedder_, X, reset=False)
         readable = store_images(fresh.embedder_, images, min_samples=2)
         if readable is not None:
             targets, weights = targets[readable], weights[readable]
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
-        with forked_rng(device, seed):
-            fresh._learn(images, targets, weights / weights.mean(), device, seed, tasks)
+        with (
+            open_checkpoints(fresh, seed, [images, targets, weights]) as checkpoints,
+            forked_rng(device, checkpoints.seed),
+        ):
+            if checkpoints.seed != seed:  # that of the training to go on with
+                fresh.embedder_ = start_from(self.embedder, X, checkpoints.seed, owner=self)
+            checkpoints.check_start(fresh.embedder_.pretext_.encoder)
+            fresh._learn(images, targets, weights / weights.mean(), device, checkpoints, tasks)
         tasks.end()
         self.__dict__ = fresh.__dict__
         return self
@@ -161,13 +188,13 @@ class BaseFineTuner(
 
     # Learning: everything happens to a copy, which replaces self in one step at the end. -----
 
-    def _learn(self, images, targets, weights, device, seed, tasks):
+    def _learn(self, images, targets, weights, device, checkpoints, tasks):
         """Put a head on the network, and train both as far as they are not frozen."""
         self.history_ = []
         backbone = self.embedder_.pretext_.encoder
         self.layer_, frozen_until = self._resolve_stages(backbone.layer_names)
         self.head_ = self._make_head(backbone).to(device)
-        order, n_train = self._split(targets, seed)
+        order, n_train = self._split(targets, checkpoints.seed)
         images, feed = self._cache(take_images(images, order), backbone, frozen_until)
         answers = targets[order], weights[order].astype(np.float32)
         task = self._make_task(backbone, frozen_until, answers, cached=isinstance(feed, MapFeed))
@@ -184,7 +211,7 @@ class BaseFineTuner(
                 self._recipe(),
                 feed=lambda scale: feed,
                 device=device,
-                seed=seed,
+                checkpoints=checkpoints,
                 tasks=tasks,
             )
         task.restore_best()
@@ -217,6 +244,7 @@ class BaseFineTuner(
             self.lr_schedule,
             self.batch_size,
             self.embedder_.precision,
+            max_grad_norm=self.max_grad_norm,
             rate_factors=(("backbone.*", backbone_rate / self.learning_rate),),
         )
 
@@ -333,4 +361,5 @@ def _check_finite(estimator, y):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    return check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    with naming_data(type(estimator).__name__, "cannot use this y"):
+        return check_array(y, ensure_2d=False, dtype=None, input_name="y")

@@ -68,6 +68,10 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
     weight_decay : float, default=5e-4
         The L2 penalty on all weights.
 
+    max_grad_norm : float, default=None
+        The gradients of a step are shortened to this norm where theirs is larger; None leaves them
+        as they are. It steadies a training whose loss jumps.
+
     early_stopping : bool, default=False
         Whether to keep images back, to stop when the loss on them has not fallen for
         `n_iter_no_change` epochs, and to go back to the weights at which it was lowest.
@@ -77,6 +81,18 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
 
     n_iter_no_change : int, default=10
         The patience of `early_stopping`, in epochs.
+
+    checkpoint_dir : str or path-like, default=None
+        The folder where ``fit`` keeps how far it has come, so that one that was stopped goes on
+        from there. Clones, as searches fit them, get folders of their own within. None keeps
+        nothing.
+
+    checkpoint_every : "epoch" or float, default="epoch"
+        When that is done: after each epoch, or whenever so many minutes have passed.
+
+    resume : {"auto", "never"}, default="auto"
+        Whether ``fit`` goes on from what it finds in `checkpoint_dir`. "auto" does if data and
+        parameters are the same, and otherwise refuses; "never" starts afresh and replaces it.
 
     callbacks : list of callable, default=None
         Each is called as ``callback(estimator, row)`` after every epoch, with this estimator as it
@@ -165,9 +181,13 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         lr_schedule="cosine",
         optimizer="adam",
         weight_decay=5e-4,
+        max_grad_norm=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        checkpoint_dir=None,
+        checkpoint_every="epoch",
+        resume="auto",
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -185,9 +205,13 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         self.lr_schedule = lr_schedule
         self.optimizer = optimizer
         self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

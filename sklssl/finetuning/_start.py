@@ -21,7 +21,7 @@ class NetworkEmbedder(BaseEmbedder):
         return Pretext(backbone)
 
 
-def start_from(embedder, X, *, owner):
+def start_from(embedder, X, seed, *, owner):
     """Give a fitted embedder with weights of its own.
 
     Parameters
@@ -33,14 +33,17 @@ def start_from(embedder, X, *, owner):
     X : array-like
         All images.
 
+    seed : int
+        For the weights of a backbone.
+
     owner : estimator
-        Named in errors; its `random_state` seeds the weights of a backbone.
+        Named in errors.
     """
     who = f"The 'embedder' parameter of {type(owner).__name__}"
     frozen = isinstance(embedder, FrozenEstimator)
     found = embedder.estimator if frozen else embedder
     if not hasattr(found, "fit"):
-        found = NetworkEmbedder(found, max_epochs=0, random_state=owner.random_state)
+        found = NetworkEmbedder(found, max_epochs=0, random_state=seed)
     if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
         raise TypeError(
             f"{who} must be an embedder of sklssl, a FrozenEstimator of a fitted one, or a "

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PackedModules", "pack_module", "unpack_module"]
+__all__ = ["PackedModules", "module_state", "pack_module", "set_module_state", "unpack_module"]
 
 
 class _Slot:
@@ -72,3 +72,74 @@ def _map_modules(
     function: Callable[[nn.Module], nn.Module], state: dict[str, Any]
 ) -> dict[str, Any]:
     return {k: function(v) if isinstance(v, nn.Module) else v for k, v in state.items()}
+
+
+# What a module has learned, apart from what it is: for checkpoints. -------------------------------
+
+
+def module_state(module: nn.Module) -> dict[str, Any]:
+    """Give the tensors and plain values of `module` by name.
+
+    Plain are None, booleans, numbers, strings, tensors, arrays, and lists, tuples and dicts of
+    these. They are looked for in the modules that are not torch's own.
+    """
+    values = {
+        f"{name}:{key}": value
+        for name, part in module.named_modules()
+        if not type(part).__module__.startswith("torch.")
+        for key, value in vars(part).items()
+        if key not in _NO_VALUES and _is_plain(value)
+    }
+    return {"tensors": _tensors(module), "values": values}
+
+
+def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
+    """Make `module` what it was when :func:`module_state` gave `state`.
+
+    Raises
+    ------
+    ValueError
+        If its weights have other names or shapes.
+    """
+    saved, now = state["tensors"], dict(module.named_parameters())
+    parts = dict(module.named_modules())
+    known = all(name.rpartition(".")[0] in parts for name in saved)
+    if not known or any(n not in saved or saved[n].shape != now[n].shape for n in now):
+        raise ValueError("the weights of the network have other names or shapes.")
+    with torch.no_grad():
+        for name, tensor in saved.items():
+            owner, key = _owner(module, name)
+            current = getattr(owner, key)
+            if current is not None and current.shape == tensor.shape:
+                current.copy_(tensor)  # into its layout
+            else:
+                owner._buffers[key] = tensor.to(next(module.parameters()).device, copy=True)
+    for name in _tensors(module).keys() - saved.keys():
+        owner, key = _owner(module, name)
+        owner._buffers[key] = None
+    for name, value in state["values"].items():
+        path, key = name.rsplit(":", 1)
+        setattr(module.get_submodule(path), key, copy.deepcopy(value))
+
+
+_NO_VALUES = vars(nn.Module()).keys()
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    path, _, key = name.rpartition(".")
+    return module.get_submodule(path), key
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(type(key) is str and _is_plain(item) for key, item in value.items())
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biuf"
+    plain = type(value) in (bool, int, float, str)
+    return value is None or plain or isinstance(value, Tensor | np.number)

@@ -1,0 +1,103 @@
+"""How far a training has come: what it needs to go on from there, and whether that is sound."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Diverged",
+    "Position",
+    "Watch",
+    "generator_states",
+    "load_optimizer",
+    "set_generators",
+]
+
+_LOOK_EVERY = 50  # steps
+
+
+class Diverged(ArithmeticError):
+    """The loss, or what a step made of the weights, is not finite."""
+
+    def __init__(self, step: int, value: float, rate: float) -> None:
+        super().__init__(step, value, rate)
+        self.step, self.value, self.rate = step, value, rate
+
+
+@dataclass
+class Position:
+    """How far a phase has come."""
+
+    epoch: int = 0  # epochs done
+    step: int = 0  # steps done of the present one
+    totals: dict[str, Tensor] = field(default_factory=dict)  # of these steps, over their images
+    rate: float = 0.0  # when it began
+    elapsed: float = 0.0  # seconds
+
+
+class Watch:
+    """Finds a loss that is not finite soon, and on a GPU without a wait at each step."""
+
+    def __init__(self, net: Any, device: torch.device) -> None:
+        self.net = net
+        self.every = 1 if device.type == "cpu" else _LOOK_EVERY
+        self.losses: dict[int, Tensor] = {}
+
+    def see(self, loss: Tensor) -> None:
+        """Take the loss of the step under way."""
+        self.losses[self.net.position.step + 1] = loss
+        if len(self.losses) >= self.every:
+            self.look()
+
+    def look(self) -> None:
+        """Raise Diverged for the first loss that is not finite."""
+        losses, self.losses = self.losses, {}
+        if losses and not torch.stack(list(losses.values())).isfinite().all():
+            values = {step: loss.item() for step, loss in losses.items()}
+            step = next(step for step, value in values.items() if not math.isfinite(value))
+            raise Diverged(step, values[step], self._rate())
+
+    def look_at_weights(self) -> None:
+        """Raise Diverged also for what the last step has done, which no loss has shown yet."""
+        self.look()
+        weights = [p for p in self.net.module_.parameters() if p.is_floating_point()]
+        if not torch.stack([weight.isfinite().all() for weight in weights]).all():
+            raise Diverged(self.net.position.step, math.nan, self._rate())
+
+    def _rate(self) -> float:
+        return float(self.net.optimizer_.param_groups[-1]["lr"])
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load the state of an optimizer, in the memory layout of the weights that it belongs to."""
+    optimizer.load_state_dict(state)
+    for weight, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                # torch keeps the layout of the file, and its fused steps go by that of the weight.
+                kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+
+
+def generator_states(order: Tensor, views: torch.Generator) -> dict[str, Tensor]:
+    """Give the states of all generators: `order` is that of the one for the order of images."""
+    states = {"order": order, "views": views.get_state(), "torch": torch.get_rng_state()}
+    if views.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(views.device)
+    return states
+
+
+def set_generators(
+    states: dict[str, Tensor], order: torch.Generator, views: torch.Generator
+) -> None:
+    """Put all generators back to what they were, as far as the device is the same."""
+    order.set_state(states["order"])
+    torch.set_rng_state(states["torch"])
+    if ("cuda" in states) == (views.device.type == "cuda"):
+        views.set_state(states["views"])
+    if "cuda" in states and views.device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], views.device)

@@ -61,6 +61,12 @@ class Pretext(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(views, targets).")
 
+    def chance_loss(self, n_images):
+        """Give the loss of guessing in a batch of `n_images`, to warn of one that is no better.
+
+        None, as here, where there is no such loss.
+        """
+
     def before_fit(self, n_images):
         """Prepare for training on `n_images` rows, or refuse them by a ValueError. Nothing here.
 

@@ -16,6 +16,7 @@ from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoin
 from sklssl._device import forked_rng, resolve_device
 from sklssl._features import NetworkFeatures
 from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
+from sklssl._guards import ChanceGuard, CollapseGuard
 from sklssl._pretext import Pretext
 from sklssl._reading import read_images, store_images
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
@@ -30,7 +31,6 @@ from sklssl.utils._checks import (
     check_scaled_sizes,
     check_square,
     naming_parameter,
-    warn_if_collapsed,
 )
 from sklssl.utils._module_state import PackedModules
 from sklssl.utils._sklearn_compat import (
@@ -43,8 +43,6 @@ from sklssl.utils._sklearn_compat import (
 )
 
 __all__ = ["BaseEmbedder", "Pretext"]
-
-_COLLAPSE_SAMPLE = 256
 
 
 class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator):
@@ -292,7 +290,6 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
             fresh.pretext_.before_fit(len(images))
             lr_schedule = "constant" if in_pieces else self.lr_schedule
             fresh._train(images, phases, lr_schedule, device, checkpoints, tasks)
-            warn_if_collapsed(type(self).__name__, fresh._embed(images[:_COLLAPSE_SAMPLE]))
         tasks.end()
         self.__dict__ = fresh.__dict__
         return self
@@ -341,6 +338,10 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
             device=device,
             checkpoints=checkpoints,
             tasks=tasks,
+            guards=(
+                CollapseGuard(images),
+                ChanceGuard(self.pretext_, len(images), self.batch_size),
+            ),
         )
 
     @property

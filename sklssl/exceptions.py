@@ -5,6 +5,7 @@ from sklearn.exceptions import ConvergenceWarning
 __all__ = [
     "CheckpointWarning",
     "CollapseWarning",
+    "DivergenceWarning",
     "ImageFileError",
     "NonFiniteLossError",
     "NonFiniteLossWarning",
@@ -18,7 +19,11 @@ class CheckpointWarning(UserWarning):
 
 
 class CollapseWarning(ConvergenceWarning):
-    """The embedding is (almost) the same for every image, so it tells nothing about them."""
+    """The embedding is (almost) the same for every image, so it tells little about them."""
+
+
+class DivergenceWarning(ConvergenceWarning):
+    """The pretext task is solved no better than by guessing."""
 
 
 class ImageFileError(ValueError):

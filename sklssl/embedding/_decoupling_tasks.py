@@ -49,6 +49,9 @@ class DecouplingPretext(RotationPretext):
         self.progress = 0.0
         self.register_buffer("pu_weights", None)
 
+    def chance_loss(self, n_images):
+        return None  # several losses are added up
+
     def views(self, images, rng, index):
         views, rotations = super().views(images, rng, index)
         return views, (rotations, index, self.draw_noise(len(images), rng))

@@ -3,6 +3,8 @@
 Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Feature. 2021.
 """
 
+import math
+
 from torch import nn
 
 from sklssl.backbones import pool_map
@@ -31,6 +33,9 @@ class PatchRotationPretext(Pretext):
         side = patch_side(images.shape[2], self.patch_ratio)
         places = draw_places(len(images), images.shape[2], side, rng)
         return rotate_and_patch(images, side, places)
+
+    def chance_loss(self, n_images):
+        return math.log(self.head.out_features)
 
     def forward(self, views, targets):
         return classify(self.head(self.output(pool_map(self.backbone(views)))), targets)

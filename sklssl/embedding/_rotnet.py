@@ -4,6 +4,8 @@ Gidaris, Singh, Komodakis. Unsupervised Representation Learning by Predicting Im
 ICLR 2018.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -64,6 +66,9 @@ class RotationPretext(Pretext):
         if self.training:
             images = shift_randomly(images, rng)
         return rotate_four_ways(images)
+
+    def chance_loss(self, n_images):
+        return math.log(4)
 
     def forward(self, views, targets):
         return classify(self.head(pool_map(self.backbone(views))), targets)

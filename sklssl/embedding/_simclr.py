@@ -4,6 +4,7 @@ Chen, Kornblith, Norouzi, Hinton. A Simple Framework for Contrastive Learning of
 Representations. ICML 2020.
 """
 
+import math
 from numbers import Integral, Real
 
 import torch
@@ -36,6 +37,9 @@ class ContrastivePretext(Pretext):
 
     def views(self, images, rng, index):
         return self.random_views(torch.cat([images, images]), rng), None
+
+    def chance_loss(self, n_images):
+        return math.log(2 * n_images - 1)
 
     def forward(self, views, targets):
         # Both views in one pass, as in the authors' code: batch-norm sees all of them.

@@ -1,0 +1,110 @@
+"""Guards: what tells, while a network learns, that it learns nothing."""
+
+import math
+import warnings
+
+import numpy as np
+
+from sklssl._feed import count_batches
+from sklssl.exceptions import CollapseWarning, DivergenceWarning
+from sklssl.metrics import dead_feature_share, effective_rank
+from sklssl.utils._checks import warn_if_collapsed
+
+__all__ = ["ChanceGuard", "CollapseGuard"]
+
+_SAMPLE = 256  # images
+_MOST_DEAD = 0.9
+_LEAST_RANK = 2.0
+_BETTER, _WORSE, _MUCH_WORSE = 0.98, 1.05, 10.0  # than guessing, as factors of its loss
+_PATIENCE = 5  # epochs until a task must be solved better than by guessing
+
+
+class CollapseGuard:
+    """Warns once when the features of different images become alike.
+
+    It looks after the epochs 1, 2, 4, 8, ... and after the last one, which costs next to nothing.
+    """
+
+    def __init__(self, images):
+        self.images = images[:_SAMPLE]
+        self.warned = False
+
+    def __call__(self, estimator, row):
+        if row["epoch"].bit_count() == 1:
+            self.look(estimator)
+
+    def after_training(self, estimator):
+        self.look(estimator)
+
+    def look(self, estimator):
+        """Embed the sample, and warn if its features tell little."""
+        if self.warned:
+            return
+        name, Z = type(estimator).__name__, estimator._embed(self.images)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            warn_if_collapsed(name, Z)
+        problem = None if caught else self._find_problem(Z)
+        self.warned = bool(caught or problem)
+        if caught:
+            warnings.warn(caught[0].message, stacklevel=2)
+        elif problem:
+            warnings.warn(
+                f"{name}: the embedding collapses, {problem}. Try a smaller learning_rate, "
+                "max_grad_norm=1.0, a larger batch_size or an earlier layer.",
+                CollapseWarning,
+                stacklevel=2,
+            )
+
+    def _find_problem(self, Z):
+        dead = dead_feature_share(Z)
+        if dead > _MOST_DEAD:
+            return f"{dead:.0%} of the features are the same for all images"
+        rank = effective_rank(Z)
+        pixels = self.images.reshape(len(self.images), -1)
+        if rank < _LEAST_RANK and effective_rank(pixels.astype(np.float64)) > 2 * rank:
+            return f"the images vary along {rank:.1f} directions only (effective rank)"
+        return None
+
+
+class ChanceGuard:
+    """Warns once when the task is solved no better than by guessing, or not any more.
+
+    It judges by the rows of the history, so that it knows of the epochs before a stop, too.
+    """
+
+    def __init__(self, pretext, n_images, batch_size):
+        self.chance = pretext.chance_loss(math.ceil(n_images / count_batches(n_images, batch_size)))
+        self.warned = False
+
+    def __call__(self, estimator, row):
+        if self.chance is None or row["loss"] <= _WORSE * self.chance:
+            return
+        # To begin with, a loss may be a little above that of guessing.
+        learned = any(self._is_better(earlier) for earlier in estimator.history_)
+        if learned or row["loss"] > _MUCH_WORSE * self.chance:
+            self._warn(
+                estimator,
+                f"diverges: its loss is {row['loss']:.3g} in epoch {row['epoch']} (guessing: "
+                f"{self.chance:.3g}). Try a smaller learning_rate or max_grad_norm=1.0.",
+            )
+
+    def after_training(self, estimator):
+        rows = estimator.history_
+        if self.chance is None or len(rows) < _PATIENCE or self._is_better(rows[-1]):
+            return
+        self._warn(
+            estimator,
+            f"is solved no better than by guessing, at a loss of {rows[-1]['loss']:.3g} after "
+            f"{len(rows)} epochs (guessing: {self.chance:.3g}). Try another learning_rate or "
+            "weight_decay, or another method: this one may find nothing to learn in X.",
+        )
+
+    def _is_better(self, row):
+        return row["loss"] < _BETTER * self.chance
+
+    def _warn(self, estimator, what):
+        if not self.warned:
+            self.warned = True
+            text = f"{type(estimator).__name__}: the pretext task {what}"
+            warnings.warn(text, DivergenceWarning, stacklevel=2)

@@ -14,6 +14,11 @@ import pytest
 import torch
 
 from sklssl.datasets import load_digit_images
+from tests._seed import SEED
+
+
+def pytest_report_header():
+    return f"SKLSSL_TESTS_SEED: {SEED}"
 
 
 def pytest_collection_modifyitems(items):

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklssl import FineTuneClassifier, MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder
 from sklssl.callbacks import EarlyStopping, ProbeMonitor
 from sklssl.metrics import knn_score, knn_scorer
+from tests._seed import SEED
 
 try:
     import sklearn.callback as skl
@@ -24,7 +25,7 @@ needs_sklearn_callbacks = pytest.mark.skipif(skl is None, reason="scikit-learn b
 
 
 def quick(**params):
-    return RotNetEmbedder(**{"max_epochs": 1, "random_state": 0, **params})
+    return RotNetEmbedder(**{"max_epochs": 1, "random_state": SEED, **params})
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_probe_monitor_records_every_few_epochs_and_changes_nothing(X, X_val, y_
 @pytest.mark.parametrize("make", [ScaleNetEmbedder, MultiScaleEmbedder])
 def test_probe_monitor_at_several_scales(X, X_val, y_val, make):
     monitor = ProbeMonitor(X_val, y_val, every=2, n_neighbors=5)
-    settings = {"callbacks": [monitor], "random_state": 0}
+    settings = {"callbacks": [monitor], "random_state": SEED}
     inner = {} if make is ScaleNetEmbedder else {"estimator": RotNetEmbedder(**settings)}
     embedder = make(max_epochs=(1, 2), **inner, **({} if inner else settings)).fit(X)
     assert [("knn_accuracy" in row) for row in embedder.history_] == [False, True, False]
@@ -108,7 +109,7 @@ def test_probe_monitor_and_early_stopping_of_a_fine_tuning(X, y, X_val, y_val):
     monitor = ProbeMonitor(X_val, y_val, every=2, n_neighbors=5)
     stop = EarlyStopping("knn_accuracy", patience=1, min_delta=1)
     model = FineTuneClassifier(
-        quick().fit(X), max_epochs=9, callbacks=[monitor, stop], random_state=0
+        quick().fit(X), max_epochs=9, callbacks=[monitor, stop], random_state=SEED
     ).fit(X, y)
     assert [("knn_accuracy" in row) for row in model.history_] == [False, True, False, True]
 
@@ -214,7 +215,7 @@ def test_each_fit_starts_afresh(X):
 
 
 def test_each_scale_is_judged_and_ended_on_its_own(X):
-    settings = {"callbacks": [hardly()], "random_state": 0}
+    settings = {"callbacks": [hardly()], "random_state": SEED}
     scales = {"scales": (0.5, 0.5, 1.0), "max_epochs": (4, 1, 5), "learning_rates": (0.1,) * 3}
     for embedder in (
         ScaleNetEmbedder(**scales, **settings),
@@ -321,7 +322,7 @@ def tasks(n_epochs, n_planned):
         (quick(max_epochs=3), 3),
         (quick(max_epochs=0), 0),
         (quick(max_epochs=3, warm_start=True), 3),
-        (ScaleNetEmbedder(max_epochs=(2, 1), random_state=0), 3),
+        (ScaleNetEmbedder(max_epochs=(2, 1), random_state=SEED), 3),
         (MultiScaleEmbedder(quick(), max_epochs=(2, 1)), 3),
     ],
     ids=["RotNet", "no epochs", "warm start", "ScaleNet", "MultiScale"],
@@ -341,7 +342,7 @@ def test_epochs_are_the_tasks_of_a_fit(X, embedder, n_epochs):
 
 @needs_sklearn_callbacks
 def test_a_callback_that_answers_true_ends_the_training(X):
-    for embedder in (quick(max_epochs=9), ScaleNetEmbedder(max_epochs=9, random_state=0)):
+    for embedder in (quick(max_epochs=9), ScaleNetEmbedder(max_epochs=9, random_state=SEED)):
         recorder = Recorder(stop_after=2)
         assert embedder.set_callbacks(recorder).fit(X).n_epochs_ == 2
         n_planned = 9 if isinstance(embedder, RotNetEmbedder) else 18

@@ -41,32 +41,33 @@ from sklssl import (
     SimCLREmbedder,
 )
 from sklssl.utils.estimator_checks import check_embedder
+from tests._seed import SEED
 
 # Random weights and orders: a fixed random_state, as the checks compare two fits.
 EMBEDDERS = [
-    RotNetEmbedder(max_epochs=1, random_state=0),
-    ScaleNetEmbedder(max_epochs=1, random_state=0),
-    MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=0)),
-    PatchRelEmbedder(max_epochs=1, random_state=0),
-    PatchRotEmbedder(max_epochs=1, random_state=0),
-    RotationDecouplingEmbedder(max_epochs=1, random_state=0),
-    SimCLREmbedder(max_epochs=1, random_state=0),
+    RotNetEmbedder(max_epochs=1, random_state=SEED),
+    ScaleNetEmbedder(max_epochs=1, random_state=SEED),
+    MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=SEED)),
+    PatchRelEmbedder(max_epochs=1, random_state=SEED),
+    PatchRotEmbedder(max_epochs=1, random_state=SEED),
+    RotationDecouplingEmbedder(max_epochs=1, random_state=SEED),
+    SimCLREmbedder(max_epochs=1, random_state=SEED),
 ]
 # Another task in an estimator that scikit-learn has checked: only what sklssl promises is new.
 VARIANTS = [
-    MultiScaleEmbedder(SimCLREmbedder(max_epochs=1, random_state=0)),
-    RotationDecouplingEmbedder(instance_task="nt_xent", max_epochs=1, random_state=0),
+    MultiScaleEmbedder(SimCLREmbedder(max_epochs=1, random_state=SEED)),
+    RotationDecouplingEmbedder(instance_task="nt_xent", max_epochs=1, random_state=SEED),
 ]
 IMAGE_TRANSFORMERS = [
     HarrisCornerMasker(),
-    HarrisCornerMasker(fraction=0.5, random_state=0),
+    HarrisCornerMasker(fraction=0.5, random_state=SEED),
     ImageResizer(),
     PseudoGrayscaler(),
 ]
-UNTRAINED = RotNetEmbedder(max_epochs=0, random_state=0)
+UNTRAINED = RotNetEmbedder(max_epochs=0, random_state=SEED)
 PREDICTORS = [
-    FineTuneClassifier(UNTRAINED, max_epochs=6, random_state=0),
-    FineTuneRegressor(UNTRAINED, max_epochs=6, random_state=0),
+    FineTuneClassifier(UNTRAINED, max_epochs=6, random_state=SEED),
+    FineTuneRegressor(UNTRAINED, max_epochs=6, random_state=SEED),
     SemiSupervisedClassifier(UNTRAINED),
     SemiSupervisedClassifier(UNTRAINED, LogisticRegression()),
 ]

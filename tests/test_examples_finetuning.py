@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from tests._seed import SEED
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -79,7 +81,7 @@ def slow_iou(box, other):
 
 
 def test_iou(signs):
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(SEED)
     boxes, others = rng.integers(0, 20, (2, 500, 4))  # many of them inside out, or without area
     expected = [slow_iou(box, other) for box, other in zip(boxes, others, strict=True)]
     np.testing.assert_allclose(signs.iou(boxes, others), expected)
@@ -102,7 +104,7 @@ def test_iou_of_known_boxes(signs):
 def test_boxes_move_with_their_images(signs):
     X = np.zeros((200, 40, 40, 3), np.uint8)
     X[:, 8:28, 12:32] = 255
-    moved, boxes = signs.move(X, np.tile([12.0, 8.0, 32.0, 28.0], (200, 1)), seed=0)
+    moved, boxes = signs.move(X, np.tile([12.0, 8.0, 32.0, 28.0], (200, 1)), seed=SEED)
     for image, box in zip(moved[..., 0], boxes, strict=True):
         rows, columns = np.nonzero(image > 127)
         found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
@@ -110,12 +112,12 @@ def test_boxes_move_with_their_images(signs):
     assert (boxes >= 0).all()
     assert (boxes <= 40).all()
     assert boxes.std(axis=0).min() > 4
-    again = signs.move(X, np.tile([12.0, 8.0, 32.0, 28.0], (200, 1)), seed=0)
+    again = signs.move(X, np.tile([12.0, 8.0, 32.0, 28.0], (200, 1)), seed=SEED)
     np.testing.assert_array_equal(again[0], moved)
 
 
 def test_pasted_digits_fill_their_boxes(signs, digits):
-    X, boxes = signs.paste_digits(digits[0][:50], seed=0)
+    X, boxes = signs.paste_digits(digits[0][:50], seed=SEED)
     for image, box in zip(X[..., 0], boxes.astype(int), strict=True):
         x1, y1, x2, y2 = box
         assert (image > 64).sum() == (image[y1:y2, x1:x2] > 64).sum() > 0
@@ -142,15 +144,15 @@ def test_weights_of_other_images_are_carried_over(signs, monkeypatch, digits):
         images = digits[0][:30]
 
     monkeypatch.setattr(signs, "load_cifar10", lambda: Bunch)
-    canvases, _ = signs.paste_digits(digits[0][:20], seed=0)
+    canvases, _ = signs.paste_digits(digits[0][:20], seed=SEED)
     embedder = signs.pretrain(canvases, "convnet", epochs=1, on_cifar10=True)
     assert embedder.n_epochs_ == 0
     assert embedder.transform(canvases).shape[0] == 20
 
 
 def test_boxes_are_learned(signs, digits):
-    X, boxes = signs.paste_digits(digits[0][:300], seed=0, side=24)
-    X_test, boxes_test = signs.paste_digits(digits[0][300:400], seed=1, side=24)
+    X, boxes = signs.paste_digits(digits[0][:300], seed=SEED, side=24)
+    X_test, boxes_test = signs.paste_digits(digits[0][300:400], seed=SEED + 100, side=24)
     model = signs.learners("convnet", "convnet", epochs=5)["random, frozen"]
     mean_box = np.tile(boxes.mean(axis=0), (len(X_test), 1))
     found = model.fit(X, boxes).predict(X_test)

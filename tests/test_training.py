@@ -15,6 +15,7 @@ from sklssl import (
     _training,
 )
 from sklssl._training import OPTIMIZERS
+from tests._seed import SEED
 
 # What reads a number from the device, or copies one there: a GPU has to finish all that it was
 # given before. Whether it does so can be seen on any device.
@@ -81,7 +82,7 @@ def steps(monkeypatch):
 def test_no_step_makes_a_gpu_wait(digits, steps, embedder):
     """All three colours, so that none of the views' operations is left out."""
     X = np.repeat(digits[0][:20], 3, axis=3)
-    embedder.set_params(max_epochs=2, batch_size=10, random_state=0).fit(X, digits[1][:20] % 2)
+    embedder.set_params(max_epochs=2, batch_size=10, random_state=SEED).fit(X, digits[1][:20] % 2)
     assert steps == [10] * 4
 
 
@@ -110,7 +111,7 @@ def test_no_step_waits_on_a_gpu(digits, monkeypatch, embedder):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_fused_optimizers_step_as_plain_ones_do(name):
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     weights = [torch.randn(5, 3, requires_grad=True) for _ in range(2)]
     weights[1].data.copy_(weights[0].data)
     fused = OPTIMIZERS[name]([weights[0]], lr=0.01, weight_decay=0.1)
@@ -146,7 +147,7 @@ def test_compile_trains_what_an_uncompiled_step_trains(X, monkeypatch):
 
     monkeypatch.setattr(torch, "compile", trace)
     plain, traced = (
-        RotNetEmbedder(max_epochs=2, compile=compile, random_state=0).fit(X)
+        RotNetEmbedder(max_epochs=2, compile=compile, random_state=SEED).fit(X)
         for compile in (False, True)
     )
     assert "RotationPretext" in compiled

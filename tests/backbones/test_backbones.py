@@ -10,13 +10,14 @@ from torch import nn
 from sklssl.backbones import Backbone, list_backbones, make_backbone, pool_map
 from sklssl.backbones._nin import nin
 from sklssl.utils._module_state import pack_module, unpack_module
+from tests._seed import SEED
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [4, 13, 64])
 @pytest.mark.parametrize("name", list_backbones())
 def test_contract(name, size, channels):
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     backbone = make_backbone(name, in_channels=channels, image_size=size).eval()
     images = torch.rand(2, channels, size, size)
     with torch.no_grad():
@@ -36,7 +37,7 @@ def test_contract(name, size, channels):
 
 @pytest.mark.parametrize("name", list_backbones())
 def test_training_and_copies(name):
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     backbone = make_backbone(name, image_size=16)
     backbone(torch.rand(4, 3, 16, 16)).square().mean().backward()
     for parameter_name, parameter in backbone.named_parameters():
@@ -100,7 +101,7 @@ def test_resnet_stem_follows_the_image_size(name):
 def test_resnet_forward_is_torchvision_s():
     from torchvision.models import resnet18
 
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     backbone = make_backbone("resnet18", image_size=64).eval()
     net = resnet18(weights=None).eval()
     mine = {k: v for k, v in backbone.stages.state_dict().items() if not k.startswith("stem")}
@@ -135,7 +136,7 @@ def test_cifar_resnets_are_of_the_size_in_the_paper(name, n_weights):
 def test_features_are_torchvision_s(name, theirs):
     from torchvision import models
 
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     backbone = make_backbone(name, image_size=70).eval()
     state = backbone.stages.state_dict()
     for mine, start in backbone.torchvision_names.items():

@@ -10,20 +10,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklssl import MultiScaleEmbedder, RotationDecouplingEmbedder
 from sklssl.embedding import _decoupling_tasks
+from tests._seed import SEED
 
 both = pytest.mark.parametrize("instance_task", ["nce", "nt_xent"])
 
 
 def quick(instance_task="nce", **params):
     return RotationDecouplingEmbedder(
-        **{"instance_task": instance_task, "max_epochs": 1, "random_state": 0, **params}
+        **{"instance_task": instance_task, "max_epochs": 1, "random_state": SEED, **params}
     )
 
 
 def get_terms(pretext, n_images):
     """Give the terms of a step, and the features (4, b, d) of both halves."""
     images = torch.rand(n_images, 1, 8, 8)
-    rng = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(SEED)
     views, targets = pretext.views(images, rng, torch.arange(n_images))
     with torch.no_grad():
         features = pretext.backbone(views).mean((2, 3)).unflatten(0, (4, -1))

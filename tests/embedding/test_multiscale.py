@@ -4,6 +4,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from sklssl import MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder
+from tests._seed import SEED
 
 
 def test_scalenet_is_rotnet_at_several_scales(X):
@@ -20,9 +21,11 @@ def test_scalenet_is_rotnet_at_several_scales(X):
 
 def test_one_full_scale_is_rotnet(X):
     scalenet = ScaleNetEmbedder(
-        (1.0,), learning_rates=(0.1,), max_epochs=2, batch_size=32, random_state=0
+        (1.0,), learning_rates=(0.1,), max_epochs=2, batch_size=32, random_state=SEED
     ).fit(X)
-    rotnet = RotNetEmbedder(learning_rate=0.1, max_epochs=2, batch_size=32, random_state=0).fit(X)
+    rotnet = RotNetEmbedder(learning_rate=0.1, max_epochs=2, batch_size=32, random_state=SEED).fit(
+        X
+    )
     assert_array_equal(scalenet.transform(X), rotnet.transform(X))
 
 
@@ -55,9 +58,9 @@ def test_the_network_sees_each_scale(X):
 
 def test_weights_heads_and_statistics_are_carried_on(X):
     """A second scale without epochs leaves exactly the state of the first."""
-    settings = {"learning_rates": (0.1, 0.05), "random_state": 0}
+    settings = {"learning_rates": (0.1, 0.05), "random_state": SEED}
     first = ScaleNetEmbedder((0.5, 1.0), max_epochs=(2, 0), **settings).fit(X)
-    alone = ScaleNetEmbedder((0.5,), learning_rates=(0.1,), max_epochs=2, random_state=0).fit(X)
+    alone = ScaleNetEmbedder((0.5,), learning_rates=(0.1,), max_epochs=2, random_state=SEED).fit(X)
     for name, tensor in alone.pretext_.state_dict().items():
         assert torch.equal(first.pretext_.state_dict()[name], tensor), name
     both = ScaleNetEmbedder((0.5, 1.0), max_epochs=(2, 1), **settings).fit(X)
@@ -94,7 +97,9 @@ def test_bad_scales(X, params, message):
 
 
 def test_multiscale_takes_rate_and_epochs_of_its_embedder(X):
-    inner = RotNetEmbedder(learning_rate=0.03, max_epochs=1, lr_schedule="constant", random_state=0)
+    inner = RotNetEmbedder(
+        learning_rate=0.03, max_epochs=1, lr_schedule="constant", random_state=SEED
+    )
     embedder = MultiScaleEmbedder(inner).fit(X)
     assert [row["learning_rate"] for row in embedder.history_] == [0.03, 0.03]
     assert not hasattr(inner, "pretext_")  # cloned, not fitted in place
@@ -111,15 +116,15 @@ def test_multiscale_validates_its_embedder(X):
 
 
 def test_multiscale_warm_start_goes_on(X):
-    inner = RotNetEmbedder(max_epochs=1, warm_start=True, random_state=0)
+    inner = RotNetEmbedder(max_epochs=1, warm_start=True, random_state=SEED)
     embedder = MultiScaleEmbedder(inner).fit(X).fit(X)
     assert [row["scale"] for row in embedder.history_] == [0.5, 1.0, 0.5, 1.0]
 
 
 def test_partial_fit_trains_at_the_last_scale(X):
     for embedder in (
-        ScaleNetEmbedder(random_state=0),
-        MultiScaleEmbedder(RotNetEmbedder(random_state=0)),
+        ScaleNetEmbedder(random_state=SEED),
+        MultiScaleEmbedder(RotNetEmbedder(random_state=SEED)),
     ):
         embedder.partial_fit(X[:20]).partial_fit(X[20:])
         assert [row["scale"] for row in embedder.history_] == [1.0, 1.0]

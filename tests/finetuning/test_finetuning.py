@@ -15,13 +15,14 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklssl import FineTuneClassifier, FineTuneRegressor, MultiScaleEmbedder, RotNetEmbedder
 from sklssl.exceptions import NonFiniteLossError, StopTraining
+from tests._seed import SEED
 
-QUICK = {"max_epochs": 2, "random_state": 0}
+QUICK = {"max_epochs": 2, "random_state": SEED}
 
 
 @pytest.fixture(scope="module")
 def embedder(X):
-    return RotNetEmbedder(max_epochs=1, random_state=0).fit(X)
+    return RotNetEmbedder(max_epochs=1, random_state=SEED).fit(X)
 
 
 def weights(fitted):
@@ -65,7 +66,7 @@ def test_frozen_stages_keep_weights_and_statistics(X, y, embedder, frozen_until,
     ("backbone", "frozen_until"), [("convnet", "block1"), ("mobilenet_v3_small", "stage2")]
 )
 def test_cached_maps_give_what_uncached_ones_give(X, y, backbone, frozen_until, monkeypatch):
-    embedder = RotNetEmbedder(backbone, image_size=32, max_epochs=0, random_state=0)
+    embedder = RotNetEmbedder(backbone, image_size=32, max_epochs=0, random_state=SEED)
     tuner = FineTuneClassifier(embedder, layer=f"{frozen_until[:5]}3", **QUICK)
     tuner.set_params(frozen_until=frozen_until)
     cached = clone(tuner).fit(X, y).decision_function(X)
@@ -82,7 +83,7 @@ def test_cached_maps_are_computed_once(X, y, embedder, monkeypatch):
         return forward(self, images, layer, after)
 
     monkeypatch.setattr(type(embedder.pretext_.backbone), "forward", spy)
-    FineTuneClassifier(embedder, frozen_until="all", max_epochs=5, random_state=0).fit(X, y)
+    FineTuneClassifier(embedder, frozen_until="all", max_epochs=5, random_state=SEED).fit(X, y)
     assert len([after for _, after in seen if after is None]) == 1
     assert len([after for _, after in seen if after == "block2"]) == 5 * 2
 
@@ -100,7 +101,7 @@ def test_the_backbone_has_a_rate_of_its_own(X, y, embedder):
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "conv"])
 def test_every_head_learns(X, y, embedder, head):
-    tuned = FineTuneClassifier(embedder, head=head, max_epochs=30, random_state=0).fit(X, y)
+    tuned = FineTuneClassifier(embedder, head=head, max_epochs=30, random_state=SEED).fit(X, y)
     assert tuned.score(X, y) > 0.9
     assert tuned.history_[-1]["loss"] < tuned.history_[0]["loss"] / 2
 
@@ -111,7 +112,7 @@ def test_where_it_can_start_from(X, y, embedder):
     assert_array_equal(clone(frozen).fit(X, y).predict_proba(X), fitted.predict_proba(X))
     fresh = FineTuneClassifier(clone(embedder), **QUICK).fit(X, y)
     assert fresh.embedder_.n_epochs_ == 1
-    several = MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=0))
+    several = MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=SEED))
     assert FineTuneClassifier(several, **QUICK).fit(X, y).embedder_.n_epochs_ == 2
     untrained = FineTuneClassifier("convnet", **QUICK).fit(X, y)
     assert untrained.embedder_.n_epochs_ == 0
@@ -120,9 +121,9 @@ def test_where_it_can_start_from(X, y, embedder):
 def test_a_pretrained_network_beats_a_random_one_and_pixels(digits):
     X, y = digits
     few, rest = slice(0, 60), slice(1000, None)
-    embedder = RotNetEmbedder(max_epochs=8, random_state=0).fit(X[:1000])
+    embedder = RotNetEmbedder(max_epochs=8, random_state=SEED).fit(X[:1000])
     scores = [
-        FineTuneClassifier(start, head="mlp", frozen_until="all", random_state=0)
+        FineTuneClassifier(start, head="mlp", frozen_until="all", random_state=SEED)
         .fit(X[few], y[few])
         .score(X[rest], y[rest])
         for start in (embedder, "convnet")
@@ -134,7 +135,7 @@ def test_a_pretrained_network_beats_a_random_one_and_pixels(digits):
 
 @pytest.mark.gpu
 def test_on_a_gpu(X, y):
-    embedder = RotNetEmbedder(max_epochs=1, device="cuda", random_state=0).fit(X)
+    embedder = RotNetEmbedder(max_epochs=1, device="cuda", random_state=SEED).fit(X)
     tuner = FineTuneClassifier(embedder, early_stopping=True, validation_fraction=0.5, **QUICK)
     for frozen_until in (None, "block1", "all"):
         tuned = clone(tuner).set_params(embedder=embedder, frozen_until=frozen_until).fit(X, y)
@@ -174,7 +175,7 @@ def test_the_global_generator_is_left_alone(X, y, embedder):
 
 def test_classes_keep_their_names(X, y, embedder):
     names = np.array([f"digit {label}" for label in y])
-    tuned = FineTuneClassifier(embedder, max_epochs=20, random_state=0).fit(X, names)
+    tuned = FineTuneClassifier(embedder, max_epochs=20, random_state=SEED).fit(X, names)
     assert set(tuned.predict(X)) <= set(names)
     assert_allclose(tuned.predict_proba(X).sum(axis=1), 1)
     assert_array_equal(tuned.classes_[tuned.decision_function(X).argmax(axis=1)], tuned.predict(X))
@@ -195,10 +196,10 @@ def test_weights_mean_repetitions(X, y, embedder):
 
 
 def test_class_weights_move_the_decision(digits, embedder):
-    X, rng = digits[0], np.random.default_rng(0)
+    X, rng = digits[0], np.random.default_rng(SEED)
     y = np.where(rng.random(300) < 0.2, "rare", "usual")  # nothing to learn but how rare
     tuner = FineTuneClassifier(
-        FrozenEstimator(embedder), frozen_until="all", max_epochs=3, random_state=0
+        FrozenEstimator(embedder), frozen_until="all", max_epochs=3, random_state=SEED
     )
     share = {}
     for name, weight in (("none", None), ("balanced", "balanced"), ("rare", {"rare": 50.0})):
@@ -219,7 +220,7 @@ def test_early_stopping_goes_back_to_the_best_weights(digits, embedder):
         max_epochs=40,
         lr_schedule="constant",
         learning_rate=0.01,
-        random_state=0,
+        random_state=SEED,
     ).fit(X, y)
     losses = [row["valid_loss"] for row in tuned.history_]
     best = int(np.argmin(losses))
@@ -231,9 +232,9 @@ def test_early_stopping_goes_back_to_the_best_weights(digits, embedder):
 
 
 def test_plateau_watches_images_kept_back(digits, embedder):
-    X, y = digits[0][:100], np.random.default_rng(0).integers(0, 2, 100)  # nothing to learn
+    X, y = digits[0][:100], np.random.default_rng(SEED).integers(0, 2, 100)  # nothing to learn
     tuned = FineTuneClassifier(
-        embedder, lr_schedule="plateau", max_epochs=20, validation_fraction=0.3, random_state=0
+        embedder, lr_schedule="plateau", max_epochs=20, validation_fraction=0.3, random_state=SEED
     ).fit(X, y)
     rates = [row["learning_rate"] for row in tuned.history_]
     assert rates[0] == 1e-3
@@ -252,7 +253,9 @@ def test_callbacks_see_an_estimator_that_predicts(X, y, embedder):
         if row["epoch"] == 2:
             raise StopTraining
 
-    tuned = FineTuneClassifier(embedder, callbacks=[watch], max_epochs=5, random_state=0).fit(X, y)
+    tuned = FineTuneClassifier(embedder, callbacks=[watch], max_epochs=5, random_state=SEED).fit(
+        X, y
+    )
     assert [row["epoch"] for row in tuned.history_] == [1, 2]
     assert 0 <= tuned.history_[0]["own"] <= 1
     assert len(seen) == 2
@@ -264,25 +267,25 @@ def test_callbacks_see_an_estimator_that_predicts(X, y, embedder):
 def test_regression_in_the_units_of_the_user(digits):
     X = digits[0][:300]
     y = np.c_[ink(X), 1e4 * ink(X) + 5e5]
-    tuned = FineTuneRegressor("convnet", max_epochs=15, random_state=0).fit(X, y)
+    tuned = FineTuneRegressor("convnet", max_epochs=15, random_state=SEED).fit(X, y)
     assert tuned.score(X, y) > 0.9
     assert tuned.predict(X).shape == y.shape
     error = np.abs(tuned.predict(X) - y).mean()
     assert error / 5 < tuned.history_[-1]["mean_absolute_error"] < 5 * error
-    one = FineTuneRegressor("convnet", max_epochs=1, random_state=0).fit(X, y[:, 1])
+    one = FineTuneRegressor("convnet", max_epochs=1, random_state=SEED).fit(X, y[:, 1])
     assert one.predict(X).shape == (len(X),)
     assert one.predict(X).min() > 4e5
 
 
 def test_a_column_that_is_constant_comes_back(X):
     y = np.c_[np.full(len(X), 7.0), ink(X)]
-    predicted = FineTuneRegressor("convnet", max_epochs=3, random_state=0).fit(X, y).predict(X)
+    predicted = FineTuneRegressor("convnet", max_epochs=3, random_state=SEED).fit(X, y).predict(X)
     assert_allclose(predicted[:, 0], 7.0, atol=1.0)
 
 
 def test_boxes_may_lie_outside_but_not_be_nan(X):
     boxes = np.tile([-5.0, 2.0, 40.0, 50.0], (len(X), 1))
-    FineTuneRegressor("convnet", max_epochs=1, random_state=0).fit(X, boxes)
+    FineTuneRegressor("convnet", max_epochs=1, random_state=SEED).fit(X, boxes)
     boxes[3, 2] = np.nan
     with pytest.raises(ValueError, match="y contains NaN"):
         FineTuneRegressor("convnet").fit(X, boxes)
@@ -292,11 +295,11 @@ def test_boxes_may_lie_outside_but_not_be_nan(X):
 
 
 def test_search_and_cross_validation(X, y, embedder):
-    tuner = FineTuneClassifier(FrozenEstimator(embedder), max_epochs=1, random_state=0)
+    tuner = FineTuneClassifier(FrozenEstimator(embedder), max_epochs=1, random_state=SEED)
     grid = {"head": ["linear", "mlp"], "frozen_until": [None, "all"]}
     search = GridSearchCV(tuner, grid, cv=2, error_score="raise").fit(X, y > 4)
     assert search.best_estimator_.predict(X).shape == y.shape
-    nested = FineTuneClassifier(RotNetEmbedder(max_epochs=0, random_state=0), max_epochs=1)
+    nested = FineTuneClassifier(RotNetEmbedder(max_epochs=0, random_state=SEED), max_epochs=1)
     scores = cross_val_score(nested.set_params(embedder__pool_size=2), X, y > 4, cv=2)
     assert np.isfinite(scores).all()
 
@@ -324,7 +327,7 @@ def test_parameters_that_cannot_be(X, y, embedder, params, message):
 
 
 def test_a_head_that_does_not_fit_the_layer(X, y):
-    embedder = RotNetEmbedder("mobilenet_v3_small", image_size=32, max_epochs=0, random_state=0)
+    embedder = RotNetEmbedder("mobilenet_v3_small", image_size=32, max_epochs=0, random_state=SEED)
     with pytest.raises(ValueError, match="'head' parameter .*'conv' needs maps of at least 3x3"):
         FineTuneClassifier(embedder, head="conv", layer="stage5").fit(X, y)
 

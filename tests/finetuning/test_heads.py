@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sklssl.finetuning._heads import HEADS, make_head
+from tests._seed import SEED
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -36,7 +37,7 @@ def test_the_layers_are_those_of_the_papers():
 def test_only_a_head_that_keeps_places_tells_them_apart():
     maps = torch.zeros(2, 1, 8, 8)
     maps[0, :, 2, 2] = maps[1, :, 5, 5] = 1.0
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     average = make_head("conv", (1, 8, 8), 2, pool_size=3, keep_places=False).eval()(maps)
     places = make_head("conv", (1, 8, 8), 2, pool_size=3, keep_places=True).eval()(maps)
     torch.testing.assert_close(average[0], average[1])

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklssl import MultiScaleEmbedder, RotNetEmbedder
 from sklssl.inspection import layer_scores
+from tests._seed import SEED
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def labels(digits):
 
 @pytest.fixture(scope="module")
 def embedder(images):
-    return RotNetEmbedder(max_epochs=1, random_state=0).fit(images)
+    return RotNetEmbedder(max_epochs=1, random_state=SEED).fit(images)
 
 
 def test_rows_agree_with_the_features_of_each_layer(embedder, images, labels):
@@ -69,7 +70,7 @@ def test_the_rows_make_a_table(embedder, images, labels):
 
 
 def test_small_maps_give_no_row_twice(images, labels):
-    embedder = RotNetEmbedder("resnet8", max_epochs=0, random_state=0).fit(images)
+    embedder = RotNetEmbedder("resnet8", max_epochs=0, random_state=SEED).fit(images)
     rows = layer_scores(embedder, images, labels, cv=2, pool_sizes=(1, 2, 3, 4, 9))
     by_layer = {name: [] for name in embedder.layer_names_}
     for row in rows:
@@ -90,7 +91,7 @@ def test_a_frozen_embedder_and_one_of_several_scales(embedder, images, labels):
         return [(row["layer"], row["mean_score"]) for row in rows]
 
     assert scores(FrozenEstimator(embedder)) == scores(embedder)
-    scaled = MultiScaleEmbedder(RotNetEmbedder(random_state=0), max_epochs=1).fit(images)
+    scaled = MultiScaleEmbedder(RotNetEmbedder(random_state=SEED), max_epochs=1).fit(images)
     assert scores(scaled) == scores(scaled.estimator_)
     assert scores(FrozenEstimator(scaled)) == scores(scaled)
 

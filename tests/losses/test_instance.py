@@ -5,10 +5,13 @@ import torch
 import torch.nn.functional as F
 
 from sklssl.losses import instance_nce, nce_normaliser, update_bank
+from tests._seed import SEED
 
 
 def draw(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(
+        *shape, dtype=dtype, generator=torch.Generator().manual_seed(100 * SEED + seed)
+    )
 
 
 def make_batch(n=7, b=3, m=5, d=4, dtype=torch.float64):

@@ -2,11 +2,12 @@ import pytest
 import torch
 
 from sklssl.losses import rotation_invariance
+from tests._seed import SEED
 
 
 @pytest.fixture
 def features():
-    rng = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(SEED)
     return torch.randn(4, 3, 5, dtype=torch.float64, generator=rng)
 
 

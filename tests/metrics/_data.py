@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from tests._seed import SEED
+
 
 def draw(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape)
+    return np.random.default_rng([SEED, seed]).normal(size=shape)
 
 
 def rotation(d):

@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklssl import ImageResizer, MultiScaleEmbedder, RotNetEmbedder, metrics
 from sklssl.metrics import _views as views
+from tests._seed import SEED
 
 SCORERS = {
     name: getattr(metrics, f"{name}_scorer")
@@ -27,14 +28,14 @@ SCORERS = {
 
 @pytest.fixture(scope="module")
 def embedder(X):
-    return RotNetEmbedder(max_epochs=1, random_state=0).fit(X)
+    return RotNetEmbedder(max_epochs=1, random_state=SEED).fit(X)
 
 
 @pytest.fixture(scope="module")
 def kinds(embedder, X):
     """What the scorers take: an embedder, a frozen one, a pipeline and a wrapped one."""
-    pipe = make_pipeline(ImageResizer(8), RotNetEmbedder(max_epochs=1, random_state=0)).fit(X)
-    multiscale = MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=0)).fit(X)
+    pipe = make_pipeline(ImageResizer(8), RotNetEmbedder(max_epochs=1, random_state=SEED)).fit(X)
+    multiscale = MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=SEED)).fit(X)
     return embedder, FrozenEstimator(embedder), pipe, multiscale
 
 
@@ -45,7 +46,7 @@ def frame(X):
 
 @pytest.fixture(scope="module")
 def named(frame):
-    return RotNetEmbedder(max_epochs=1, random_state=0).fit(frame)
+    return RotNetEmbedder(max_epochs=1, random_state=SEED).fit(frame)
 
 
 class Recorder(TransformerMixin, BaseEstimator):
@@ -133,7 +134,7 @@ class TestEveryScorer:
 @pytest.mark.parametrize("name", set(SCORERS) - {"knn"})
 def test_grid_search_without_labels(name, X):
     search = GridSearchCV(
-        RotNetEmbedder(max_epochs=1, random_state=0),
+        RotNetEmbedder(max_epochs=1, random_state=SEED),
         {"learning_rate": [0.01, 0.1]},
         scoring=SCORERS[name],
         cv=2,
@@ -144,7 +145,7 @@ def test_grid_search_without_labels(name, X):
 
 def test_grid_search_with_labels(X, y):
     grid = {"learning_rate": [0.01, 0.1]}
-    estimator = RotNetEmbedder(max_epochs=1, random_state=0)
+    estimator = RotNetEmbedder(max_epochs=1, random_state=SEED)
     search = GridSearchCV(estimator, grid, scoring=metrics.knn_scorer, cv=[(range(10), range(40))])
     search.fit(X, y)
     assert 0 < search.best_score_ <= 1
@@ -152,7 +153,7 @@ def test_grid_search_with_labels(X, y):
 
 def test_several_scores_in_two_processes(X, y):
     search = GridSearchCV(
-        make_pipeline(ImageResizer(8), RotNetEmbedder(max_epochs=1, random_state=0)),
+        make_pipeline(ImageResizer(8), RotNetEmbedder(max_epochs=1, random_state=SEED)),
         {"rotnetembedder__layer": ["block1", "block2"]},
         scoring=SCORERS,
         refit="rankme",
@@ -166,7 +167,7 @@ def test_several_scores_in_two_processes(X, y):
 
 def test_cross_validation(X):
     results = cross_validate(
-        RotNetEmbedder(max_epochs=0, random_state=0), X, scoring=SCORERS["alignment"], cv=2
+        RotNetEmbedder(max_epochs=0, random_state=SEED), X, scoring=SCORERS["alignment"], cv=2
     )
     assert np.all((results["test_score"] <= 0) & (results["test_score"] >= -4))
 
@@ -179,7 +180,7 @@ def test_labels_are_missing(embedder, X):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 @pytest.mark.parametrize("layout", [(8, 8, 1), (8, 8, 3), (8, 8)])
 def test_views_look_like_the_images(dtype, layout):
-    X = np.random.default_rng(0).integers(60, 200, size=(20, *layout)).astype(dtype)
+    X = np.random.default_rng(SEED).integers(60, 200, size=(20, *layout)).astype(dtype)
     recorder = Recorder()
     score = metrics.alignment_scorer(recorder, X)
     first, second = recorder.seen
@@ -210,11 +211,11 @@ def test_the_same_views_for_every_estimator_and_block_of_images(X, monkeypatch):
 
 
 def test_floats_keep_the_range_that_the_embedder_learned(X):
-    embedder = RotNetEmbedder(max_epochs=0, random_state=0).fit(X / 255)
+    embedder = RotNetEmbedder(max_epochs=0, random_state=SEED).fit(X / 255)
     expected = metrics.alignment_scorer(embedder, X / 255)
     # The darkest ones alone: brighter views are not cut at their greatest value.
     dark = X[:20] // 2
-    as_bytes = RotNetEmbedder(max_epochs=0, random_state=0).fit(X)
+    as_bytes = RotNetEmbedder(max_epochs=0, random_state=SEED).fit(X)
     assert metrics.alignment_scorer(embedder, dark / 255) == pytest.approx(
         metrics.alignment_scorer(as_bytes, dark), abs=5e-3
     )
@@ -228,10 +229,10 @@ def halved(X):
 def test_rows_through_a_function_and_padded_rows(X):
     rows = X.reshape(len(X), -1)
     pipe = make_pipeline(
-        FunctionTransformer(halved), RotNetEmbedder(max_epochs=0, random_state=0)
+        FunctionTransformer(halved), RotNetEmbedder(max_epochs=0, random_state=SEED)
     ).fit(rows)
     assert -4 <= metrics.alignment_scorer(pipe, rows) <= 0
-    short = RotNetEmbedder(max_epochs=0, random_state=0).fit(rows[:, :60])
+    short = RotNetEmbedder(max_epochs=0, random_state=SEED).fit(rows[:, :60])
     assert -4 <= metrics.alignment_scorer(short, rows[:, :60]) <= 0
 
 

@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklssl import RotNetEmbedder
 from sklssl.semi_supervised import LabeledSplit, SemiSupervisedClassifier
 from sklssl.semi_supervised._default import learns_from_unlabelled
+from tests._seed import SEED
 
 NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 
@@ -52,7 +53,7 @@ def few(digits):
 
 @pytest.fixture(scope="module")
 def embedder(digits):
-    return RotNetEmbedder(max_epochs=4, random_state=0).fit(digits[0][:1300])
+    return RotNetEmbedder(max_epochs=4, random_state=SEED).fit(digits[0][:1300])
 
 
 @pytest.mark.parametrize("classifier", [None, LogisticRegression(), LabelSpreading(max_iter=200)])
@@ -81,9 +82,9 @@ def test_fifty_labels_go_much_further_than_on_pixels(digits, embedder):
 
 def test_the_embedder_sees_all_rows_and_the_classifier_those_with_a_label(few):
     X, y, _ = few
-    model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=1, random_state=0), Recorder())
+    model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=1, random_state=SEED), Recorder())
     model.fit(X, y)
-    alone = RotNetEmbedder(max_epochs=1, random_state=0).fit(X)
+    alone = RotNetEmbedder(max_epochs=1, random_state=SEED).fit(X)
     np.testing.assert_array_equal(model.transform(X), alone.transform(X))
     np.testing.assert_array_equal(model.classifier_.X_, alone.transform(X[:60]))
     np.testing.assert_array_equal(model.classifier_.y_, y[:60])
@@ -107,7 +108,7 @@ def test_semi_supervised_classifiers_see_all_rows(few, classifier):
     X, y, y_all = few
     rows = X.reshape(len(X), -1) / 255
     names = np.where(y == -1, "-1", NAMES[y])
-    model = SemiSupervisedClassifier(PCA(30, random_state=0), classifier).fit(rows, names)
+    model = SemiSupervisedClassifier(PCA(30, random_state=SEED), classifier).fit(rows, names)
     assert set(model.predict(rows)) == set(NAMES)
     assert model.score(rows[60:], NAMES[y_all[60:]]) > 0.75
     inner = model.classifier_
@@ -131,7 +132,7 @@ def test_which_classifiers_learn_from_unlabelled_rows():
 def test_score_leaves_out_what_has_no_label(few):
     X, y, y_all = few
     rows = X.reshape(len(X), -1)
-    model = SemiSupervisedClassifier(PCA(30, random_state=0)).fit(rows, y)
+    model = SemiSupervisedClassifier(PCA(30, random_state=SEED)).fit(rows, y)
     right = (model.predict(rows) == y_all)[100:200].mean()
     assert model.score(rows, np.where((np.arange(300) // 100) == 1, y_all, -1)) == right
     with pytest.raises(ValueError, match="all 300 rows of y are marked as unlabelled"):
@@ -145,13 +146,13 @@ def test_score_leaves_out_what_has_no_label(few):
 def test_a_single_label_of_a_class_will_do(digits, n_labels):
     X, y = digits  # it starts with one image of each digit
     rows = X[:300].reshape(300, -1)
-    model = SemiSupervisedClassifier(PCA(30, random_state=0)).fit(rows, hide(y[:300], n_labels))
+    model = SemiSupervisedClassifier(PCA(30, random_state=SEED)).fit(rows, hide(y[:300], n_labels))
     assert model.score(rows, y[:300]) > 0.25
 
 
 def test_all_rows_labelled(few):
     X, _, y_all = few
-    model = SemiSupervisedClassifier(PCA(30, random_state=0))
+    model = SemiSupervisedClassifier(PCA(30, random_state=SEED))
     assert model.fit(X.reshape(len(X), -1), y_all).score(X.reshape(len(X), -1), y_all) > 0.95
 
 
@@ -173,7 +174,7 @@ def test_parts_that_cannot_be_used(params, message):
 def test_a_failed_fit_leaves_the_fitted_model_as_it_was(few):
     X, y, _ = few
     rows = X.reshape(len(X), -1)
-    model = SemiSupervisedClassifier(PCA(5, random_state=0)).fit(rows, y)
+    model = SemiSupervisedClassifier(PCA(5, random_state=SEED)).fit(rows, y)
     predicted = model.predict(rows)
     with pytest.raises(ValueError, match="'C' parameter"):
         model.set_params(classifier=LogisticRegression(C=-1)).fit(rows[:, :20], y)
@@ -185,17 +186,17 @@ def test_methods_are_those_of_the_classifier(few):
     rows = X.reshape(len(X), -1) / 255
     default = SemiSupervisedClassifier(PCA(5))
     assert hasattr(default, "predict_proba")
-    model = SemiSupervisedClassifier(PCA(5, random_state=0), LinearSVC())
+    model = SemiSupervisedClassifier(PCA(5, random_state=SEED), LinearSVC())
     assert hasattr(model, "decision_function")
     assert not hasattr(model, "predict_proba")
     assert model.fit(rows, y).decision_function(rows).shape == (300, 10)
-    model = SemiSupervisedClassifier(PCA(5, random_state=0), KNeighborsClassifier())
+    model = SemiSupervisedClassifier(PCA(5, random_state=SEED), KNeighborsClassifier())
     assert not hasattr(model, "decision_function")
     assert model.fit(rows, y).predict_proba(rows).shape == (300, 10)
 
 
 def test_names_of_the_features():
-    X = pd.DataFrame(np.random.default_rng(0).random((6, 3)), columns=["a", "b", "c"])
+    X = pd.DataFrame(np.random.default_rng(SEED).random((6, 3)), columns=["a", "b", "c"])
     model = SemiSupervisedClassifier(PCA(2), LogisticRegression())
     assert not hasattr(model, "n_features_in_")
     model.fit(X, [0, 1, 0, -1, 1, -1])
@@ -209,7 +210,7 @@ def test_names_of_the_features():
 
 def test_nested_parameters(few):
     X, y, _ = few
-    model = SemiSupervisedClassifier(RotNetEmbedder(random_state=0), LogisticRegression())
+    model = SemiSupervisedClassifier(RotNetEmbedder(random_state=SEED), LogisticRegression())
     model.set_params(embedder__max_epochs=0, classifier__C=0.5, classifier__max_iter=1000)
     model.fit(X, y)
     assert model.embedder_.n_epochs_ == 0
@@ -227,7 +228,7 @@ def test_a_frozen_embedder_is_kept(few, embedder):
 
 def test_pickling(few):
     X, y, _ = few
-    model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=1, random_state=0)).fit(X, y)
+    model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=1, random_state=SEED)).fit(X, y)
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
 
@@ -235,7 +236,7 @@ def test_pickling(few):
 def test_a_grid_search_over_both_parts(few):
     X, y, _ = few
     model = SemiSupervisedClassifier(
-        RotNetEmbedder(random_state=0), LogisticRegression(max_iter=1000)
+        RotNetEmbedder(random_state=SEED), LogisticRegression(max_iter=1000)
     )
     grid = {"embedder__max_epochs": [0, 2], "classifier__C": [1e-6, 1]}
     search = GridSearchCV(model, grid, cv=LabeledSplit(2), error_score="raise").fit(X, y)

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from sklssl.semi_supervised import SemiSupervisedClassifier
+from tests._seed import SEED
 
 NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 
@@ -17,7 +18,7 @@ NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven",
 def test_labels_of_any_kind(digits, dtype):
     X, y_all = digits[0][:300], digits[1][:300]
     y = np.where(np.arange(300) < 60, y_all, -1)
-    model = SemiSupervisedClassifier(PCA(30, random_state=0), KNeighborsClassifier(1))
+    model = SemiSupervisedClassifier(PCA(30, random_state=SEED), KNeighborsClassifier(1))
     rows = X.reshape(len(X), -1)
     expected = model.fit(rows, y).predict(rows)
     if dtype == "string":

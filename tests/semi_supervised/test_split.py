@@ -16,14 +16,15 @@ from sklearn.model_selection import (
 )
 
 from sklssl.semi_supervised import LabeledSplit, SemiSupervisedClassifier
+from tests._seed import SEED
 
 Y = np.array([0, 1, -1, 2, -1, 0, 1, 2, 0, -1, 1, 2, -1, -1, -1])
-X = np.random.default_rng(0).normal(size=(15, 4)) + 3 * Y[:, None]
+X = np.random.default_rng(SEED).normal(size=(15, 4)) + 3 * Y[:, None]
 
 
 @pytest.mark.parametrize("y", [Y, np.where(Y == -1, "-1", np.array(list("abc"))[Y])])
 @pytest.mark.parametrize(
-    "cv", [3, None, LeaveOneOut(), StratifiedKFold(3, shuffle=True, random_state=0)]
+    "cv", [3, None, LeaveOneOut(), StratifiedKFold(3, shuffle=True, random_state=SEED)]
 )
 @pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
 def test_unlabelled_rows_are_learned_from_and_never_scored(y, cv):
@@ -79,7 +80,7 @@ def test_searches_and_scores(n_jobs):
 
 
 def search_and_score(n_jobs):
-    model = SemiSupervisedClassifier(PCA(2, random_state=0), LogisticRegression())
+    model = SemiSupervisedClassifier(PCA(2, random_state=SEED), LogisticRegression())
     cv = LabeledSplit(3)
     assert cross_val_score(model, X, Y, cv=cv, n_jobs=n_jobs, error_score="raise").mean() > 0.9
     grid = {"classifier__C": [1e-6, 1]}

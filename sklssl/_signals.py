@@ -35,8 +35,7 @@ class HeldSignals:
 
     def __exit__(self, *error: object) -> None:
         self._restore()
-        if error[0] is None:
-            self.deliver()
+        self.deliver()
 
     def deliver(self) -> None:
         """Let the signal that came do what it would have done, if there is one."""

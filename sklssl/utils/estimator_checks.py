@@ -46,8 +46,13 @@ def check_embedder(embedder):
 
 def _seeded(embedder):
     """Clone with every random_state fixed, also those of inner estimators."""
-    names = [name for name in embedder.get_params() if name.split("__")[-1] == "random_state"]
-    return clone(embedder).set_params(**dict.fromkeys(names, 0))
+    return _set_everywhere(clone(embedder), random_state=0)
+
+
+def _set_everywhere(embedder, **params):
+    """Set parameters wherever the embedder, or an estimator within it, has them."""
+    found = {name: name.split("__")[-1] for name in embedder.get_params()}
+    return embedder.set_params(**{k: params[last] for k, last in found.items() if last in params})
 
 
 def _check_output(embedder, fitted, X):
@@ -124,6 +129,32 @@ def _check_pickles(embedder, fitted, X):
     assert copy.history_ == fitted.history_
 
 
+def _check_stopped_fit_goes_on(embedder, fitted, X):
+    class Stopped(Exception):
+        pass
+
+    def stop(estimator, row):
+        raise Stopped
+
+    with tempfile.TemporaryDirectory() as folder:
+        # So many minutes are over after each step: the last one of the first epoch is kept.
+        stopped = _set_everywhere(clone(embedder), checkpoint_dir=folder, checkpoint_every=1e-9)
+        stopped._is_clone = False
+        try:
+            _set_everywhere(stopped, callbacks=[stop]).fit(X)
+        except Stopped:
+            pass
+        else:
+            raise AssertionError("fit did not call its callbacks")
+        assert list(Path(folder).glob("*.safetensors")), "fit left no checkpoint"
+        resumed = _set_everywhere(stopped, callbacks=None).fit(X)
+    for mine, other in zip(
+        resumed.pretext_.state_dict().values(), fitted.pretext_.state_dict().values(), strict=True
+    ):
+        assert torch.equal(mine.cpu(), other.cpu()), "what the task remembers was not all kept"
+    assert_array_equal(resumed.transform(X), fitted.transform(X))
+
+
 def _check_failed_fit_leaves_no_trace(embedder, fitted, X):
     bad = np.full(X.shape, np.nan, dtype=np.float32)
     fresh, kept = clone(embedder), pickle.loads(pickle.dumps(fitted))
@@ -160,6 +191,7 @@ _CHECKS = (
     _check_history,
     _check_second_fit_forgets_the_first,
     _check_pickles,
+    _check_stopped_fit_goes_on,
     _check_failed_fit_leaves_no_trace,
     _check_float_range_does_not_matter,
 )

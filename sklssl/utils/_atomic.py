@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,10 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]
         If it cannot be written. `path` is then as it was, and nothing is left beside it.
     """
     target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():  # else the error would name a file that nobody asked for
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     part = target.with_name(f".{target.name[:100]}.{uuid4().hex}.part")
     try:
         write(part)

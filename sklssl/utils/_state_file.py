@@ -29,8 +29,10 @@ FORMAT_VERSION = 1
 
 _EMPTY_DIGEST = "0" * 64
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
+_LONGEST_STRINGS = 2**28  # bytes of an array, where each takes as many as the longest
 _PIECE = 2**20
 _NUMBERS = "biufc"  # kinds of numpy
+_SCALARS = "biufU"
 
 
 def write_state(path: str | os.PathLike[str], tree: Any, *, kind: str) -> None:
@@ -77,7 +79,7 @@ def write_state(path: str | os.PathLike[str], tree: Any, *, kind: str) -> None:
 def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
     """Read what :func:`write_state` wrote.
 
-    Nothing in the file is run, and it takes no more memory than it is long.
+    Nothing in the file is run, and the memory it takes is in proportion to its length.
 
     Parameters
     ----------
@@ -168,7 +170,7 @@ class _Encoder:
             return {"$tensor": self._keep(value, place)}
         if isinstance(value, np.ndarray):
             return self._encode_array(value, place)
-        if isinstance(value, (np.str_, np.bool_, np.number)):
+        if isinstance(value, np.generic) and _is_plain(value):
             return {"$number": [value.dtype.str, value.item()]}
         if isinstance(value, bytes):
             return {"$bytes": self._keep(np.frombuffer(value, np.uint8), place)}
@@ -195,7 +197,7 @@ class _Encoder:
         if array.dtype.kind in _NUMBERS:
             return {"$array": self._keep(array, place)}
         if all(type(item) is str for item in array.ravel().tolist()):
-            return {"$strings": [array.dtype.kind, list(array.shape), array.ravel().tolist()]}
+            return {"$strings": [array.dtype.str, list(array.shape), array.ravel().tolist()]}
         raise TypeError(f"An array of {array.dtype} at {place!r} is nothing that can be written.")
 
     def _keep(self, value: Tensor | np.ndarray, place: str) -> str:
@@ -203,6 +205,11 @@ class _Encoder:
             value = torch.from_numpy(np.array(value, value.dtype.newbyteorder("="), order="C"))
         self.tensors[place] = value.detach().cpu().contiguous()
         return place
+
+
+def _is_plain(scalar: np.generic) -> bool:
+    plain = type(scalar.item()) in (bool, int, float, str)  # a long double is not
+    return plain and scalar.dtype.kind in _SCALARS
 
 
 def _join(place: str, key: object) -> str:
@@ -221,27 +228,33 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def _decode_strings(value: Any, tensors: dict[str, Tensor]) -> np.ndarray:
-    kind, shape, strings = value
-    return np.array(strings, {"O": object, "U": str}[kind]).reshape(shape)
+    name, shape, strings = value
+    dtype = np.dtype(name)
+    if dtype.kind not in "OU" or len(strings) * dtype.itemsize > _LONGEST_STRINGS:
+        raise ValueError(f"no strings: {dtype}")
+    if not all(type(item) is str for item in strings):
+        raise ValueError("no strings")
+    return np.array(strings, dtype).reshape(shape)
 
 
 def _decode_number(value: Any, tensors: dict[str, Tensor]) -> Any:
     dtype = np.dtype(value[0])
-    if dtype.kind not in "biufU":  # another kind can be of any size
+    if dtype.kind not in _SCALARS:  # another kind can be of any size
         raise ValueError(f"no number: {dtype}")
     return dtype.type(value[1])
 
 
 def _decode_named(place: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     start = _join(place, "")
-    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    return {k.removeprefix(start): tensors.pop(k) for k in list(tensors) if k.startswith(start)}
 
 
+# A tensor stands in one place only: copies of what is there many times would fill the memory.
 _MARKS: dict[str, Callable[[Any, dict[str, Tensor]], Any]] = {
-    "$tensor": lambda place, tensors: tensors[place],
+    "$tensor": lambda place, tensors: tensors.pop(place),
     "$tensors": _decode_named,
-    "$array": lambda place, tensors: tensors[place].numpy(),
-    "$bytes": lambda place, tensors: tensors[place].numpy().tobytes(),
+    "$array": lambda place, tensors: tensors.pop(place).numpy(),
+    "$bytes": lambda place, tensors: tensors.pop(place).numpy().tobytes(),
     "$strings": _decode_strings,
     "$number": _decode_number,
     "$tuple": lambda items, tensors: tuple(_decode(item, tensors) for item in items),

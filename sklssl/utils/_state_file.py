@@ -29,7 +29,7 @@ FORMAT_VERSION = 1
 
 _EMPTY_DIGEST = "0" * 64
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
-_LONGEST_STRINGS = 2**28  # bytes of an array, where each takes as many as the longest
+_LAST_CHARACTER = 0x10FFFF
 _PIECE = 2**20
 _NUMBERS = "biufc"  # kinds of numpy
 _SCALARS = "biufU"
@@ -196,8 +196,13 @@ class _Encoder:
     def _encode_array(self, array: np.ndarray, place: str) -> Any:
         if array.dtype.kind in _NUMBERS:
             return {"$array": self._keep(array, place)}
+        if array.dtype.kind == "U":
+            # As numbers: all strings take as much memory as the longest, which must be in the file.
+            codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
+            width = array.dtype.itemsize // codes.itemsize
+            return {"$text": [width, list(array.shape), self._keep(codes, place)]}
         if all(type(item) is str for item in array.ravel().tolist()):
-            return {"$strings": [array.dtype.str, list(array.shape), array.ravel().tolist()]}
+            return {"$strings": [list(array.shape), array.ravel().tolist()]}
         raise TypeError(f"An array of {array.dtype} at {place!r} is nothing that can be written.")
 
     def _keep(self, value: Tensor | np.ndarray, place: str) -> str:
@@ -228,13 +233,18 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def _decode_strings(value: Any, tensors: dict[str, Tensor]) -> np.ndarray:
-    name, shape, strings = value
-    dtype = np.dtype(name)
-    if dtype.kind not in "OU" or len(strings) * dtype.itemsize > _LONGEST_STRINGS:
-        raise ValueError(f"no strings: {dtype}")
+    shape, strings = value
     if not all(type(item) is str for item in strings):
         raise ValueError("no strings")
-    return np.array(strings, dtype).reshape(shape)
+    return np.array(strings, object).reshape(shape)
+
+
+def _decode_text(value: Any, tensors: dict[str, Tensor]) -> np.ndarray:
+    width, shape, place = value
+    codes = tensors.pop(place).numpy()
+    if codes.dtype != np.uint32 or codes.max(initial=0) > _LAST_CHARACTER:
+        raise ValueError("no text")
+    return codes.view(f"=U{int(width)}").reshape(shape)
 
 
 def _decode_number(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -256,6 +266,7 @@ _MARKS: dict[str, Callable[[Any, dict[str, Tensor]], Any]] = {
     "$array": lambda place, tensors: tensors.pop(place).numpy(),
     "$bytes": lambda place, tensors: tensors.pop(place).numpy().tobytes(),
     "$strings": _decode_strings,
+    "$text": _decode_text,
     "$number": _decode_number,
     "$tuple": lambda items, tensors: tuple(_decode(item, tensors) for item in items),
     "$dict": lambda pairs, tensors: {

@@ -8,12 +8,11 @@ import torch
 from tqdm.auto import tqdm
 
 from sklssl._memory import kept_memory
-from sklssl._progress import Diverged, set_generators
+from sklssl._progress import Diverged, fitting, set_generators
 from sklssl._training import train
 from sklssl.exceptions import (
     NonFiniteLossError,
     NonFiniteLossWarning,
-    StateFileError,
     StopTraining,
 )
 from sklssl.utils._module_state import module_state, set_module_state
@@ -95,6 +94,7 @@ def train_estimator(
                         books.rng,
                         books.record,
                         bar,
+                        owner=name,
                         start=start,
                         is_due=checkpoints.is_due,
                         save=books.save,
@@ -118,7 +118,7 @@ class _Books:
         self.rng = torch.Generator(), torch.Generator(device)
         for generator in self.rng:
             generator.manual_seed(checkpoints.seed)
-        self._number = 0  # of the present phase
+        self._number, self._done = 0, 0  # of the phase to begin with, and of its epochs
         self._good = None  # what was learned when the last epoch ended
 
     def take_up(self, n_images):
@@ -126,34 +126,28 @@ class _Books:
         state, n_rows = self.checkpoints.found, len(self.estimator.history_)
         if state is None:
             return None
-        try:
+        with fitting(type(self.estimator).__name__):
             set_module_state(self.pretext, state["pretext"])
+            self.estimator.history_ = list(state["history"])
+            self._good = state["pretext"] if state["history"] else None
             if not state["finished"]:
                 set_generators(state["generators"], *self.rng)
-            self.estimator.history_ = state["history"]
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise StateFileError(
-                f"The checkpoint in '{self.checkpoints.folder}' does not fit "
-                f"{type(self.estimator).__name__}: {error} Was the network or the task changed? "
-                "Give another folder, or resume='never' to start afresh."
-            ) from error
-        self._good = state["pretext"] if state["history"] else None
-        self.bar.update(n_images * (len(state["history"]) - n_rows))
+                self._number, self._done = int(state["phase"]), int(state["position"]["epoch"])
+            self.bar.update(n_images * (len(state["history"]) - n_rows))
         return state
 
     def phases_from(self, state, phases):
         """Begin the phases that are left one after the other; give each with its start."""
-        left = list(enumerate(phases))
-        if state is not None:
-            left = [] if state["finished"] else left[state["phase"] :]
-        for self._number, phase in left:
-            done = state["position"]["epoch"] if state else 0
-            if done < phase.max_epochs:
-                self.tasks.begin_epochs(phase.max_epochs - done)
+        if state is not None and state["finished"]:
+            return
+        for number, phase in list(enumerate(phases))[self._number :]:
+            self._number, left = number, phase.max_epochs - self._done
+            if left > 0:
+                self.tasks.begin_epochs(left)
                 # Where the rows of this phase begin: what came before is not its own.
-                self.estimator._first_row = len(self.estimator.history_) - done
+                self.estimator._first_row = len(self.estimator.history_) - self._done
                 yield state, phase
-            state = None
+            state, self._done = None, 0
 
     def record(self, row):
         """Append the row of an epoch and tell the callbacks."""

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from sklssl._identity import describe, describe_settings, fingerprint, fingerprint_module
+from sklssl._progress import fitting
 from sklssl._signals import HeldSignals
 from sklssl.exceptions import CheckpointWarning, StateFileError
 from sklssl.utils._sklearn_compat import Interval, StrOptions
@@ -131,12 +132,14 @@ class Checkpoints:
         state = self._read() if self.owner.resume == "auto" else None
         if state is None:
             return
-        differing = _differences(state["about"], self.about)
+        with fitting(type(self.owner).__name__):
+            differing = _differences(state["about"], self.about)
+            finished, seed = bool(state["finished"]), int(state["seed"])
         if not differing:
             # Without a seed each finished training is to be another one.
-            if isinstance(self.owner.random_state, Integral) or not state["finished"]:
-                self.found, self.seed = state, state["seed"]
-        elif not (replaces_finished and state["finished"]):
+            if isinstance(self.owner.random_state, Integral) or not finished:
+                self.found, self.seed = state, seed
+        elif not (replaces_finished and finished):
             raise ValueError(
                 f"{_parameter(self.owner)}: '{self.folder}' holds another training: "
                 f"{'; '.join(differing)}. Put that right to go on with it, or give another "
@@ -265,6 +268,9 @@ def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
                 continue
             except (OSError, NotImplementedError) as error:
                 raise ValueError(f"{_parameter(estimator)} cannot be used: {error}") from error
+            for part in choice.glob(".checkpoint-*.part"):  # whose writer was killed
+                with contextlib.suppress(OSError):
+                    part.unlink()
             yield choice
             return
         raise ValueError(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sklssl.exceptions import StateFileError
+
 __all__ = [
     "Diverged",
     "Position",
     "Watch",
+    "fitting",
     "generator_states",
     "load_optimizer",
     "set_generators",
@@ -38,6 +43,10 @@ class Position:
     totals: dict[str, Tensor] = field(default_factory=dict)  # of these steps, over their images
     rate: float = 0.0  # when it began
     elapsed: float = 0.0  # seconds
+
+    def __post_init__(self) -> None:
+        if min(int(self.epoch), int(self.step)) < 0 or not math.isfinite(self.elapsed):
+            raise ValueError("no position")
 
 
 class Watch:
@@ -71,6 +80,18 @@ class Watch:
 
     def _rate(self) -> float:
         return float(self.net.optimizer_.param_groups[-1]["lr"])
+
+
+@contextlib.contextmanager
+def fitting(owner: str) -> Iterator[None]:
+    """Say of what is read in the block that it does not fit `owner`, whatever it trips over."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        raise StateFileError(
+            f"The checkpoint in the 'checkpoint_dir' of {owner} does not fit it ({e}). Was the "
+            "network or the task changed? Give another folder, or resume='never' to start afresh."
+        ) from e
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

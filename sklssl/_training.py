@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from sklssl._device import autocast
 from sklssl._feed import ImageFeed, bring, count_batches, reside, slices
-from sklssl._progress import Position, Watch, generator_states, load_optimizer
+from sklssl._progress import Position, Watch, fitting, generator_states, load_optimizer
 from sklssl.exceptions import StopTraining
 from sklssl.utils._module_state import module_state
 
@@ -279,6 +279,7 @@ def train(
     on_epoch: Callable[[dict[str, Any]], None],
     bar: tqdm,
     *,
+    owner: str,
     start: dict[str, Any] | None = None,
     is_due: Callable[..., bool],
     save: Callable[[dict[str, Any]], None],
@@ -301,6 +302,8 @@ def train(
         Called with the row of every epoch; may raise StopTraining.
     bar : tqdm
         Advanced by the images seen.
+    owner : str
+        Named in errors.
     start : dict, default=None
         What `save` was called with: the phase goes on from there. The task and the generators
         are as they were by then.
@@ -313,8 +316,11 @@ def train(
     ------
     Diverged
         If the loss or a weight is not finite.
+    StateFileError
+        If `start` does not fit.
     """
-    position = Position(**start["position"]) if start else Position()
+    with fitting(owner):
+        position = Position(**start["position"]) if start else Position()
     batches = _Batches(
         reside(images, feed.device), feed, recipe.batch_size, rng[0], first=position.step
     )
@@ -325,9 +331,10 @@ def train(
     net = _make_net(pretext, feed.device, phase, recipe, **own).initialize()
     net.notify("on_train_begin", X=batches, y=None)
     if start:
-        load_optimizer(net.optimizer_, start["optimizer"])
-        for callback, state in zip(schedule, start["schedule"], strict=True):
-            callback.lr_scheduler_.load_state_dict(state)
+        with fitting(owner):
+            load_optimizer(net.optimizer_, start["optimizer"])
+            for callback, state in zip(schedule, start["schedule"], strict=True):
+                callback.lr_scheduler_.load_state_dict(state)
     # Not partial_fit, which swallows Ctrl-C.
     net.fit_loop(batches, epochs=phase.max_epochs - position.epoch)
 

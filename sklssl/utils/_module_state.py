@@ -105,7 +105,7 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
     parts = dict(module.named_modules())
     known = all(name.rpartition(".")[0] in parts for name in saved)
     if not known or any(n not in saved or saved[n].shape != now[n].shape for n in now):
-        raise ValueError("the weights of the network have other names or shapes.")
+        raise ValueError("the weights of the network have other names or shapes")
     with torch.no_grad():
         for name, tensor in saved.items():
             owner, key = _owner(module, name)
@@ -119,7 +119,10 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
         owner._buffers[key] = None
     for name, value in state["values"].items():
         path, key = name.rsplit(":", 1)
-        setattr(module.get_submodule(path), key, copy.deepcopy(value))
+        owner = module.get_submodule(path)
+        if callable(getattr(type(owner), key, None)):
+            raise ValueError(f"{key!r} is no value of {type(owner).__name__}")
+        setattr(owner, key, copy.deepcopy(value))
 
 
 _NO_VALUES = vars(nn.Module()).keys()

@@ -12,7 +12,7 @@ from sklssl._device import autocast, resolve_device
 from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
 from sklssl._reading import read_images
 from sklssl.backbones import pool_map
-from sklssl.utils._checks import warn_if_other_range
+from sklssl.utils._checks import check_features, check_network, warn_if_other_range
 
 __all__ = ["NetworkFeatures"]
 
@@ -37,7 +37,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X_embedded : ndarray of shape (n, n_features_out), float32
             The maps of `layer`, pooled and flattened. A row does not depend on its neighbours.
         """
-        return self._embed(self._check_images(X))
+        return check_features(self, self._embed(self._check_images(X)))
 
     def transform_iter(self, X):
         """Embed images in pieces, for more of them than the memory holds.
@@ -81,7 +81,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 block = next(blocks, None)
             if block is None:
                 return
-            yield block
+            yield check_features(self, block)
 
     def transform_layers(self, X, pool_size=None):
         """Embed images by all stages of the network, in one pass.
@@ -102,7 +102,8 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         images = self._check_images(X)
         cells = [(name, pool_size or self.pool_size) for name in self.layer_names_]
-        return {name: Z for (name, _), Z in self._embed_cells(images, cells).items()}
+        features = self._embed_cells(images, cells)
+        return {name: check_features(self, Z) for (name, _), Z in features.items()}
 
     def set_layer(self, layer):
         """Choose the stage that ``transform`` takes its features from; nothing is trained again.
@@ -127,9 +128,15 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _check_images(self, X):
         check_is_fitted(self)
+        self._check_params()
         images = read_images(self, X, reset=False)
         warn_if_other_range(self, images)
         return images
+
+    def _check_params(self):
+        """Check what may have changed since ``fit``: some parameters are read later."""
+        self._validate_params()
+        check_network(self, self.pretext_.encoder, [self._full_size()])
 
     def _full_size(self):
         if self.image_size is not None:

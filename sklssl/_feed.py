@@ -41,6 +41,8 @@ _PIECE_BYTES = 2**26
 # Pixels and images embedded at once: a processor wants them in its cache, a GPU many.
 _BLOCKS = {"cpu": (2**17, 256), "cuda": (2**22, 4096)}
 _RELEASE_EVERY = 64  # blocks
+# Of a range of values: twice it, and its inverse, are numbers of float32.
+_WIDEST = 1e37
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,21 @@ def image_statistics(
     """Learn the range of (n, H, W, C) images, and their mean and scale (C,) within it.
 
     uint8 has a range by itself; other images have that of their values.
+
+    Raises
+    ------
+    ValueError
+        If the range is one that float32 does not hold.
     """
     if images.dtype == np.uint8:
         low, high = 0.0, 255.0
     else:
         low, high = float(images.min()), float(images.max())
+    if high - low > _WIDEST or 0 < high - low < 1 / _WIDEST:
+        raise ValueError(
+            f"X holds images with values from {low:g} to {high:g}, a range that float32 cannot "
+            "compute with. Bring X to a range such as 0 to 1."
+        )
     total = np.zeros((2, images.shape[3]))
     chunk = max(1, 2**22 // math.prod(images.shape[1:]))  # bounded memory, whatever n
     for part in slices(len(images), chunk):

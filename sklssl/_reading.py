@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from sklssl.utils._checks import naming_parameter
 from sklssl.utils._files import ImageFiles, common_shape, holds_paths
 from sklssl.utils._images import full_shape, validate_images
 
@@ -40,7 +41,8 @@ def read_images(embedder, X, *, reset, min_samples=1):
             f"Files are read with 1 channel (grey) or 3, but {type(embedder).__name__} "
             f"{'has image_shape=' if reset else 'was fitted on images of shape '}{shape}."
         )
-    files = ImageFiles(X, shape, resize=resize, cache_dir=embedder.cache_dir)
+    with naming_parameter(embedder, "cache_dir"):  # whose name may be none that a folder can have
+        files = ImageFiles(X, shape, resize=resize, cache_dir=embedder.cache_dir)
     # A stand-in of the shape that the files will have as rows.
     rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(shape))))
     validate_data(embedder, rows, skip_check_array=True, reset=reset)

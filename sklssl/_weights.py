@@ -184,12 +184,12 @@ def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> _Source:
     if not isinstance(source, str | os.PathLike):
         return _from_embedder(source, name)
     path = Path(source).expanduser()
-    if path.is_file():
+    if os.path.isfile(path):  # False also for names that no file can have
         return _from_file(path, name)
     known = {} if isinstance(source, os.PathLike) else _torchvision_weights()
     if source in known:
         return _from_torchvision(source, *known[source], backbone, name, owner)
-    problem = "is a directory" if path.is_dir() else "is neither"
+    problem = "is a directory" if os.path.isdir(path) else "is neither"
     near = difflib.get_close_matches(str(source), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(

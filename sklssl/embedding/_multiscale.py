@@ -6,8 +6,8 @@ Information. GCPR 2021.
 
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._checkpoint import Resumable
@@ -32,8 +32,11 @@ def make_phases(estimator, learning_rates, max_epochs):
     ValueError
         If a value is out of range, or the sequences differ in length.
     """
+    _check_sequence(estimator, "scales", estimator.scales)
     scales = list(estimator.scales)
     for name, values in {"learning_rates": learning_rates, "max_epochs": max_epochs}.items():
+        if not isinstance(values, Real):
+            _check_sequence(estimator, name, values)
         if not isinstance(values, Real) and len(values) != len(scales):
             raise ValueError(
                 f"The 'scales' and '{name}' parameters of {type(estimator).__name__} must be of "
@@ -45,7 +48,18 @@ def make_phases(estimator, learning_rates, max_epochs):
     _check_each(estimator, "scales", scales, Real, lambda s: 0 < s <= 1, "numbers in (0, 1]")
     _check_each(estimator, "learning_rates", rates, Real, lambda r: r > 0, "numbers above 0")
     _check_each(estimator, "max_epochs", epochs, Integral, lambda n: n >= 0, "whole numbers >= 0")
-    return [Phase(*phase) for phase in zip(scales, rates, epochs, strict=True)]
+    return [
+        Phase(float(s), float(r), int(n)) for s, r, n in zip(scales, rates, epochs, strict=True)
+    ]
+
+
+def _check_sequence(estimator, name, values):
+    """Refuse what counts as array-like but cannot be gone through, as an array of no dimension."""
+    if np.ndim(values) == 0:
+        raise ValueError(
+            f"The '{name}' parameter of {type(estimator).__name__} must be a sequence of numbers. "
+            f"Got {values!r}."
+        )
 
 
 def _check_each(estimator, name, values, kind, is_allowed, allowed):

@@ -21,7 +21,14 @@ from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl.finetuning._heads import HEADS, make_head
 from sklssl.finetuning._start import start_from
 from sklssl.finetuning._task import SupervisedTask, Validation
-from sklssl.utils._checks import check_callbacks, check_optimizer, naming_data, naming_parameter
+from sklssl.utils._checks import (
+    check_callbacks,
+    check_features,
+    check_learned,
+    check_optimizer,
+    naming_data,
+    naming_parameter,
+)
 from sklssl.utils._files import holds_paths
 from sklssl.utils._images import check_images
 from sklssl.utils._module_state import PackedModules
@@ -40,6 +47,7 @@ from sklssl.utils._sklearn_compat import (
 __all__ = ["BaseFineTuner"]
 
 _LARGEST_CACHE = 2**32  # bytes
+_SAMPLE = 256  # images
 _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_in_"}
 
 
@@ -126,7 +134,8 @@ class BaseFineTuner(
         check_optimizer(self)
         images = self._comparable(X)
         fresh = self._unfitted()
-        y = fresh._check_answers(_check_finite(self, y))
+        with naming_data(type(self).__name__, "cannot use this y"):
+            y = fresh._check_answers(_check_finite(self, y))
         with naming_data(type(self).__name__, "cannot use these X, y and sample_weight"):
             check_consistent_length(images, y)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
@@ -148,6 +157,8 @@ class BaseFineTuner(
                 fresh.embedder_ = start_from(self.embedder, X, checkpoints.seed, owner=self)
             checkpoints.check_start(fresh.embedder_.pretext_.encoder)
             fresh._learn(images, targets, weights / weights.mean(), device, checkpoints, tasks)
+        some = take_images(images, slice(_SAMPLE))
+        check_learned(type(self).__name__, fresh._answer(some))
         tasks.end()
         self.__dict__ = fresh.__dict__
         return self
@@ -318,14 +329,18 @@ class BaseFineTuner(
     def _outputs(self, X):
         """Give what the head answers for images: (n, n_outputs) in float64."""
         check_is_fitted(self)
+        outputs = self._answer(self.embedder_._check_images(X))
+        return check_features(self.embedder_, outputs).astype(np.float64)
+
+    def _answer(self, images):
+        """Give what the head answers for checked images (n, H, W, C)."""
         embedder, head = self.embedder_, self.head_
-        images = embedder._check_images(X)
         backbone = embedder.pretext_.encoder
         with embedder._evaluating() as feed:
             head.to(feed.device).eval()
             return embed_in_batches(
                 images, feed, lambda batch: head(backbone(batch, self.layer_)), head.n_outputs
-            ).astype(np.float64)
+            )
 
     @property
     def n_epochs_(self):
@@ -361,5 +376,4 @@ def _check_finite(estimator, y):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    with naming_data(type(estimator).__name__, "cannot use this y"):
-        return check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    return check_array(y, ensure_2d=False, dtype=None, input_name="y")

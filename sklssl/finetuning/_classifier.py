@@ -8,6 +8,7 @@ from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.finetuning._base import BaseFineTuner
+from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import StrOptions
 
 __all__ = ["FineTuneClassifier"]
@@ -285,7 +286,8 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         return encoded
 
     def _class_weights(self, y):
-        return compute_sample_weight(self.class_weight, self.classes_[y])
+        with naming_parameter(self, "class_weight"):
+            return compute_sample_weight(self.class_weight, self.classes_[y])
 
     def _encode(self, y, weights):
         seen = np.unique(y)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from sklearn.base import RegressorMixin
+from sklearn.utils import check_array
 
 from sklssl.finetuning._base import BaseFineTuner
 
@@ -233,8 +234,8 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         return y[:, 0] if self._one_column else y
 
     def _check_answers(self, y):
-        if y.dtype.kind not in "fiub":
-            y = y.astype(np.float64)
+        if y.dtype.kind not in "fiub":  # among objects, None becomes NaN only now
+            y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         self._one_column = y.ndim == 1
         return y.reshape(len(y), -1).astype(np.float64)
 
@@ -243,9 +244,13 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
 
     def _encode(self, y, weights):
         """Standardise, so that every column counts alike in the loss."""
-        self.y_mean_ = np.average(y, axis=0, weights=weights)
-        scale = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=weights))
-        self.y_scale_ = np.where(scale > 0, scale, 1.0)
+        # Without the exponent of the largest number, which squared could overflow.
+        exponent = np.frexp(np.abs(y).max(axis=0))[1]
+        unit = np.ldexp(y, -exponent)
+        mean = np.average(unit, axis=0, weights=weights)
+        scale = np.sqrt(np.average((unit - mean) ** 2, axis=0, weights=weights))
+        self.y_mean_ = np.ldexp(mean, exponent)
+        self.y_scale_ = np.where(scale > 0, np.ldexp(scale, exponent), 1.0)
         return ((y - self.y_mean_) / self.y_scale_).astype(np.float32)
 
     @property

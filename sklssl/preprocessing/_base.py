@@ -62,6 +62,7 @@ class ImageTransformer(
             float64.
         """
         check_is_fitted(self)
+        self._validate_params()  # which may have changed since fit
         ndim = check_images(X, estimator=self, dtype=DTYPES).ndim
         images = self._transform(validate_images(self, X, reset=False, dtype=DTYPES))
         if ndim == 2:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sklssl.preprocessing._base import ImageTransformer
+from sklssl.utils._checks import MAX_SIDE
 from sklssl.utils._decode import resize_image
 from sklssl.utils._sklearn_compat import Interval, _fit_context
 
@@ -60,7 +61,7 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
 
     _parameter_constraints: dict = {
         **ImageTransformer._parameter_constraints,
-        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "image_size": [Interval(Integral, 1, MAX_SIDE, closed="both"), tuple, list],
     }
 
     def __init__(self, image_size=32, image_shape=None):
@@ -102,11 +103,10 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
 
 def _height_width(image_size):
     """Read the `image_size` parameter as (height, width)."""
-    if isinstance(image_size, Integral):
-        return int(image_size), int(image_size)
-    if len(image_size) != 2 or not all(isinstance(i, Integral) and i > 0 for i in image_size):
+    sides = (image_size, image_size) if isinstance(image_size, Integral) else tuple(image_size)
+    if len(sides) != 2 or not all(isinstance(i, Integral) and 0 < i <= MAX_SIDE for i in sides):
         raise ValueError(
             "The 'image_size' parameter of ImageResizer must be an int or two ints (height, width) "
-            f"of at least 1. Got {image_size!r} instead."
+            f"from 1 to {MAX_SIDE}. Got {image_size!r} instead."
         )
-    return int(image_size[0]), int(image_size[1])
+    return int(sides[0]), int(sides[1])

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils import check_consistent_length
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,7 +15,7 @@ from sklssl.semi_supervised._default import (
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.semi_supervised._rows import EmbedsRows, embed_rows, take_rows
 from sklssl.utils._checks import naming_parameter
-from sklssl.utils._sklearn_compat import HasMethods, _fit_context
+from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
 
 __all__ = ["SemiSupervisedClassifier"]
 
@@ -221,10 +221,10 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.embedder)
+        inner = tags_of(self.embedder, tags)
         tags.input_tags = inner.input_tags
         tags.transformer_tags = inner.transformer_tags or tags.transformer_tags
         if self.classifier is not None:
-            classifier_tags = get_tags(self.classifier).classifier_tags
+            classifier_tags = tags_of(self.classifier, tags).classifier_tags
             tags.classifier_tags = classifier_tags or tags.classifier_tags
         return tags

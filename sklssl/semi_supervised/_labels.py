@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from sklssl.utils._checks import naming_data
+
 __all__ = ["check_labels", "encode_labels"]
 
 _MARKER = -1
@@ -54,7 +56,8 @@ def check_labels(y, *, owner, classes=None):
             f"{who} requires y to be passed, but the target y is None. Give the labels, and -1 "
             "for the rows without one."
         )
-    y = column_or_1d(y, warn=True)
+    with naming_data(who, "cannot use this y"):
+        y = column_or_1d(y, warn=True)
     _refuse_missing(y, who)
     labelled = np.ones(len(y), dtype=bool) if _holds_marker(classes) else ~_marks(y)
     if len(y) and not labelled.any():
@@ -72,7 +75,8 @@ def check_labels(y, *, owner, classes=None):
         )
         labelled = np.ones(len(y), dtype=bool)
     y = _as_numbers(y, labelled, who)
-    check_classification_targets(y[labelled])
+    with naming_data(who, "cannot use this y"):
+        check_classification_targets(y[labelled])
     return y, labelled
 
 

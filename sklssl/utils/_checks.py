@@ -2,23 +2,33 @@
 
 import contextlib
 import warnings
+from types import NoneType
 
 import numpy as np
+import torch
+from sklearn.exceptions import NotFittedError
 
-from sklssl.exceptions import CollapseWarning
+from sklssl.exceptions import CollapseWarning, NonFiniteLossError
 
 __all__ = [
+    "MAX_SIDE",
     "MIN_SCALED_SIDE",
     "check_callbacks",
+    "check_features",
+    "check_learned",
     "check_network",
+    "check_optimizer",
     "check_scaled_sizes",
     "check_square",
+    "naming_data",
     "naming_parameter",
     "warn_if_collapsed",
     "warn_if_other_range",
 ]
 
 MIN_SCALED_SIDE = 4
+# The largest square that is read from a file, too.
+MAX_SIDE = 2**13
 
 _RANGE_SAMPLE = 1000
 
@@ -26,8 +36,37 @@ _RANGE_SAMPLE = 1000
 _TOLERANCE = 1e-4
 
 
+def check_learned(name, outputs):
+    """Refuse a training after which what the network gives for its images is not finite."""
+    if not np.isfinite(outputs).all():
+        raise NonFiniteLossError(
+            f"{name}: what the network gives for the images in X is infinite or not a number. Try "
+            "a tenth of the learning rate, or a smaller weight_decay."
+        )
+
+
+def check_features(estimator, features):
+    """Give the features of X, or refuse them if they are not finite."""
+    if not np.isfinite(features).all():
+        raise ValueError(
+            f"{type(estimator).__name__} was fitted on images with values from "
+            "{:g} to {:g}, and those in X are so far from it ".format(*estimator.value_range_)
+            + "that their features are infinite or not a number. Give it images of the range seen "
+            "in fit."
+        )
+    return features
+
+
 def warn_if_collapsed(name, features):
-    """Warn when the rows of `features` (n, d) are all but equal."""
+    """Warn when the rows of `features` (n, d) are all but equal; refuse those that are not finite.
+
+    Raises
+    ------
+    NonFiniteLossError
+        If a feature is infinite or not a number.
+    """
+    check_learned(name, features)
+    features = features.astype(np.float64)  # whose squares are finite too
     spread = np.linalg.norm(features - features.mean(axis=0))
     if spread <= _TOLERANCE * np.linalg.norm(features):
         warnings.warn(
@@ -41,6 +80,11 @@ def warn_if_collapsed(name, features):
 
 def check_callbacks(estimator, callbacks):
     """Refuse callbacks that cannot be called."""
+    if not isinstance(callbacks, (list, tuple, NoneType)):
+        raise TypeError(
+            f"The 'callbacks' parameter of {type(estimator).__name__} must be a list or tuple of "
+            f"functions, or None. Got {callbacks!r}."
+        )
     for callback in callbacks or ():
         if not callable(callback) or isinstance(callback, type):
             raise ValueError(
@@ -48,6 +92,22 @@ def check_callbacks(estimator, callbacks):
                 f"callback(embedder, row), called after each epoch. Got {callback!r}; of a class "
                 "give an instance, and callbacks of scikit-learn to set_callbacks."
             )
+
+
+def check_optimizer(estimator):
+    """Refuse an optimizer that cannot make a step, before anything is trained."""
+    if isinstance(estimator.optimizer, str):
+        return
+    weight = torch.nn.Parameter(torch.zeros(1))
+    weight.grad = torch.zeros(1)
+    with naming_parameter(estimator, "optimizer"):
+        made = estimator.optimizer([{"params": [weight]}], lr=1e-3, weight_decay=0.0)
+        if not isinstance(made, torch.optim.Optimizer):
+            raise TypeError(
+                "it must be called as optimizer(params, lr=..., weight_decay=...) and give an "
+                f"optimizer of torch. Got {estimator.optimizer!r}, which gives {made!r}."
+            )
+        made.step(lambda: 0.0)
 
 
 def check_network(estimator, backbone, sizes):
@@ -84,9 +144,27 @@ def naming_parameter(estimator, name):
     """Say in the errors of the block which parameter of which class they are about."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (MemoryError, NotFittedError, OSError):
+        raise
+    except Exception as error:  # in the block, functions of the user may be called
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"The '{name}' parameter of {type(estimator).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def naming_data(who, problem):
+    """Say in the errors of the block what `problem` with the data `who` has, if they do not."""
+    try:
+        # scikit-learn adds all values up to see whether they are finite; that may overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # data may be of any class, and raise anything
+        if who in str(error) and isinstance(error, (TypeError, ValueError)):
+            raise
+        kind = ValueError if isinstance(error, (ValueError, OverflowError)) else TypeError
+        raise kind(f"{who} {problem}: {error}") from error
 
 
 def warn_if_other_range(estimator, images):

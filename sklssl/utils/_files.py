@@ -55,7 +55,7 @@ def common_shape(paths, on_error="raise"):
     first = None
     for path in paths:
         try:
-            return read_image_file(path, color=False).shape[:2]
+            return read_image_file(str(os.fsdecode(path)), color=False).shape[:2]
         except ImageFileError as error:
             if on_error == "raise":
                 raise _with_hint(error) from error

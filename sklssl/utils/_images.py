@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
+from sklssl.utils._checks import naming_data
 from sklssl.utils._memmaps import check_length, find_memmap, release
 
 __all__ = ["check_images", "fold_rows", "full_shape", "resolve_image_shape", "validate_images"]
@@ -57,7 +58,7 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     dtype('uint8')
     """
     who = _name(estimator)
-    if isinstance(X, (str, bytes)) or _holds_strings(X):
+    if isinstance(X, (str, bytes, os.PathLike)) or _holds_strings(X):
         raise ValueError(
             f"{who} takes arrays of images, but X holds strings. Embedders read files by their "
             "names, all of them str or path-like in a one-dimensional sequence (of a data frame, "
@@ -68,17 +69,19 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     in_file = find_memmap(X) is not None
     if in_file:
         check_length(X, who)
-    X = check_array(
-        X,
-        dtype=list(dtype),
-        allow_nd=True,
-        ensure_all_finite=not in_file,  # would read all of it into memory
-        ensure_min_samples=min_samples,
-        estimator=estimator,
-        input_name="X",
-    )
-    if in_file:
-        _check_finite_in_pieces(X, estimator)
+    _refuse_hidden_values(X, who)
+    with naming_data(who, f"takes images as numbers, in an array {_LAYOUT}, but X is none"):
+        X = check_array(
+            X,
+            dtype=list(dtype),
+            allow_nd=True,
+            ensure_all_finite=not in_file,  # would read all of it into memory
+            ensure_min_samples=min_samples,
+            estimator=estimator,
+            input_name="X",
+        )
+        if in_file:
+            _check_finite_in_pieces(X, estimator)
     if X.ndim > 4:
         raise ValueError(f"{who} takes images as {_LAYOUT}, but X has the shape {X.shape}.")
     if X.ndim > 2 and 0 in X.shape[1:]:
@@ -174,14 +177,16 @@ def validate_images(estimator, X, *, reset, **check_params):
 
 def full_shape(image_shape, estimator):
     """Read the `image_shape` parameter as (H, W, C)."""
-    if len(image_shape) not in (2, 3) or not all(
-        isinstance(side, Integral) and side > 0 for side in image_shape
-    ):
+    try:
+        sides = tuple(image_shape)
+    except TypeError:  # such as an array without dimensions
+        sides = ()
+    if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in sides):
         raise ValueError(
             f"The 'image_shape' parameter of {_name(estimator)} must be (height, width) or "
             f"(height, width, channels), all above 0, or None. Got {image_shape!r}."
         )
-    return (*map(int, image_shape), 1)[:3]
+    return (*map(int, sides), 1)[:3]
 
 
 def _smallest_square(n_features, estimator):
@@ -220,15 +225,28 @@ def _check_finite_in_pieces(X, estimator):
         release(X)
 
 
+def _refuse_hidden_values(X, who):
+    """Refuse masked values: what lies below the mask would be taken for pixels."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"{who} needs all pixels, but X is a masked array that hides some. Fill them, for "
+            "example by X.filled(0)."
+        )
+
+
 def _check_one_size(X, who):
     """Refuse a list (or object array) of images that differ in shape."""
-    if not isinstance(X, (list, tuple)) and not (
-        getattr(X, "ndim", None) == 1 and getattr(X, "dtype", None) == np.dtype(object)
-    ):
+    nested = getattr(X, "ndim", None) == 1 and getattr(X, "dtype", None) == np.dtype(object)
+    if not isinstance(X, (list, tuple)) and not nested:
         return
     shapes = list(dict.fromkeys(x.shape for x in X if isinstance(x, np.ndarray)))
     if len(shapes) > 1:
         raise ValueError(
             f"{who} needs images of one size, but X holds images of shape {shapes[0]} and of "
             f"shape {shapes[1]}. Resize them to one size first, for example with cv2.resize."
+        )
+    if nested and shapes:
+        raise ValueError(
+            f"{who} takes one array of images, but X holds an array for each of them. Use "
+            "np.stack(X)."
         )

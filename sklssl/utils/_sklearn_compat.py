@@ -1,8 +1,9 @@
 """The only door to scikit-learn's private modules: one file to mend when they move."""
 
 from sklearn.base import _fit_context
-from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.validation import _check_sample_weight
 
 try:
@@ -22,7 +23,29 @@ __all__ = [
     "_check_sample_weight",
     "_fit_context",
     "_safe_indexing",
+    "tags_of",
 ]
+
+
+class Interval(_Interval):
+    """An interval of numbers; True and False, which Python counts as integers, are none."""
+
+    def is_satisfied_by(self, val):
+        """Tell whether `val` is a number of the interval."""
+        if isinstance(val, bool):
+            return False
+        try:
+            return super().is_satisfied_by(val)
+        except (TypeError, OverflowError):  # of numbers that numpy does not know
+            return False
+
+
+def tags_of(estimator, otherwise):
+    """Give the tags of a nested estimator, or `otherwise` those of what is none: fit says so."""
+    try:
+        return get_tags(estimator)
+    except (AttributeError, TypeError):
+        return otherwise
 
 
 class CallbackSupport(CallbackSupportMixin):

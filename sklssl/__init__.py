@@ -21,6 +21,8 @@ _HOMES = {
     "ScaleNetEmbedder": "embedding",
     "SemiSupervisedClassifier": "semi_supervised",
     "SimCLREmbedder": "embedding",
+    "load": "persistence",
+    "save": "persistence",
     "show_versions": "utils._versions",
 }
 _SUBMODULES = (
@@ -34,6 +36,7 @@ _SUBMODULES = (
     "inspection",
     "losses",
     "metrics",
+    "persistence",
     "preprocessing",
     "semi_supervised",
     "utils",

@@ -126,6 +126,53 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self._resolve_layer(self.pretext_, layer)
         return self.set_params(layer=layer)
 
+    def export_onnx(self, path):
+        """Write what ``transform`` computes of arrays into a file of ONNX, for other programs.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Replaced if it exists, once the whole file is written.
+
+        Raises
+        ------
+        ImportError
+            If onnx or onnxscript is missing: ``pip install "sklssl[onnx]"``.
+        ValueError
+            If the weights take more than the 2 GiB that such a file can hold.
+        OSError
+            If the file cannot be written. What was there before is then as it was.
+
+        Notes
+        -----
+        The graph takes ``images``, float32 of shape (n, H, W, C), any n, in the range of values
+        seen in ``fit`` (0 to 255 for uint8), and gives ``features``, float32 of shape
+        (n, n_features_out). Scaling, resizing and standardisation are part of it, as are the
+        present `layer` and `pool_size`. It computes in float32, whatever `precision` is.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> import onnxruntime
+        >>> from sklssl import RotNetEmbedder
+        >>> from sklssl.datasets import load_digit_images
+        >>> X, _ = load_digit_images(return_X_y=True)
+        >>> embedder = RotNetEmbedder(max_epochs=1, precision="float32").fit(X[:100])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "embedder.onnx")
+        ...     embedder.export_onnx(path)
+        ...     session = onnxruntime.InferenceSession(path)
+        >>> (Z,) = session.run(None, {"images": X.astype(np.float32)})
+        >>> np.allclose(Z, embedder.transform(X), atol=1e-4)
+        True
+        """
+        check_is_fitted(self)
+        self._check_params()
+        from sklssl._onnx import export_onnx  # what it imports is not needed otherwise
+
+        export_onnx(self, path)
+
     def _check_images(self, X):
         check_is_fitted(self)
         self._check_params()

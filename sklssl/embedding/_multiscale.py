@@ -312,6 +312,18 @@ class MultiScaleEmbedder(
         self.estimator_.set_layer(layer)
         return self
 
+    def export_onnx(self, path):
+        """Write what ``transform`` computes of arrays into a file of ONNX, for other programs.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Replaced if it exists. :meth:`RotNetEmbedder.export_onnx` says what the graph takes and
+            gives.
+        """
+        check_is_fitted(self)
+        self.estimator_.export_onnx(path)
+
     def __getattr__(self, name):
         # What was learned is the inner estimator's; it is not stored twice.
         if name in _DELEGATED and "estimator_" in vars(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -47,6 +47,11 @@ class Position:
     def __post_init__(self) -> None:
         if min(int(self.epoch), int(self.step)) < 0 or not math.isfinite(self.elapsed):
             raise ValueError("no position")
+        self.totals = dict(self.totals)
+
+    def state(self) -> dict[str, Any]:
+        """Give what makes the same position again, with pairs for `totals`: a file keeps them."""
+        return {**asdict(self), "totals": list(self.totals.items())}
 
 
 class Watch:
@@ -97,11 +102,17 @@ def fitting(owner: str) -> Iterator[None]:
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load the state of an optimizer, in the memory layout of the weights that it belongs to."""
     optimizer.load_state_dict(state)
+    optimizer._opt_called = True  # type: ignore[attr-defined]  # else its schedule warns of it
+    fused = any(group.get("fused") for group in optimizer.param_groups)
     for weight, kept in optimizer.state.items():
         for name, value in kept.items():
-            if isinstance(value, Tensor) and value.shape == weight.shape:
+            if not isinstance(value, Tensor):
+                continue
+            if value.shape == weight.shape:
                 # torch keeps the layout of the file, and its fused steps go by that of the weight.
                 kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+            elif fused and name != "step":  # these steps would reach beyond what is there
+                raise ValueError(f"{name!r} of the optimizer has another shape than its weight")
 
 
 def generator_states(order: Tensor, views: torch.Generator) -> dict[str, Tensor]:

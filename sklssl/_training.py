@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -240,7 +240,7 @@ class _Saves(Callback):
             "pretext": module_state(self.pretext),
             "optimizer": net.optimizer_.state_dict(),
             "schedule": [callback.lr_scheduler_.state_dict() for callback in self.schedule],
-            "position": asdict(net.position),
+            "position": net.position.state(),
             "generators": generator_states(order, net.rng),
         }
 

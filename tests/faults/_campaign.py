@@ -1,0 +1,73 @@
+"""Kills of fits until the fit is done, and what came of it: for tests and benchmarks."""
+
+import re
+import time
+
+import numpy as np
+
+from tests.faults._jobs import EVERY_STEP
+
+__all__ = ["kill_again_and_again", "leftovers", "saved_and_lost"]
+
+
+def kill_again_and_again(server, case, folder, n_kills, seed):
+    """Fit and kill at random moments until the fit is done, over again until that many are killed.
+
+    Returns
+    -------
+    tally : dict
+        Of kills; of those that were followed by an end like that without any; of trainings that
+        came to their end; of checkpoints that were written, and of those that were lost.
+    """
+    rng = np.random.default_rng(seed)
+    undisturbed = server.run("fit", case=case)
+    tally = {"kills": 0, "identical": 0, "trainings": 0, "saved": 0, "lost": 0}
+    while tally["kills"] < n_kills:
+        every = ("epoch", EVERY_STEP)[tally["trainings"] % 2]
+        place = folder / f"{case}-{tally['trainings']}"
+        usual = server.run("fit", case=case, folder=place / "undisturbed", every=every)
+        assert usual["digest"] == undisturbed["digest"]
+        job = {"case": case, "folder": place, "every": every, "notes": place / "notes"}
+        kills, end = _kill_until_done(server, job, rng, usual["seconds"])
+        saved, lost = saved_and_lost(place / "notes")
+        tally["kills"] += kills
+        tally["identical"] += kills if end["digest"] == undisturbed["digest"] else 0
+        tally["trainings"] += 1
+        tally["saved"] += saved
+        tally["lost"] += lost
+        assert not leftovers(place)
+        assert set(end["warnings"]) <= set(undisturbed["warnings"])
+    return tally
+
+
+def _kill_until_done(server, job, rng, seconds):
+    """Kill at moments that are spread over the fit, whose remains get shorter each time."""
+    kills = 0
+    while True:
+        running = server.start("fit", **job)
+        time.sleep(rng.uniform(0, 0.6 * seconds))
+        running.send(9)
+        if running.wait() == 0:
+            return kills, running.result()
+        kills += 1
+
+
+def saved_and_lost(notes):
+    """Count the checkpoints that were written, and those that the next start did not find."""
+    saved, lost, places = 0, 0, {}
+    for line in notes.read_text().splitlines():
+        what, epoch, step, folder = re.fullmatch(r"(\w+) (-?\d+) (\d+) (.*)", line).groups()
+        position = int(epoch), int(step)
+        before = places.setdefault(folder, [])
+        if what == "saved":
+            saved += 1
+            before.append(position)
+        else:
+            lost += sum(place > position for place in before)
+            before[:] = [place for place in before if place <= position]
+    return saved, lost
+
+
+def leftovers(folder):
+    """List what unfinished writing has left."""
+    return list(folder.rglob("*.part"))

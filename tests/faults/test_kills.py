@@ -1,0 +1,28 @@
+"""Fits that are killed at any moment: what was saved is there, and the end is the same."""
+
+import itertools
+
+import pytest
+
+from tests._seed import SEED
+from tests.faults._campaign import kill_again_and_again, leftovers
+from tests.faults._jobs import CASES
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_kills_at_random_moments(server, case, tmp_path):
+    tally = kill_again_and_again(server, case, tmp_path, n_kills=6, seed=SEED)
+    assert tally["identical"] == tally["kills"] >= 6
+    assert tally["lost"] == 0
+
+
+def test_kills_at_each_stage_of_writing(server, tmp_path):
+    job = {"case": "RotNet", "folder": tmp_path / "checkpoints", "notes": tmp_path / "notes"}
+    undisturbed = server.run("fit", case="RotNet")["digest"]
+    for at in itertools.count(1):
+        running = server.start("fit", **job, trouble={"at": at})
+        if running.wait() == 0:
+            break
+    assert at > 10
+    assert running.result()["digest"] == undisturbed
+    assert not leftovers(tmp_path)

@@ -1,6 +1,7 @@
 """Kills of fits until the fit is done, and what came of it: for tests and benchmarks."""
 
 import re
+import signal
 import time
 
 import numpy as np
@@ -10,8 +11,27 @@ from tests.faults._jobs import EVERY_STEP
 __all__ = ["kill_again_and_again", "leftovers", "saved_and_lost"]
 
 
-def kill_again_and_again(server, case, folder, n_kills, seed):
+def kill_again_and_again(server, case, folder, n_kills, seed, signals=(signal.SIGKILL,)):
     """Fit and kill at random moments until the fit is done, over again until that many are killed.
+
+    Parameters
+    ----------
+    server : Server
+
+    case : str
+        What is fitted.
+
+    folder : Path
+        For the checkpoints.
+
+    n_kills : int
+        The least number of kills.
+
+    seed : int
+        For the moments, and which of `signals` kills.
+
+    signals : sequence of int
+        What may kill.
 
     Returns
     -------
@@ -28,7 +48,7 @@ def kill_again_and_again(server, case, folder, n_kills, seed):
         usual = server.run("fit", case=case, folder=place / "undisturbed", every=every)
         assert usual["digest"] == undisturbed["digest"]
         job = {"case": case, "folder": place, "every": every, "notes": place / "notes"}
-        kills, end = _kill_until_done(server, job, rng, usual["seconds"])
+        kills, end = _kill_until_done(server, job, rng, usual["seconds"], signals)
         saved, lost = saved_and_lost(place / "notes")
         tally["kills"] += kills
         tally["identical"] += kills if end["digest"] == undisturbed["digest"] else 0
@@ -40,15 +60,18 @@ def kill_again_and_again(server, case, folder, n_kills, seed):
     return tally
 
 
-def _kill_until_done(server, job, rng, seconds):
+def _kill_until_done(server, job, rng, seconds, signals):
     """Kill at moments that are spread over the fit, whose remains get shorter each time."""
     kills = 0
     while True:
         running = server.start("fit", **job)
         time.sleep(rng.uniform(0, 0.6 * seconds))
-        running.send(9)
-        if running.wait() == 0:
+        number = int(rng.choice(signals))
+        running.send(number)
+        status = running.wait()
+        if status == 0:
             return kills, running.result()
+        assert status == -number or "KeyboardInterrupt" in running.messages()
         kills += 1
 
 

@@ -21,6 +21,8 @@ from tests._determinism import digest, load
 from tests._seed import SEED
 from tests.faults._sabotage import Saboteur
 
+__all__ = ["fit"]
+
 EVERY_STEP = 1e-9  # minutes
 X, Y = load()
 
@@ -73,13 +75,18 @@ def warm_up():
         digest(_fine_tuned().fit(X, Y))
 
 
-def fit(case, folder=None, every=EVERY_STEP, notes=None, trouble=None, **given):
-    """Fit; give a digest of all that comes of it, the seconds, and the warnings."""
+def make(case, folder=None, every=EVERY_STEP, **given):
+    """Make an estimator with checkpoints in a folder, if there is one."""
     if folder is not None:
         given |= {"checkpoint_dir": folder, "checkpoint_every": every}
-    estimator = CASES[case](**given)
+    return CASES[case](**given)
+
+
+def fit(case, notes=None, trouble=None, **given):
+    """Fit; give a digest of all that comes of it, the seconds, and the warnings."""
+    estimator = make(case, **given)
     if notes is not None:
-        _note_checkpoints(notes)
+        note_checkpoints(notes)
     saboteur = Saboteur(**trouble) if trouble else None
     with warnings.catch_warnings(record=True) as caught, saboteur or contextlib.nullcontext():
         warnings.simplefilter("always")
@@ -95,7 +102,7 @@ def fit(case, folder=None, every=EVERY_STEP, notes=None, trouble=None, **given):
     }
 
 
-def _note_checkpoints(path):
+def note_checkpoints(path):
     """Note each checkpoint once it is written, and each that is gone on from, by its position."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     write, resume = _checkpoint.write_state, _checkpoint.Checkpoints.resume

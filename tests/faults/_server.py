@@ -3,6 +3,7 @@
 The tests do not fork by themselves, as they have threads.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -13,11 +14,12 @@ import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+JOBS = ("_jobs", "_signal_jobs")
 LONGEST = 240  # seconds, after which a process that hangs is ended
 
 
 class Server:
-    """Runs functions of ``tests.faults._jobs``, each in a process of its own.
+    """Runs functions of the modules JOBS, each in a process of its own.
 
     Parameters
     ----------
@@ -97,6 +99,8 @@ def serve():
     """Fork for each line of the input."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    # One that comes to a process just forked must not make another server of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from tests.faults import _jobs
 
     _jobs.warm_up()
@@ -106,7 +110,7 @@ def serve():
             job, arguments, out = rest
             pid = os.fork()
             if pid == 0:
-                _run(getattr(_jobs, job), arguments, out)
+                _run(_find(job), arguments, out)
             answer = pid
         else:
             answer = os.waitstatus_to_exitcode(os.waitpid(rest[0], 0)[1])
@@ -114,11 +118,17 @@ def serve():
         answers.flush()
 
 
+def _find(job):
+    modules = [importlib.import_module(f"tests.faults.{name}") for name in JOBS]
+    return next(getattr(module, job) for module in modules if job in module.__all__)
+
+
 def _run(job, arguments, out):
     status = 1
     # Not to run on: whatever happens, this process ends here.
     try:
         signal.alarm(LONGEST)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(os.open(f"{out}.err", os.O_WRONLY | os.O_CREAT, 0o600), 2)
         os.dup2(2, 1)

@@ -35,9 +35,11 @@ def _cpu_flags():
     return lines[0].split() if lines else None
 
 
-def test_a_device_that_is_not_there_is_named():
-    with pytest.raises(ValueError, match="'device' parameter of str must be 'auto'.*'abacus'"):
-        resolve_device("abacus", owner="")
+@pytest.mark.parametrize("device", ["abacus", "meta", "cuda:99", "hpu", "cpu:x"])
+def test_a_device_that_is_not_there_is_named(device):
+    """Or one that has no memory, as "meta"."""
+    with pytest.raises(ValueError, match=f"'device' parameter of str must be 'auto'.*'{device}'"):
+        resolve_device(device, owner="")
 
 
 def test_forked_rng_seeds_inside_and_restores_outside():

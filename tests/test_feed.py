@@ -50,6 +50,15 @@ def test_images_of_one_value_become_zero_not_nan():
     assert (x == 0).all()
 
 
+@pytest.mark.parametrize("values", [(-3e38, 3e38), (0, 2e38), (0, 1e-40)])
+def test_a_range_that_float32_cannot_compute_with_is_refused(values):
+    images = np.zeros((2, 8, 8, 1), dtype=np.float32)
+    images[0], images[1] = values
+    with pytest.raises(ValueError, match="X holds images with values from .* to .*float32"):
+        image_statistics(images)
+    image_statistics(images[:1])
+
+
 def test_small_images_are_padded_with_zeros_below_and_right():
     x = feed(np.ones((1, 2, 9, 1), dtype=np.float32), (0.0, 1.0), (8, 9))
     assert x.shape == (1, 1, 8, 9)

@@ -248,3 +248,15 @@ def test_a_table_of_names_is_refused_with_a_word(paths):
 def test_what_is_no_embedder_says_who_reads_files(paths):
     with pytest.raises(ValueError, match="Embedders read files by their names"):
         HarrisCornerMasker().fit(paths)
+
+
+def test_the_name_of_a_bad_file_is_shown_as_it_is():
+    """Not as numpy shows it."""
+    with pytest.raises(ImageFileError, match="^'no.png' cannot be read"):
+        quick(image_size=None).fit(np.array(["no.png"] * 3))
+
+
+@pytest.mark.parametrize("name", ["nul\0byte", "\ud800"])
+def test_a_cache_dir_that_no_folder_can_be(paths, name):
+    with pytest.raises(ValueError, match="'cache_dir' parameter of RotNetEmbedder"):
+        quick(cache_dir=name).fit(paths)

@@ -138,6 +138,12 @@ def test_what_is_no_file(tmp_path):
 # Matching ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "nul\0byte", "\ud800"])
+def test_a_name_that_no_file_can_have(name):
+    with pytest.raises(ValueError, match="'init_weights' parameter of RotNetEmbedder must be"):
+        RotNetEmbedder(max_epochs=0, init_weights=name).fit([[[0.0] * 8] * 8] * 2)
+
+
 def test_a_full_match_is_reported_when_verbose(tmp_path, capsys):
     path = save(weights_of(build(seed=1)), tmp_path / "a.safetensors")
     load_weights(build(), path, owner=owner(verbose=1))

@@ -15,7 +15,7 @@ from sklssl._training import Phase
 from sklssl.base import BaseEmbedder
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
 
-__all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "make_phases"]
+__all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "check_sequence", "make_phases"]
 
 MULTISCALE_CONSTRAINTS = {
     "scales": ["array-like"],
@@ -32,11 +32,11 @@ def make_phases(estimator, learning_rates, max_epochs):
     ValueError
         If a value is out of range, or the sequences differ in length.
     """
-    _check_sequence(estimator, "scales", estimator.scales)
+    check_sequence(estimator, "scales", estimator.scales)
     scales = list(estimator.scales)
     for name, values in {"learning_rates": learning_rates, "max_epochs": max_epochs}.items():
         if not isinstance(values, Real):
-            _check_sequence(estimator, name, values)
+            check_sequence(estimator, name, values)
         if not isinstance(values, Real) and len(values) != len(scales):
             raise ValueError(
                 f"The 'scales' and '{name}' parameters of {type(estimator).__name__} must be of "
@@ -53,7 +53,7 @@ def make_phases(estimator, learning_rates, max_epochs):
     ]
 
 
-def _check_sequence(estimator, name, values):
+def check_sequence(estimator, name, values):
     """Refuse what counts as array-like but cannot be gone through, as an array of no dimension."""
     if np.ndim(values) == 0:
         raise ValueError(

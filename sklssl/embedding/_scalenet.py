@@ -4,10 +4,8 @@ Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for 
 Information. GCPR 2021.
 """
 
-import numpy as np
-
 from sklssl.base import BaseEmbedder
-from sklssl.embedding._multiscale import MULTISCALE_CONSTRAINTS, make_phases
+from sklssl.embedding._multiscale import MULTISCALE_CONSTRAINTS, check_sequence, make_phases
 from sklssl.embedding._rotnet import RotationPretext
 
 __all__ = ["ScaleNetEmbedder"]
@@ -248,5 +246,6 @@ class ScaleNetEmbedder(BaseEmbedder):
     def _phases(self):
         rates = self.learning_rates
         if rates is None:
-            rates = [_PAPER_RATES[min(i, 2)] for i in range(np.size(self.scales))]
+            check_sequence(self, "scales", self.scales)
+            rates = [_PAPER_RATES[min(i, 2)] for i in range(len(self.scales))]
         return make_phases(self, rates, self.max_epochs)

@@ -122,7 +122,9 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
             check_consistent_length(X, y)
         classes, codes = encode_labels(y, labelled, owner=self)
         classifier = self._make_classifier(codes)
-        embedder = clone(self.embedder).fit(X, None)
+        with naming_parameter(self, "embedder"):
+            embedder = clone(self.embedder)
+        embedder.fit(X, None)
         if not learns_from_unlabelled(classifier):
             rows = np.flatnonzero(labelled)
             X, codes = take_rows(X, rows), codes[rows]

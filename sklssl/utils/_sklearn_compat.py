@@ -1,5 +1,7 @@
 """The only door to scikit-learn's private modules: one file to mend when they move."""
 
+import math
+
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -35,8 +37,8 @@ class Interval(_Interval):
         if isinstance(val, bool):
             return False
         try:
-            return super().is_satisfied_by(val)
-        except (TypeError, OverflowError):  # of numbers that numpy does not know
+            return super().is_satisfied_by(val) and math.isfinite(float(val))
+        except (TypeError, OverflowError):  # a fraction, or an integer that no float holds
             return False
 
 

@@ -47,6 +47,12 @@ def test_an_int_is_a_square():
     assert_array_equal(resizer.transform(X), ImageResizer([10, 10]).fit_transform(X))
 
 
+@pytest.mark.parametrize("size", [10**6, (5, 2**40), np.int64(2**31)])
+def test_a_size_beyond_all_memory_is_refused(size):
+    with pytest.raises(ValueError, match="'image_size' parameter of ImageResizer"):
+        ImageResizer(size).fit(make_images())
+
+
 def test_size_is_settled_in_fit():
     X = make_images()
     resizer = ImageResizer(10).fit(X).set_params(image_size=20)

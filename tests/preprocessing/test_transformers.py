@@ -205,3 +205,10 @@ def test_bad_parameters(transformer, message):
     with pytest.raises(ValueError, match=message):
         transformer.fit(make_images())
     assert not hasattr(transformer, "n_features_in_")
+
+
+def test_a_parameter_changed_after_fit_is_checked():
+    X = make_images()
+    masker = HarrisCornerMasker().fit(X).set_params(threshold="high")
+    with pytest.raises(ValueError, match="'threshold' parameter of HarrisCornerMasker"):
+        masker.transform(X)

@@ -1,5 +1,8 @@
+import pathlib
+
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 
 from sklssl import RotNetEmbedder
@@ -47,6 +50,58 @@ def test_bad_input_is_named(X, message):
         check_images(X, estimator=RotNetEmbedder())
 
 
+class _Unreadable:
+    def __array__(self, dtype=None, copy=None):
+        raise KeyError("nothing here")
+
+
+@pytest.mark.parametrize(
+    ("X", "kind"),
+    [
+        ([{}, {}], TypeError),
+        ([[10**400, 1], [2, 3]], ValueError),  # numpy raises OverflowError
+        (np.zeros((2, 8, 8), complex), ValueError),
+        (np.zeros((2, 8), [("a", "u1"), ("b", "f4")]), TypeError),
+        (np.array([[1, "a"], [2, "b"]], dtype=object), ValueError),
+        (torch.zeros(2, 8, 8, requires_grad=True), TypeError),  # torch raises RuntimeError
+        (torch.zeros(2, 8, 8, dtype=torch.bfloat16), TypeError),
+        ([_Unreadable(), _Unreadable()], TypeError),
+        (iter([1, 2]), TypeError),
+        ([np.zeros((8, 8)), None], (TypeError, ValueError)),
+    ],
+)
+def test_what_numpy_trips_over_is_named(X, kind):
+    with pytest.raises(kind, match="^RotNetEmbedder takes images as numbers.*but X is none: "):
+        check_images(X, estimator=RotNetEmbedder())
+
+
+def test_one_path_is_told_from_images():
+    with pytest.raises(ValueError, match="X holds strings"):
+        check_images(pathlib.Path("a.png"))
+
+
+def test_hidden_values_are_refused():
+    X = np.ma.masked_array(np.ones((2, 8, 8)), False)
+    assert check_images(X).shape == (2, 8, 8)
+    X[0, 0, 0] = np.ma.masked
+    with pytest.raises(ValueError, match="masked array that hides some"):
+        check_images(X)
+
+
+def test_infinities_of_both_signs_warn_of_nothing():
+    X = np.full((2, 8, 8), np.inf)
+    X[0] = -np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        check_images(X)
+
+
+def test_object_array_of_images():
+    X = np.empty(2, dtype=object)
+    X[:] = [np.zeros((8, 8)), np.zeros((8, 8))]
+    with pytest.raises(ValueError, match=r"an array for each of them. Use np.stack\(X\)"):
+        check_images(X)
+
+
 def test_object_array_of_different_images():
     X = np.empty(2, dtype=object)
     X[:] = [np.zeros((8, 8)), np.zeros((4, 4))]
@@ -83,6 +138,7 @@ def test_image_shape(shape, image_shape, expected):
         ((5, 64), (64,), r"must be \(height, width\)"),
         ((5, 64), (8, 0, 1), "all above 0"),
         ((5, 64), (8.0, 8.0), r"Got \(8.0, 8.0\)"),
+        ((5, 64), np.array(8), r"must be \(height, width\)"),
     ],
 )
 def test_bad_image_shape(shape, image_shape, message):

@@ -1,0 +1,57 @@
+"""What `y` and its weights may be."""
+
+import numpy as np
+import pytest
+
+from sklssl import FineTuneClassifier, FineTuneRegressor, RotNetEmbedder
+from tests._seed import SEED
+
+
+@pytest.fixture(scope="module")
+def embedder(X):
+    return RotNetEmbedder(max_epochs=0, random_state=SEED).fit(X)
+
+
+def quick(make, embedder, **params):
+    return make(embedder, frozen_until="all", max_epochs=1, random_state=SEED, **params)
+
+
+@pytest.mark.parametrize("make", [FineTuneClassifier, FineTuneRegressor])
+@pytest.mark.parametrize(
+    "odd",
+    [None, np.nan, {}, [1, 2], 1j, "cat"],
+)
+def test_answers_of_several_kinds(X, embedder, make, odd):
+    y = np.empty(len(X), dtype=object)
+    y[:] = [0, 1] * (len(X) // 2)
+    y[3] = odd
+    with pytest.raises((TypeError, ValueError), match=f"{make.__name__}|contains NaN"):
+        quick(make, embedder).fit(X, y)
+
+
+@pytest.mark.parametrize("make", [FineTuneClassifier, FineTuneRegressor])
+@pytest.mark.parametrize("y", [3, np.zeros((40, 2, 2)), "labels", [[1], [1, 2]] * 20])
+def test_no_answers(X, embedder, make, y):
+    with pytest.raises((TypeError, ValueError), match=f"{make.__name__} cannot use this y: "):
+        quick(make, embedder).fit(X, y)
+
+
+@pytest.mark.parametrize("weights", [["a"] * 40, [{}] * 40, np.zeros((40, 2)), [-1.0] * 40])
+def test_bad_weights(X, embedder, weights):
+    with pytest.raises((TypeError, ValueError), match="FineTuneClassifier cannot use.*weight"):
+        quick(FineTuneClassifier, embedder).fit(X, np.arange(40) % 2, weights)
+
+
+def test_bad_class_weight(X, embedder):
+    with pytest.raises(ValueError, match="'class_weight' parameter of FineTuneClassifier"):
+        quick(FineTuneClassifier, embedder, class_weight={0: "a"}).fit(X, np.arange(40) % 2)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
+def test_numbers_of_any_size(X, embedder, unit):
+    """Their squares need not be numbers."""
+    y = np.random.default_rng(SEED).normal(3.0, 2.0, len(X))
+    tuned = quick(FineTuneRegressor, embedder).fit(X, unit * y)
+    assert tuned.y_mean_ == pytest.approx(unit * y.mean())
+    assert tuned.y_scale_ == pytest.approx(unit * y.std())
+    assert np.isfinite(tuned.predict(X)).all()

@@ -253,7 +253,7 @@ def open_checkpoints(
 @contextlib.contextmanager
 def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
     """Lock the folder of a training: `checkpoint_dir`, or for clones one of their own within."""
-    folder = Path(estimator.checkpoint_dir).expanduser()
+    folder = Path(os.path.expanduser(estimator.checkpoint_dir))
     choices = [folder]
     if estimator._is_clone:
         name = f"{about['estimator']}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}"
@@ -266,7 +266,7 @@ def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
                 stack.enter_context(FileLock(choice / ".lock", timeout=0))
             except Timeout:
                 continue
-            except (OSError, NotImplementedError) as error:
+            except (OSError, NotImplementedError, ValueError) as error:
                 raise ValueError(f"{_parameter(estimator)} cannot be used: {error}") from error
             for part in choice.glob(".checkpoint-*.part"):  # whose writer was killed
                 with contextlib.suppress(OSError):

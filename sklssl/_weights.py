@@ -183,7 +183,7 @@ def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> _Source:
     source = str(source) if isinstance(source, Enum) else source
     if not isinstance(source, str | os.PathLike):
         return _from_embedder(source, name)
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if os.path.isfile(path):  # False also for names that no file can have
         return _from_file(path, name)
     known = {} if isinstance(source, os.PathLike) else _torchvision_weights()

@@ -288,6 +288,12 @@ def test_a_folder_that_cannot_be_is_refused_before_the_training(tmp_path, X):
         embedder.fit(X)
 
 
+@pytest.mark.parametrize("name", ["nul\0byte", "x" * 5000, "\ud800"])
+def test_a_name_that_no_folder_can_have(X, name):
+    with pytest.raises(ValueError, match="'checkpoint_dir' parameter of RotNetEmbedder"):
+        RotNetEmbedder(max_epochs=1, checkpoint_dir=name).fit(X)
+
+
 def test_of_a_damaged_checkpoint_the_one_before_is_used(tmp_path, X):
     with pytest.raises(Stopped):
         rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)]).fit(X)

@@ -138,7 +138,7 @@ def test_what_is_no_file(tmp_path):
 # Matching ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["x" * 5000, "nul\0byte", "\ud800"])
+@pytest.mark.parametrize("name", ["x" * 5000, "nul\0byte", "\ud800", "~no such user/x"])
 def test_a_name_that_no_file_can_have(name):
     with pytest.raises(ValueError, match="'init_weights' parameter of RotNetEmbedder must be"):
         RotNetEmbedder(max_epochs=0, init_weights=name).fit([[[0.0] * 8] * 8] * 2)

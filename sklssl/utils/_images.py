@@ -69,8 +69,8 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     in_file = find_memmap(X) is not None
     if in_file:
         check_length(X, who)
-    _refuse_hidden_values(X, who)
     with naming_data(who, f"takes images as numbers, in an array {_LAYOUT}, but X is none"):
+        _refuse_hidden_values(X, who)
         X = check_array(
             X,
             dtype=list(dtype),

@@ -62,6 +62,7 @@ class _Unreadable:
         ([[10**400, 1], [2, 3]], ValueError),  # numpy raises OverflowError
         (np.zeros((2, 8, 8), complex), ValueError),
         (np.zeros((2, 8), [("a", "u1"), ("b", "f4")]), TypeError),
+        (np.ma.masked_array(np.zeros((2, 8), [("a", "u1"), ("b", "f4")])), TypeError),
         (np.array([[1, "a"], [2, "b"]], dtype=object), ValueError),
         (torch.zeros(2, 8, 8, requires_grad=True), TypeError),  # torch raises RuntimeError
         (torch.zeros(2, 8, 8, dtype=torch.bfloat16), TypeError),

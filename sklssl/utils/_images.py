@@ -213,7 +213,9 @@ def _holds_strings(X):
         return any(isinstance(x, (str, bytes, os.PathLike)) for x in X)
     if hasattr(X, "columns"):
         X = np.asarray(X[:1])
-    return isinstance(X, np.ndarray) and X.size > 0 and isinstance(X.flat[0], (str, bytes))
+    if not isinstance(X, np.ndarray) or X.size == 0:
+        return False
+    return isinstance(np.asarray(X).flat[0], (str, bytes))  # a masked one may have no such item
 
 
 def _check_finite_in_pieces(X, estimator):

@@ -21,9 +21,10 @@ from sklssl import (
 )
 from sklssl.preprocessing import HarrisCornerMasker, ImageResizer, PseudoGrayscaler
 from sklssl.utils import check_images
+from tests.fuzz._answers import labels
 from tests.fuzz._parameters import tiny
 from tests.fuzz._property import attempt, check_fit, check_use, fuzzed
-from tests.fuzz._strategies import good_images, images, labels, things
+from tests.fuzz._strategies import good_images, images, things
 
 _QUICK = {"backbone": tiny, "max_epochs": 1, "random_state": 0, "pool_size": 2}
 _GOOD = good_images()

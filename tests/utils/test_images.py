@@ -85,8 +85,9 @@ def test_hidden_values_are_refused():
     X = np.ma.masked_array(np.ones((2, 8, 8)), False)
     assert check_images(X).shape == (2, 8, 8)
     X[0, 0, 0] = np.ma.masked
-    with pytest.raises(ValueError, match="masked array that hides some"):
-        check_images(X)
+    for hidden in (X, X.astype(object)):
+        with pytest.raises(ValueError, match="masked array that hides some"):
+            check_images(hidden)
 
 
 def test_infinities_of_both_signs_warn_of_nothing():

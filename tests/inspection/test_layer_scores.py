@@ -99,7 +99,7 @@ def test_a_frozen_embedder_and_one_of_several_scales(embedder, images, labels):
 def test_a_regressor_scoring_and_folds_of_ones_own(embedder, images):
     ink = images.mean(axis=(1, 2, 3))
     rows = layer_scores(embedder, images, ink, probe=Ridge(), pool_sizes=(1,), cv=3)
-    assert max(row["mean_score"] for row in rows) > 0.8  # R^2
+    assert max(row["mean_score"] for row in rows) > 0.7  # R^2; 0 by chance
     errors = layer_scores(
         embedder, images, ink, probe=Ridge(), pool_sizes=(1,), scoring="neg_mean_squared_error"
     )

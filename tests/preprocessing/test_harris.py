@@ -102,7 +102,7 @@ def test_fraction_is_settled_by_the_image_and_the_seed():
     first = masked_rows(X, fraction=0.5, random_state=SEED)
     assert_array_equal(masked_rows(X, fraction=0.5, random_state=SEED), first)
     assert_array_equal(masked_rows(X[order], fraction=0.5, random_state=SEED), first[order])
-    assert (masked_rows(X, fraction=0.5, random_state=1) != first).any()
+    assert (masked_rows(X, fraction=0.5, random_state=SEED + 1) != first).any()
     larger = masked_rows(X, fraction=0.8, random_state=SEED)
     assert (larger >= first).all()
     assert larger.sum() > first.sum()

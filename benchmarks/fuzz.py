@@ -17,7 +17,7 @@ os.environ["SKLSSL_FUZZ"] = "long"  # read when the tests are imported
 def main():
     """Run the tests in this process, one by one."""
     start = time.perf_counter()
-    status = pytest.main(["-q", "-p", "no:cacheprovider", "-x", "tests/fuzz", *sys.argv[1:]])
+    status = pytest.main(["-q", "-p", "no:cacheprovider", "tests/fuzz", *sys.argv[1:]])
     if status:
         sys.exit(status)
     from tests.fuzz._property import TALLY

@@ -56,6 +56,10 @@ def small_net(in_channels, image_size, width=4):
     )
 
 
+def double(X):
+    return 2 * X
+
+
 def harmful(*args, **kwargs):
     CALLS.append("harmful")
     return small_net(1, 8)

@@ -1,5 +1,6 @@
 """Files made to do harm, whole and with the right digest: they are refused by name."""
 
+import contextlib
 import copy
 import functools
 import io
@@ -24,6 +25,7 @@ from sklssl.persistence import load
 from sklssl.utils._state_file import write_state
 from tests import _own_method
 from tests._own_method import harmful, small_net
+from tests._trees import nested, places, put
 
 QUICK = {"max_epochs": 0, "random_state": 0}
 HUGE = 2**40
@@ -227,7 +229,7 @@ def test_tensors(written, refuse):
     refuse("embedder", lambda node: node["pretext_"].pop(name) is None, f"'{name}' is missing")
     refuse("embedder", put(**{name: weight[1:]}), f"'{name}' is float32")
     refuse("embedder", put(**{name: weight.double()}), f"'{name}' is float64")
-    refuse("embedder", put(**{name: weight.to(torch.complex64)}), f"'{name}' is complex64")
+    refuse("embedder", put(**{name: weight.int()}), f"'{name}' is int32")
     for extra in ("more", "head.more", "backbone.stages.block1.0.bias", "nowhere.x", "head."):
         refuse("embedder", put(**{extra: weight}), f"no place for the tensor '{extra}'")
     refuse("embedder", lambda node: node.update(pretext_={}), "is missing")
@@ -235,13 +237,6 @@ def test_tensors(written, refuse):
     refuse("embedder", lambda node: node.update(pretext_={name: 3}), "is missing|has no|RotNet")
     refuse("embedder", lambda node: node.update(head_={"x": weight}), "RotNetEmbedder")
     refuse("tuner", lambda node: node["head_"].update(x=weight), "no place for the tensor 'x'")
-
-
-def nested(depth, kind):
-    value = 1
-    for _ in range(depth):
-        value = {"list": [value], "tuple": (value,), "dict": {"dict": {"a": value}}}[kind]
-    return value
 
 
 @pytest.mark.parametrize("kind", ["list", "tuple", "dict"])
@@ -372,3 +367,25 @@ for path in sys.argv[1:]:
 """
     files = [str(path), str(tmp_path / "other")]
     subprocess.run([sys.executable, "-c", code, *files], check=True)
+
+
+# Anything, anywhere ----------------------------------------------------------------------------
+
+VALUES = [
+    None, True, -1, 2**70, 1.5, float("nan"), "", "x", "resnet50", "skops", "os:system", b"PK", [],
+    {}, (), [1], {"estimator": 0}, {"estimator": HUGE}, {"name": "os:system"}, {"dict": {"a": 1}},
+    {"partial": [1, 2, 3]}, {"path": "/etc"}, {"device": "cuda:99"}, {"random_state": []},
+    np.arange(3), np.array(["a"]), torch.zeros(3), {"x": torch.zeros(1)}, HUGE, (10**6, 10**6, 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["embedder", "decoupling", "pipe", "tuner"])
+def test_anything_anywhere_is_loaded_or_refused(name, written, path):
+    rng = np.random.default_rng(0)
+    every = list(places(written[name]))
+    for _ in range(80):
+        place, value = every[rng.integers(len(every))], VALUES[rng.integers(len(VALUES))]
+        write_state(path, put(written[name], place, value), kind="estimator")
+        with contextlib.suppress(StateFileError):
+            load(path)
+    assert list(path.parent.iterdir()) == [path]

@@ -31,7 +31,7 @@ _EMPTY_DIGEST = "0" * 64
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 _LAST_CHARACTER = 0x10FFFF
 _PIECE = 2**20
-_NUMBERS = "biufc"  # kinds of numpy
+_NUMBERS = "biuf"  # kinds of numpy
 _SCALARS = "biufU"
 
 
@@ -194,11 +194,15 @@ class _Encoder:
         return {"$dict": [[self.encode(key, place), item] for key, item in items.items()]}
 
     def _encode_array(self, array: np.ndarray, place: str) -> Any:
+        if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+            # As signed numbers: older safetensors know no others of this width.
+            native = array.astype(array.dtype.newbyteorder("="))
+            return {"$unsigned": self._keep(native.view(f"i{native.itemsize}"), place)}
         if array.dtype.kind in _NUMBERS:
             return {"$array": self._keep(array, place)}
         if array.dtype.kind == "U":
             # As numbers: all strings take as much memory as the longest, which must be in the file.
-            codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
+            codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.int32)
             width = array.dtype.itemsize // codes.itemsize
             return {"$text": [width, list(array.shape), self._keep(codes, place)]}
         if all(type(item) is str for item in array.ravel().tolist()):
@@ -242,9 +246,14 @@ def _decode_strings(value: Any, tensors: dict[str, Tensor]) -> np.ndarray:
 def _decode_text(value: Any, tensors: dict[str, Tensor]) -> np.ndarray:
     width, shape, place = value
     codes = tensors.pop(place).numpy()
-    if codes.dtype != np.uint32 or codes.max(initial=0) > _LAST_CHARACTER:
+    if codes.dtype != np.int32 or codes.view(np.uint32).max(initial=0) > _LAST_CHARACTER:
         raise ValueError("no text")
     return codes.view(f"=U{int(width)}").reshape(shape)
+
+
+def _decode_unsigned(place: Any, tensors: dict[str, Tensor]) -> np.ndarray:
+    array = tensors.pop(place).numpy()
+    return array.view(f"u{array.itemsize}")
 
 
 def _decode_number(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -265,6 +274,7 @@ _MARKS: dict[str, Callable[[Any, dict[str, Tensor]], Any]] = {
     "$tensors": _decode_named,
     "$array": lambda place, tensors: tensors.pop(place).numpy(),
     "$bytes": lambda place, tensors: tensors.pop(place).numpy().tobytes(),
+    "$unsigned": _decode_unsigned,
     "$strings": _decode_strings,
     "$text": _decode_text,
     "$number": _decode_number,

@@ -23,6 +23,7 @@ TREE = {
     "weights": {"a.b": torch.rand(2, 3), "c": torch.tensor(4)},
     "half": torch.rand(3).bfloat16(),
     "arrays": [np.arange(6).reshape(2, 3).T, np.zeros((0, 2), np.uint8), np.array(3.0)],
+    "unsigned": [np.array([2**64 - 1, 0], np.uint64), np.array(7, ">u2")],
     "strings": [
         np.array(["a", "long"]),
         np.array("é\U0001f600"),
@@ -89,6 +90,7 @@ def test_other_programs_read_the_tensors(path):
         object(),
         {1, 2},
         np.complex64(1j),
+        np.zeros(2, complex),
         np.longdouble(1),
         np.timedelta64(3),
         np.array([object()]),
@@ -168,6 +170,8 @@ def test_what_is_no_file(name, tmp_path):
         {"$strings": [[2**40], ["a"]]},
         {"$strings": [[1], [3]]},
         {"$strings": "a"},
+        {"$unsigned": "none"},
+        {"$unsigned": ["w"]},
         {"$text": [1, [3], "w"]},
         {"$text": [1000000000, [1], "codes"]},
         {"$text": [0, [4], "codes"]},
@@ -192,8 +196,8 @@ def test_marks_that_are_never_written(state, path, monkeypatch):
     monkeypatch.setattr(json, "dumps", other)
     tensors = {
         "w": torch.zeros(3, dtype=torch.uint8),
-        "codes": torch.full((4,), 97, dtype=torch.uint32),
-        "wrong": torch.full((1,), 2**31, dtype=torch.uint32),
+        "codes": torch.full((4,), 97, dtype=torch.int32),
+        "wrong": torch.full((1,), -1, dtype=torch.int32),
     }
     write_state(path, tensors, kind="estimator")
     monkeypatch.undo()

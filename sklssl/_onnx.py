@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ def export_onnx(embedder: Any, path: str | os.PathLike[str]) -> None:
     images = torch.zeros(2, *embedder.image_shape_)
 
     def write(part: Path) -> None:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # Of torch 2.10 about itself.
+            warnings.filterwarnings("ignore", r".*\(treespec, LeafSpec\)", FutureWarning)
             program = torch.onnx.export(
                 module,
                 (images,),

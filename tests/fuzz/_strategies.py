@@ -142,6 +142,7 @@ def _values(kind, shape, dtype, rng):
 
 
 def _cast(values, name):
+    values = np.asarray(values)
     if name == "O":
         return values.astype(object)
     if name == "O text":

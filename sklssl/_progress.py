@@ -17,6 +17,7 @@ __all__ = [
     "Diverged",
     "Position",
     "Watch",
+    "check_alike",
     "fitting",
     "generator_states",
     "load_optimizer",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 _LOOK_EVERY = 50  # steps
+_KINDS: tuple[Any, ...] = (bool, (int, float), dict)  # what may stand for one another
 
 
 class Diverged(ArithmeticError):
@@ -92,6 +94,8 @@ def fitting(owner: str) -> Iterator[None]:
     """Say of what is read in the block that it does not fit `owner`, whatever it trips over."""
     try:
         yield
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         raise StateFileError(
             f"The checkpoint in the 'checkpoint_dir' of {owner} does not fit it ({e}). Was the "
@@ -101,18 +105,31 @@ def fitting(owner: str) -> Iterator[None]:
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load the state of an optimizer, in the memory layout of the weights that it belongs to."""
+    check_alike(state["param_groups"], optimizer.state_dict()["param_groups"])
     optimizer.load_state_dict(state)
     optimizer._opt_called = True  # type: ignore[attr-defined]  # else its schedule warns of it
     fused = any(group.get("fused") for group in optimizer.param_groups)
     for weight, kept in optimizer.state.items():
         for name, value in kept.items():
-            if not isinstance(value, Tensor):
-                continue
-            if value.shape == weight.shape:
+            if isinstance(value, Tensor) and value.shape == weight.shape:
                 # torch keeps the layout of the file, and its fused steps go by that of the weight.
                 kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
             elif fused and name != "step":  # these steps would reach beyond what is there
                 raise ValueError(f"{name!r} of the optimizer has another shape than its weight")
+
+
+def check_alike(saved: Any, own: Any) -> None:
+    """Raise ValueError unless a tree has the keys, lengths and types of what it is to replace."""
+    kinds = next((kind for kind in _KINDS if isinstance(own, kind)), type(own))
+    if not isinstance(saved, kinds):
+        raise ValueError(f"{type(saved).__name__} in the place of {type(own).__name__}")
+    if isinstance(own, dict):
+        if saved.keys() != own.keys():
+            raise ValueError(f"other names: {list(saved)}")
+        saved, own = list(saved.values()), [own[key] for key in saved]
+    if isinstance(own, list | tuple):
+        for item, other in zip(saved, own, strict=True):
+            check_alike(item, other)
 
 
 def generator_states(order: Tensor, views: torch.Generator) -> dict[str, Tensor]:

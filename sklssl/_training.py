@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,14 @@ from tqdm.auto import tqdm
 
 from sklssl._device import autocast
 from sklssl._feed import ImageFeed, bring, count_batches, reside, slices
-from sklssl._progress import Position, Watch, fitting, generator_states, load_optimizer
+from sklssl._progress import (
+    Position,
+    Watch,
+    check_alike,
+    fitting,
+    generator_states,
+    load_optimizer,
+)
 from sklssl.exceptions import StopTraining
 from sklssl.utils._module_state import module_state
 
@@ -137,6 +145,7 @@ class _PretextNet(NeuralNet):
         self.rng = rng
         self.recipe = recipe
         self.position = position
+        self.first_step: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
     def get_default_callbacks(self) -> list[Any]:
         return []
@@ -163,7 +172,9 @@ class _PretextNet(NeuralNet):
         self.watch = Watch(self, iterator.feed.device)
         for batch in iterator:
             n = len(batch[1])
-            terms = step_fn(batch)
+            with self.first_step:
+                terms = step_fn(batch)
+            self.first_step = contextlib.nullcontext()
             self.watch.see(terms["loss"])
             for name, term in terms.items():
                 totals[name] = totals.get(name, 0) + term.float() * n
@@ -334,7 +345,9 @@ def train(
         with fitting(owner):
             load_optimizer(net.optimizer_, start["optimizer"])
             for callback, state in zip(schedule, start["schedule"], strict=True):
+                check_alike(state, callback.lr_scheduler_.state_dict())
                 callback.lr_scheduler_.load_state_dict(state)
+        net.first_step = fitting(owner)  # shows the rest
     # Not partial_fit, which swallows Ctrl-C.
     net.fit_loop(batches, epochs=phase.max_epochs - position.epoch)
 

@@ -101,7 +101,12 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
     ValueError
         If its weights have other names or shapes.
     """
-    saved, now = state["tensors"], dict(module.named_parameters())
+    saved: dict[str, Tensor] = state["tensors"]
+    now: dict[str, Tensor] = dict(module.named_parameters())
+    for name, buffer in module.named_buffers():
+        # What a task remembers may have grown; what a network computes with has not.
+        if type(_owner(module, name)[0]).__module__.startswith(("torch.", "sklssl.backbones.")):
+            now[name] = buffer
     parts = dict(module.named_modules())
     known = all(name.rpartition(".")[0] in parts for name in saved)
     if not known or any(n not in saved or saved[n].shape != now[n].shape for n in now):

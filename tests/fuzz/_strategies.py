@@ -174,7 +174,7 @@ def _arrange(array, layout):
         array.flags.writeable = False
     if "file" in layout and array.size and not array.dtype.hasobject:
         mode = {"file": "r", "file, mode c": "c"}.get(layout, "r+")
-        with tempfile.NamedTemporaryFile(dir="/tmp", suffix=".npy") as file:  # mapped, it lives on
+        with tempfile.NamedTemporaryFile(suffix=".npy") as file:  # mapped, it lives on
             np.save(file, array)
             file.flush()
             return np.lib.format.open_memmap(file.name, mode=mode)

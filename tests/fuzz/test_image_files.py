@@ -20,6 +20,8 @@ from sklssl.exceptions import ImageFileError
 from tests.fuzz._parameters import tiny
 from tests.fuzz._property import attempt, fuzzed
 
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs alarms")
+
 _SECONDS = 20
 _KINDS = {
     "jpeg": {"format": "JPEG"},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["autocast", "forked_rng", "resolve_device"]
+__all__ = ["autocast", "forked_rng", "resolve_device", "seeded"]
 
 
 def resolve_device(device: str | torch.device, *, owner: object) -> torch.device:
@@ -41,13 +43,58 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
+# torch has one generator a device for all threads: what they do to it is done in turn.
+_LOCK = threading.RLock()
+_forks: list[dict[str, Tensor]] = []
+
+
 @contextlib.contextmanager
 def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed torch's global generators for the block and put back what they were."""
-    cuda = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
+    """Seed torch's global generators for the block and put back what they were.
+
+    Blocks of several threads may overlap: what was there before all of them comes back.
+    """
+    with _LOCK:
+        before = _states(device)
+        _forks.append(before)
+        _seed(device, seed)
+    try:
         yield
+    finally:
+        with _LOCK:
+            place = next(i for i, fork in enumerate(_forks) if fork is before)
+            if before is _forks[-1]:
+                _set_states(before)
+            else:
+                _forks[place + 1].update(before)
+            del _forks[place]
+
+
+@contextlib.contextmanager
+def seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed the generators for a block that no other thread disturbs, within :func:`forked_rng`."""
+    with _LOCK:
+        _seed(device, seed)
+        yield
+
+
+def _states(device: torch.device) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states[str(device)] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _set_states(states: dict[str, Tensor]) -> None:
+    for name, state in states.items():
+        if name == "cpu":
+            torch.set_rng_state(state)
+        else:
+            torch.cuda.set_rng_state(state, name)
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)

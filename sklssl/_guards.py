@@ -8,11 +8,13 @@ import numpy as np
 from sklssl._feed import count_batches
 from sklssl.exceptions import CollapseWarning, DivergenceWarning
 from sklssl.metrics import dead_feature_share, effective_rank
-from sklssl.utils._checks import warn_if_collapsed
+from sklssl.utils._checks import check_learned
 
 __all__ = ["ChanceGuard", "CollapseGuard"]
 
 _SAMPLE = 256  # images
+# Centred features this small against the uncentred ones are rounding, not information.
+_ROUNDING = 1e-4
 _MOST_DEAD = 0.9
 _LEAST_RANK = 2.0
 _BETTER, _WORSE, _MUCH_WORSE = 0.98, 1.05, 10.0  # than guessing, as factors of its loss
@@ -41,22 +43,21 @@ class CollapseGuard:
         if self.warned:
             return
         name, Z = type(estimator).__name__, estimator._embed(self.images)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            warn_if_collapsed(name, Z)
-        problem = None if caught else self._find_problem(Z)
-        self.warned = bool(caught or problem)
-        if caught:
-            warnings.warn(caught[0].message, stacklevel=2)
-        elif problem:
+        check_learned(name, Z)
+        problem = self._find_problem(Z.astype(np.float64))  # whose squares are finite too
+        if problem:
+            self.warned = True
             warnings.warn(
-                f"{name}: the embedding collapses, {problem}. Try a smaller learning_rate, "
-                "max_grad_norm=1.0, a larger batch_size or an earlier layer.",
+                f"{name}: the embedding collapsed, {problem}. Try a smaller learning_rate, "
+                "max_grad_norm=1.0, fewer max_epochs or another layer, and check that the images "
+                "in X differ.",
                 CollapseWarning,
                 stacklevel=2,
             )
 
     def _find_problem(self, Z):
+        if np.linalg.norm(Z - Z.mean(axis=0)) <= _ROUNDING * np.linalg.norm(Z):
+            return "all images have (almost) the same features"
         dead = dead_feature_share(Z)
         if dead > _MOST_DEAD:
             return f"{dead:.0%} of the features are the same for all images"

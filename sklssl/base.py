@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._books import train_estimator
 from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
-from sklssl._device import forked_rng, resolve_device
+from sklssl._device import forked_rng, resolve_device, seeded
 from sklssl._features import NetworkFeatures
 from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
 from sklssl._guards import ChanceGuard, CollapseGuard
@@ -282,12 +282,13 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
             ) as checkpoints,
             forked_rng(device, checkpoints.seed),
         ):
-            if continued:
-                check_network(self, fresh.pretext_.backbone, sizes.values())
-            else:
-                fresh._build(images, sizes.values())
-            fresh._resolve_layer(fresh.pretext_)
-            fresh.pretext_.before_fit(len(images))
+            with seeded(device, checkpoints.seed):
+                if continued:
+                    check_network(self, fresh.pretext_.backbone, sizes.values())
+                else:
+                    fresh._build(images, sizes.values())
+                fresh._resolve_layer(fresh.pretext_)
+                fresh.pretext_.before_fit(len(images))
             lr_schedule = "constant" if in_pieces else self.lr_schedule
             fresh._train(images, phases, lr_schedule, device, checkpoints, tasks)
         tasks.end()

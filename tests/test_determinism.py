@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from torchvision.ops import StochasticDepth
 
-from sklssl import FineTuneClassifier, RotNetEmbedder
+from sklssl import FineTuneClassifier, RotationDecouplingEmbedder, RotNetEmbedder
 from tests._determinism import CASES, digest, fit
 from tests._seed import SEED
 
@@ -113,6 +113,24 @@ def test_workers_with_as_many_threads_give_the_same_bytes(two_threads):
     with joblib.parallel_config("loky", inner_max_num_threads=2):
         there = joblib.Parallel(n_jobs=2)(joblib.delayed(_digest_of)(case) for case in cases)
     assert there == [_digest_of(case) for case in cases]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        RotNetEmbedder(max_epochs=2, random_state=SEED),
+        RotationDecouplingEmbedder(max_epochs=2, random_state=SEED),
+        FineTuneClassifier("convnet", max_epochs=2, random_state=SEED),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_threads_of_one_process_give_the_same_bytes(X, y, estimator):
+    alone = clone(estimator).fit(X, y).transform(X)
+    before = torch.get_rng_state()
+    fit = joblib.delayed(lambda: clone(estimator).fit(X, y).transform(X))
+    for Z in joblib.Parallel(n_jobs=3, backend="threading")(fit() for _ in range(6)):
+        assert_array_equal(Z, alone)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_search_in_two_processes_finds_the_same(X, y, one_thread):

@@ -51,3 +51,14 @@ def test_forked_rng_seeds_inside_and_restores_outside():
     assert torch.equal(torch.rand(3), expected)
     with forked_rng(CPU, 1):
         assert torch.equal(torch.rand(3), inside)
+
+
+def test_forks_of_several_threads_may_overlap():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, second = forked_rng(CPU, 1), forked_rng(CPU, 2)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert torch.equal(torch.get_rng_state(), before)

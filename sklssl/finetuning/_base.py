@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._books import train_estimator
 from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
-from sklssl._device import forked_rng, resolve_device
+from sklssl._device import forked_rng, resolve_device, seeded
 from sklssl._feed import MapFeed, embed_in_batches
 from sklssl._reading import read_images, store_images, take_images
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
@@ -204,7 +204,8 @@ class BaseFineTuner(
         self.history_ = []
         backbone = self.embedder_.pretext_.encoder
         self.layer_, frozen_until = self._resolve_stages(backbone.layer_names)
-        self.head_ = self._make_head(backbone).to(device)
+        with seeded(device, checkpoints.seed):
+            self.head_ = self._make_head(backbone).to(device)
         order, n_train = self._split(targets, checkpoints.seed)
         images, feed = self._cache(take_images(images, order), backbone, frozen_until)
         answers = targets[order], weights[order].astype(np.float32)

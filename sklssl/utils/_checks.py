@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
 
-from sklssl.exceptions import CollapseWarning, NonFiniteLossError
+from sklssl.exceptions import NonFiniteLossError
 
 __all__ = [
     "MAX_SIDE",
@@ -22,7 +22,6 @@ __all__ = [
     "check_square",
     "naming_data",
     "naming_parameter",
-    "warn_if_collapsed",
     "warn_if_other_range",
 ]
 
@@ -31,9 +30,6 @@ MIN_SCALED_SIDE = 4
 MAX_SIDE = 2**13
 
 _RANGE_SAMPLE = 1000
-
-# Centred features this small against the uncentred ones are rounding, not information.
-_TOLERANCE = 1e-4
 
 
 def check_learned(name, outputs):
@@ -55,27 +51,6 @@ def check_features(estimator, features):
             "in fit."
         )
     return features
-
-
-def warn_if_collapsed(name, features):
-    """Warn when the rows of `features` (n, d) are all but equal; refuse those that are not finite.
-
-    Raises
-    ------
-    NonFiniteLossError
-        If a feature is infinite or not a number.
-    """
-    check_learned(name, features)
-    features = features.astype(np.float64)  # whose squares are finite too
-    spread = np.linalg.norm(features - features.mean(axis=0))
-    if spread <= _TOLERANCE * np.linalg.norm(features):
-        warnings.warn(
-            f"{name}: the embedding collapsed, all images have (almost) the same features. Try a "
-            "smaller learning_rate, fewer max_epochs or another layer, and check that the images "
-            "in X differ.",
-            CollapseWarning,
-            stacklevel=2,
-        )
 
 
 def check_callbacks(estimator, callbacks):

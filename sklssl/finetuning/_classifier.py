@@ -287,7 +287,13 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     def _class_weights(self, y):
         with naming_parameter(self, "class_weight"):
-            return compute_sample_weight(self.class_weight, self.classes_[y])
+            weights = compute_sample_weight(self.class_weight, self.classes_[y])
+            if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
+                raise ValueError(
+                    "the weights must be finite and at least 0, not all of them 0. Got "
+                    f"{self.class_weight!r}."
+                )
+        return weights
 
     def _encode(self, y, weights):
         seen = np.unique(y)

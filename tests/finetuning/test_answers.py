@@ -42,9 +42,10 @@ def test_bad_weights(X, embedder, weights):
         quick(FineTuneClassifier, embedder).fit(X, np.arange(40) % 2, weights)
 
 
-def test_bad_class_weight(X, embedder):
+@pytest.mark.parametrize("weights", [{0: "a"}, {0: -1, 1: 1}, {0: 0, 1: 0}, {0: np.nan, 1: 1}])
+def test_bad_class_weight(X, embedder, weights):
     with pytest.raises(ValueError, match="'class_weight' parameter of FineTuneClassifier"):
-        quick(FineTuneClassifier, embedder, class_weight={0: "a"}).fit(X, np.arange(40) % 2)
+        quick(FineTuneClassifier, embedder, class_weight=weights).fit(X, np.arange(40) % 2)
 
 
 @pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])

@@ -18,7 +18,7 @@ _ROUNDING = 1e-4
 _MOST_DEAD = 0.9
 _LEAST_RANK = 2.0
 _BETTER, _WORSE, _MUCH_WORSE = 0.98, 1.05, 10.0  # than guessing, as factors of its loss
-_PATIENCE = 5  # epochs until a task must be solved better than by guessing
+_PATIENCE = 5  # epochs until a task is to be solved better than by guessing
 
 
 class CollapseGuard:
@@ -81,9 +81,10 @@ class ChanceGuard:
     def __call__(self, estimator, row):
         if self.chance is None or row["loss"] <= _WORSE * self.chance:
             return
-        # To begin with, a loss may be a little above that of guessing.
-        learned = any(self._is_better(earlier) for earlier in estimator.history_)
-        if learned or row["loss"] > _MUCH_WORSE * self.chance:
+        rows = estimator.history_
+        # To begin with, and in a single epoch, a loss may be above that of guessing.
+        lost = len(rows) >= _PATIENCE and rows[-2]["loss"] > _WORSE * self.chance
+        if row["loss"] > _MUCH_WORSE * self.chance or (lost and any(map(self._is_better, rows))):
             self._warn(
                 estimator,
                 f"diverges: its loss is {row['loss']:.3g} in epoch {row['epoch']} (guessing: "

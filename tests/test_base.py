@@ -171,6 +171,7 @@ def test_few_epochs_start_at_the_full_rate(X, max_epochs):
     assert embedder.history_[0]["learning_rate"] == 0.1
 
 
+@pytest.mark.filterwarnings("ignore::sklssl.exceptions.DivergenceWarning")  # it stalls
 def test_plateau_cuts_the_rate_when_the_loss_stalls(X):
     # Too small a rate to learn by, but above what the scheduler ignores (1e-8).
     embedder = quick(
@@ -190,6 +191,7 @@ def test_optimizers_lower_the_loss(X, optimizer):
 
 
 @pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning")
+@pytest.mark.filterwarnings("ignore::sklssl.exceptions.DivergenceWarning")
 def test_weight_decay_shrinks_the_weights(X):
     norms = [
         sum(p.norm() for p in quick(max_epochs=5, weight_decay=d).fit(X).pretext_.parameters())

@@ -214,8 +214,10 @@ def tell(losses, chance=1.0):
 
 def test_divergence_is_told_once():
     assert tell([1.2, 1.1, 0.9, 0.8, 0.7]) == []
-    assert tell([0.9, 1.2, 1.3, 1.4, 0.5])[0].startswith(
-        "Rows: the pretext task diverges: its loss is 1.2 in epoch 2 (guessing: 1)"
+    assert tell([0.9, 1.2, 1.3, 1.4, 0.5]) == []  # too early
+    assert tell([0.9, 0.8, 0.7, 0.6, 1.2, 0.5]) == []  # a single epoch
+    assert tell([0.9, 0.8, 0.7, 1.1, 1.2, 0.5])[0].startswith(
+        "Rows: the pretext task diverges: its loss is 1.2 in epoch 5 (guessing: 1)"
     )
     assert "its loss is 50 in epoch 1" in tell([50.0, 2.0])[0]
     assert "no better than by guessing, at a loss of 1 after 5" in tell([1.0] * 5)[0]

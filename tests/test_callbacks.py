@@ -402,6 +402,7 @@ def test_progress_bar_alone(X, capsys):
 
 @needs_sklearn_callbacks
 @pytest.mark.parametrize("several_scales", [False, True])
+@pytest.mark.filterwarnings("ignore::sklssl.exceptions.DivergenceWarning")  # so that it moves
 def test_scoring_monitor_sees_the_estimator_of_each_epoch(X, y, several_scales):
     pytest.importorskip("pandas")
     expected = []

@@ -233,7 +233,7 @@ class SimCLREmbedder(BaseEmbedder):
     _parameter_constraints = {
         **BaseEmbedder._parameter_constraints,
         "temperature": [Interval(Real, 0, None, closed="neither")],
-        "projection_dim": [Interval(Integral, 1, None, closed="left")],
+        "projection_dim": [Interval(Integral, 1, 2**16, closed="both")],
         "crop_scale": ["array-like"],
         "jitter_strength": [Interval(Real, 0, 1, closed="both")],
         "horizontal_flip": ["boolean"],

@@ -14,6 +14,7 @@ from sklssl import (
     RotNetEmbedder,
     ScaleNetEmbedder,
     SemiSupervisedClassifier,
+    SimCLREmbedder,
 )
 from sklssl.exceptions import NonFiniteLossError
 
@@ -137,3 +138,8 @@ def test_a_training_that_diverges_is_no_fit(X, settings):
     with pytest.raises(NonFiniteLossError):
         estimator.fit(X, np.arange(len(X)) % 2)
     assert not hasattr(estimator, "classes_")
+
+
+def test_a_projection_beyond_all_memory_is_refused(X):
+    with pytest.raises(ValueError, match="'projection_dim' parameter of SimCLREmbedder"):
+        SimCLREmbedder(projection_dim=2**31).fit(X)

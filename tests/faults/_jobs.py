@@ -27,8 +27,8 @@ EVERY_STEP = 1e-9  # minutes
 X, Y = load()
 
 
-def _rotnet(**given):
-    return RotNetEmbedder(max_epochs=4, batch_size=10, random_state=SEED, **given)
+def _rotnet(max_epochs=4, **given):
+    return RotNetEmbedder(max_epochs=max_epochs, batch_size=10, random_state=SEED, **given)
 
 
 def _simclr(max_epochs=4, **given):

@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-JOBS = ("_jobs", "_signal_jobs")
+JOBS = ("_jobs", "_signal_jobs", "_damage_jobs", "_disk_jobs", "_parallel_jobs")
 LONGEST = 240  # seconds, after which a process that hangs is ended
 
 

@@ -178,6 +178,9 @@ class Checkpoints:
             except StateFileError as error:
                 problem = problem or error
                 continue
+            except OSError as error:  # a disk may fail in one file only
+                problem = problem or f"'{path}' was not read: {error}."
+                continue
             if problem:
                 warnings.warn(f"{problem} The one before is used.", CheckpointWarning, stacklevel=2)
             return state

@@ -5,7 +5,12 @@ import os
 
 import pytest
 
+from sklssl import _checkpoint
+from sklssl.exceptions import CheckpointWarning, StateFileError
+from sklssl.utils._state_file import read_state
+from tests._determinism import digest
 from tests.faults._campaign import leftovers
+from tests.faults._jobs import X, make
 
 ERRORS = [errno.ENOSPC, errno.EIO]
 # Of these calls the last two put the folder on the disk, too; a file is safe without.
@@ -80,3 +85,22 @@ def test_saving_over_a_file(server, tmp_path, error):
 def test_saving_over_a_file_that_may_not_grow(server, tmp_path, n_bytes):
     result = server.run("save_with_small_files", path=tmp_path / "model", n_bytes=n_bytes)
     assert result == {"raised": errno.EFBIG, "as_it_was": True, "files": ["model"]}
+
+
+def test_a_checkpoint_that_the_disk_does_not_give(tmp_path, monkeypatch):
+    def fit():
+        return make("RotNet", folder=tmp_path, max_epochs=2, every="epoch").fit(X)
+
+    def read(path, kind):
+        if path.name in broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read_state(path, kind=kind)
+
+    undisturbed = digest(fit())
+    monkeypatch.setattr(_checkpoint, "read_state", read)
+    broken = {"checkpoint-00000003.safetensors"}
+    with pytest.warns(CheckpointWarning, match="Input/output error.* The one before is used"):
+        assert digest(fit()) == undisturbed
+    broken = {path.name for path in tmp_path.glob("*.safetensors")}
+    with pytest.raises(StateFileError, match="Input/output error.* no other checkpoint"):
+        fit()

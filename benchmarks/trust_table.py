@@ -40,9 +40,9 @@ def kills(lines):
                 f"{n_alike:,} ended bit by bit as without",
             )
             yield (
-                "saved states (steps or epochs) that were not there after the restart",
+                "states saved by these fits, of an epoch or within one",
                 f"{total(found, 'saved'):,}",
-                f"{total(found, 'lost'):,} lost",
+                f"{total(found, 'lost'):,} not there after a restart",
             )
 
 
@@ -59,7 +59,7 @@ def files(lines):
             yield what, f"{line['tried']:,}", result
     found = [line for line in lines if "code_ran" in line]
     if found:
-        what = "reads in which code of a file ran, or that ended the interpreter"
+        what = "of the damaged files, those that ran code or ended the interpreter"
         yield what, f"{total(found, 'tried'):,}", f"{total(found, 'code_ran')}"
 
 
@@ -73,7 +73,7 @@ def together(lines):
 def fuzzed(lines):
     for line in lines:
         n_refused = sum(line["refused"].values())
-        result = f"{line['worked']:,} worked, {n_refused:,} refused in words"
+        result = f"calls: {line['worked']:,} worked, {n_refused:,} refused in words"
         yield "inputs and parameters drawn at random", f"{line['examples']:,}", result
 
 

@@ -19,6 +19,8 @@ from sklssl.utils._module_state import module_state, set_module_state
 
 __all__ = ["StopPhase", "train_estimator"]
 
+_NO_MEMORY = "can't allocate memory"
+
 
 class StopPhase(StopTraining):
     """Raised by a callback to end the present phase; the training goes on with the next."""
@@ -65,7 +67,7 @@ def train_estimator(
     Raises
     ------
     MemoryError
-        If the memory of a GPU does not hold a step.
+        If the memory does not hold a step.
     NonFiniteLossError
         If the loss becomes infinite or not a number in the first epoch.
     StateFileError
@@ -207,10 +209,13 @@ class _Books:
 
 @contextlib.contextmanager
 def _explaining_memory(name, recipe):
-    """Say what to do when the memory of a GPU does not hold a step."""
+    """Say what to do when the memory does not hold a step."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        # Of a processor, torch's error has no type of its own.
+        if not isinstance(error, torch.OutOfMemoryError) and _NO_MEMORY not in str(error):
+            raise
         size = recipe.batch_size
         smaller = f"batch_size={size // 2}" if size > 3 else "a smaller image_size or backbone"
         raise MemoryError(

@@ -61,11 +61,19 @@ class CollapseGuard:
         dead = dead_feature_share(Z)
         if dead > _MOST_DEAD:
             return f"{dead:.0%} of the features are the same for all images"
-        rank = effective_rank(Z)
-        pixels = self.images.reshape(len(self.images), -1)
-        if rank < _LEAST_RANK and effective_rank(pixels.astype(np.float64)) > 2 * rank:
-            return f"the images vary along {rank:.1f} directions only (effective rank)"
+        if self._participation(Z) < _LEAST_RANK:
+            rank = effective_rank(Z)
+            pixels = self.images.reshape(len(self.images), -1)
+            if rank < _LEAST_RANK and effective_rank(pixels.astype(np.float64)) > 2 * rank:
+                return f"the images vary along {rank:.1f} directions only (effective rank)"
         return None
+
+    @staticmethod
+    def _participation(Z):
+        """Give the participation ratio: never above the effective rank, and found much faster."""
+        Z = Z - Z.mean(axis=0)
+        products = Z @ Z.T
+        return np.trace(products) ** 2 / np.square(products).sum()
 
 
 class ChanceGuard:

@@ -161,7 +161,7 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         ImageFileError
             If a file cannot be read, and `on_error` is "raise".
         MemoryError
-            If the memory of the GPU does not hold a step.
+            If the memory of the device does not hold a step.
         NonFiniteLossError
             If the loss becomes infinite or not a number in the first epoch. The estimator is then
             as it was.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sklssl._feed import ImageFeed
-from sklssl._saved_modules import named_tensors
+from sklssl._saving._modules import named_tensors
 from sklssl.backbones import pool_map
 from sklssl.utils._atomic import write_atomically
 

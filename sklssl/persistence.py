@@ -2,8 +2,8 @@
 
 from sklearn.base import BaseEstimator
 
-from sklssl._saved_estimators import decode_estimators, encode_estimators
-from sklssl._saved_names import Names, Refusal
+from sklssl._saving._estimators import decode_estimators, encode_estimators
+from sklssl._saving._names import Names, Refusal
 from sklssl.exceptions import StateFileError
 from sklssl.utils._state_file import read_state, write_state
 

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from sklssl import FineTuneClassifier, RotationDecouplingEmbedder, RotNetEmbedder, SimCLREmbedder
-from sklssl._saved_estimators import encode_estimators
+from sklssl._saving._estimators import encode_estimators
 from sklssl.exceptions import StateFileError
 from sklssl.persistence import load
 from sklssl.utils._state_file import write_state

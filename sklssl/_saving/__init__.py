@@ -1,0 +1,1 @@
+"""Estimators as plain values and tensors: what :mod:`sklssl.persistence` is made of."""

@@ -361,7 +361,7 @@ for path in sys.argv[1:]:
     try:
         sklssl.load(path)
     except StateFileError as error:
-        assert "is float32" in str(error), error
+        assert "projection_dim" in str(error) or "is float32" in str(error), error
     else:
         raise AssertionError
 """

@@ -73,7 +73,7 @@ def _kill_until_done(server, job, rng, seconds, signals):
             return kills, running.result()
         assert status == -number or "KeyboardInterrupt" in running.messages()
         kills += 1
-        seconds *= 1.05  # an epoch may take longer than what it is given
+        seconds *= 1.2  # an epoch may take longer than what it is given
 
 
 def saved_and_lost(notes):

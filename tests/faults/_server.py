@@ -101,26 +101,21 @@ def serve():
     os.dup2(2, 1)
     # One that comes to a process just forked must not make another server of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from tests.faults import _jobs
-
-    _jobs.warm_up()
+    modules = [importlib.import_module(f"tests.faults.{name}") for name in JOBS]
+    jobs = {job: getattr(module, job) for module in modules for job in module.__all__}
+    modules[0].warm_up()
     for line in sys.stdin:
         verb, *rest = json.loads(line)
         if verb == "fork":
             job, arguments, out = rest
             pid = os.fork()
             if pid == 0:
-                _run(_find(job), arguments, out)
+                _run(jobs[job], arguments, out)
             answer = pid
         else:
             answer = os.waitstatus_to_exitcode(os.waitpid(rest[0], 0)[1])
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
-
-
-def _find(job):
-    modules = [importlib.import_module(f"tests.faults.{name}") for name in JOBS]
-    return next(getattr(module, job) for module in modules if job in module.__all__)
 
 
 def _run(job, arguments, out):

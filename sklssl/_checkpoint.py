@@ -73,6 +73,7 @@ class Checkpoints:
     def __init__(self, owner, seed, folder=None, about=None):
         self.owner, self.seed, self.folder, self.about = owner, seed, folder, about or {}
         self.found = None
+        self._damaged = set()
         self._signals = HeldSignals()
         self._saved_at = time.monotonic()
 
@@ -106,7 +107,8 @@ class Checkpoints:
             number = int(_NAME.fullmatch(older[0].name)[1]) + 1 if older else 1
             path = self.folder / f"checkpoint-{number:08}.safetensors"
             write_state(path, tree, kind="checkpoint")
-            for path in older[_KEPT - 1 :]:
+            whole = [path for path in older if path not in self._damaged]
+            for path in {*older} - {*whole[: _KEPT - 1]}:
                 path.unlink(missing_ok=True)
         except (OSError, TypeError) as error:
             warnings.warn(
@@ -175,11 +177,10 @@ class Checkpoints:
         for path in self._paths():
             try:
                 state = read_state(path, kind="checkpoint")
-            except StateFileError as error:
-                problem = problem or error
-                continue
-            except OSError as error:  # a disk may fail in one file only
-                problem = problem or f"'{path}' was not read: {error}."
+            except (StateFileError, OSError) as error:  # a disk may fail in one file only
+                read = isinstance(error, StateFileError)
+                problem = problem or (error if read else f"'{path}' was not read: {error}.")
+                self._damaged.add(path)
                 continue
             if problem:
                 warnings.warn(f"{problem} The one before is used.", CheckpointWarning, stacklevel=2)

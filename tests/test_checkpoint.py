@@ -297,11 +297,14 @@ def test_a_name_that_no_folder_can_have(X, name):
 def test_of_a_damaged_checkpoint_the_one_before_is_used(tmp_path, X):
     with pytest.raises(Stopped):
         rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)]).fit(X)
-    newest = tmp_path / files(tmp_path)[-1]
-    newest.write_bytes(newest.read_bytes()[:-1])
-    with pytest.warns(CheckpointWarning, match="damaged.*The one before is used"):
-        resumed = rotnet(checkpoint_dir=tmp_path).fit(X)
-    assert_same(resumed, rotnet().fit(X), X)
+    first, newest = files(tmp_path)
+    (tmp_path / newest).write_bytes((tmp_path / newest).read_bytes()[:-1])
+    message = "damaged.*The one before is used"
+    stopped = rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)])
+    with pytest.warns(CheckpointWarning, match=message), pytest.raises(Stopped):
+        stopped.fit(X)
+    assert files(tmp_path) == [first, "checkpoint-00000003.safetensors"]  # both are whole
+    assert_same(rotnet(checkpoint_dir=tmp_path).fit(X), rotnet().fit(X), X)
 
 
 def test_only_damaged_checkpoints_are_refused(tmp_path, X):

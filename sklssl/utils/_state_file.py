@@ -112,7 +112,7 @@ def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
             if len(digest) != len(_EMPTY_DIGEST) or _digest(empty, file) != digest:
                 raise ValueError("another digest")
             if about["kind"] != kind:
-                raise _Refusal(f"it holds a {about['kind']}, but a {kind} is needed.")
+                raise _Refusal(f"its kind is '{about['kind']}', but '{kind}' is needed.")
             file.seek(0)
             tensors = safetensors.torch.load(file.read())
         return _decode(about["state"], tensors)

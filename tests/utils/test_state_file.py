@@ -111,7 +111,7 @@ def test_what_cannot_be_written_is_named(value, path):
 
 def test_kind_and_version(path, monkeypatch):
     write_state(path, 1, kind="checkpoint")
-    with pytest.raises(StateFileError, match="holds a checkpoint, but a estimator is needed"):
+    with pytest.raises(StateFileError, match="its kind is 'checkpoint', but 'estimator' is needed"):
         read_state(path, kind="estimator")
     monkeypatch.setattr(_state_file, "FORMAT_VERSION", 2)
     write_state(path, 1, kind="checkpoint")

@@ -80,7 +80,7 @@ def fuzzed(lines):
 def checkpoints(lines):
     for line in lines:
         if line["what"] == "cost":
-            what = f"a checkpoint of `{line['backbone']}` after an epoch of 4,000 images of CIFAR-10"
+            what = f"a checkpoint of `{line['backbone']}` after an epoch of 4,000 images"
             seconds = f"{line['checkpoint_s']:.3f} s of {line['epoch_s']:.1f} s"
             yield what, seconds, f"{line['percent']:.2f} %"
         elif line["what"] == "size":

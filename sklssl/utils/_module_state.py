@@ -84,7 +84,7 @@ def module_state(module: nn.Module) -> dict[str, Any]:
     these. They are looked for in the modules that are not torch's own.
     """
     values = {
-        f"{name}:{key}": value
+        f"{name}:{key}": _detach(value)
         for name, part in module.named_modules()
         if not type(part).__module__.startswith("torch.")
         for key, value in vars(part).items()
@@ -140,6 +140,15 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     path, _, key = name.rpartition(".")
     return module.get_submodule(path), key
+
+
+def _detach(value: Any) -> Any:
+    """Take tensors within a plain value out of the graph that a step has left."""
+    if isinstance(value, dict):
+        return {key: _detach(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_detach, value))
+    return value.detach() if isinstance(value, Tensor) else value
 
 
 def _is_plain(value: Any) -> bool:

@@ -376,7 +376,7 @@ def test_cross_val_score_on_images_and_rows(digits, flat):
     assert scores.min() > 0.6
 
 
-def test_grid_search_in_two_processes(digits):
+def test_grid_search_over_scales(digits):
     X, y = digits[0][:120], digits[1][:120]
     pipe = Pipeline(
         [
@@ -385,12 +385,8 @@ def test_grid_search_in_two_processes(digits):
         ]
     )
     grid = {"emb__scales": [(1.0,), (0.5, 1.0)], "clf__C": [0.1, 1.0]}
-    found = [
-        GridSearchCV(pipe, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X, y)
-        for n_jobs in (1, 2)
-    ]
-    assert found[0].best_params_ == found[1].best_params_
-    assert found[1].best_score_ > 0.5
+    search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(X, y)
+    assert search.best_score_ > 0.5
 
 
 def test_grid_search_without_labels(X):

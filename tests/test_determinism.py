@@ -104,17 +104,6 @@ def test_what_goes_on_gives_the_same_bytes(X):
 # Workers ---------------------------------------------------------------------------------------
 
 
-def _digest_of(case):
-    return digest(fit(clone(case)))
-
-
-def test_workers_with_as_many_threads_give_the_same_bytes(two_threads):
-    cases = [CASES["RotNet"], CASES["float32"]]
-    with joblib.parallel_config("loky", inner_max_num_threads=2):
-        there = joblib.Parallel(n_jobs=2)(joblib.delayed(_digest_of)(case) for case in cases)
-    assert there == [_digest_of(case) for case in cases]
-
-
 @pytest.mark.parametrize(
     "estimator",
     [

@@ -140,7 +140,7 @@ def test_estimator(estimator, X, y, path):
         {"optimizer": partial(torch.optim.SGD, momentum=0.5), "max_epochs": np.int64(1)},
         {"cache_dir": Path("some", "folder"), "image_shape": [8, 8], "warm_start": np.True_},
     ],
-    ids=str,
+    ids=", ".join,
 )
 def test_parameters(params, X, path):
     estimator = RotNetEmbedder(**{**QUICK, **params}).fit(X)

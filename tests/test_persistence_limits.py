@@ -54,7 +54,9 @@ def test_a_method_of_ones_own(X, path):
     assert_same(load(path, trusted=[MeanEmbedder]), two_scales, X)
 
 
-@pytest.mark.parametrize("backbone", [small_net, partial(small_net, width=6)], ids=str)
+@pytest.mark.parametrize(
+    "backbone", [small_net, partial(small_net, width=6)], ids=["function", "partial"]
+)
 def test_a_network_of_ones_own(backbone, X, path):
     embedder = RotNetEmbedder(backbone, **QUICK).fit(X)
     save(embedder, path)

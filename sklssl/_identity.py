@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from sklssl._feed import slices
-from sklssl.utils._module_state import module_state
+from sklssl.utils._module_state import named_tensors
 
 __all__ = ["describe", "describe_settings", "fingerprint", "fingerprint_module"]
 
@@ -63,7 +63,7 @@ def describe(value: Any) -> str:
 def fingerprint_module(module: Any) -> str:
     """Hash the tensors of a module."""
     digest = hashlib.sha256()
-    for name, tensor in module_state(module)["tensors"].items():
+    for name, tensor in named_tensors(module).items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from sklssl._feed import ImageFeed
-from sklssl._saving._modules import named_tensors
 from sklssl.backbones import pool_map
 from sklssl.utils._atomic import write_atomically
+from sklssl.utils._module_state import named_tensors
 
 __all__ = ["export_onnx"]
 

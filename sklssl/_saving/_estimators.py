@@ -20,9 +20,10 @@ from sklearn.utils import Bunch
 from torch import nn
 
 from sklssl._saving._attributes import MODULES, check_attributes
-from sklssl._saving._modules import build_module, check_module, fill_module, named_tensors
+from sklssl._saving._modules import build_module, check_module, fill_module
 from sklssl._saving._names import CONTAINERS, Names, Refusal, is_ours, name_of
 from sklssl._saving._values import decode_value, encode_value
+from sklssl.utils._module_state import named_tensors
 
 __all__ = ["decode_estimators", "encode_estimators"]
 
@@ -136,7 +137,7 @@ def _encode_module(estimator: Any, name: str) -> dict[str, Any]:
             "what they were in fit, and a network of your own must be built alike each time, "
             "without reading new tensors."
         ) from error
-    return dict(named_tensors(module))
+    return named_tensors(module)
 
 
 def _decode_ours(node: Any, names: Names, estimators: list[Any]) -> BaseEstimator:

@@ -13,8 +13,9 @@ from torch.overrides import TorchFunctionMode
 from sklssl._device import forked_rng
 from sklssl.backbones import list_backbones, make_backbone
 from sklssl.backbones._torchvision import list_torchvision
+from sklssl.utils._module_state import named_tensors
 
-__all__ = ["build_module", "check_module", "fill_module", "named_tensors"]
+__all__ = ["build_module", "check_module", "fill_module"]
 
 _MAKERS = {torch.empty, torch.full, torch.ones, torch.rand, torch.randn, torch.zeros}
 
@@ -59,11 +60,6 @@ def build_module(estimator: Any, name: str) -> nn.Module:
         )
         pretext: nn.Module = estimator._make_pretext(backbone)
         return pretext
-
-
-def named_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Give all parameters and buffers by name; those that are shared once."""
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def check_module(module: nn.Module, ghost: nn.Module) -> None:

@@ -15,7 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PackedModules", "module_state", "pack_module", "set_module_state", "unpack_module"]
+__all__ = [
+    "PackedModules",
+    "module_state",
+    "named_tensors",
+    "pack_module",
+    "set_module_state",
+    "unpack_module",
+]
 
 
 class _Slot:
@@ -35,7 +42,7 @@ class _Slot:
 
 def pack_module(module: nn.Module) -> nn.Module:
     """Copy `module` with arrays in place of its parameters and buffers; it cannot compute."""
-    tensors = itertools.chain(module.parameters(), module.buffers())
+    tensors = named_tensors(module).values()
     # deepcopy takes from its memo what it would else copy.
     return copy.deepcopy(module, {id(tensor): _Slot(tensor) for tensor in tensors})
 
@@ -90,7 +97,7 @@ def module_state(module: nn.Module) -> dict[str, Any]:
         for key, value in vars(part).items()
         if key not in _NO_VALUES and _is_plain(value)
     }
-    return {"tensors": _tensors(module), "values": values}
+    return {"tensors": named_tensors(module), "values": values}
 
 
 def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
@@ -119,7 +126,7 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
                 current.copy_(tensor)  # into its layout
             else:
                 owner._buffers[key] = tensor.to(next(module.parameters()).device, copy=True)
-    for name in _tensors(module).keys() - saved.keys():
+    for name in named_tensors(module).keys() - saved.keys():
         owner, key = _owner(module, name)
         owner._buffers[key] = None
     for name, value in state["values"].items():
@@ -133,7 +140,8 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
 _NO_VALUES = vars(nn.Module()).keys()
 
 
-def _tensors(module: nn.Module) -> dict[str, Tensor]:
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Give all parameters and buffers by name; those that are shared once."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 

@@ -55,6 +55,12 @@ def _set_everywhere(embedder, **params):
     return embedder.set_params(**{k: params[last] for k, last in found.items() if last in params})
 
 
+def _assert_same_weights(one, another):
+    states = (embedder.pretext_.state_dict().values() for embedder in (one, another))
+    for mine, other in zip(*states, strict=True):
+        assert torch.equal(mine.cpu(), other.cpu()), "the task has learned something else"
+
+
 def _check_output(embedder, fitted, X):
     Z = fitted.transform(X)
     assert Z.dtype == np.float32
@@ -89,10 +95,7 @@ def _check_files_are_as_arrays(embedder, fitted, X):
 def _check_same_seed_same_bytes(embedder, fitted, X):
     again = clone(embedder).fit(X)
     assert_array_equal(again.transform(X), fitted.transform(X))
-    for mine, other in zip(
-        again.pretext_.state_dict().values(), fitted.pretext_.state_dict().values(), strict=True
-    ):
-        assert torch.equal(mine.cpu(), other.cpu())
+    _assert_same_weights(again, fitted)
 
 
 def _check_global_generators_untouched(embedder, fitted, X):
@@ -148,10 +151,7 @@ def _check_stopped_fit_goes_on(embedder, fitted, X):
             raise AssertionError("fit did not call its callbacks")
         assert list(Path(folder).glob("*.safetensors")), "fit left no checkpoint"
         resumed = _set_everywhere(stopped, callbacks=None).fit(X)
-    for mine, other in zip(
-        resumed.pretext_.state_dict().values(), fitted.pretext_.state_dict().values(), strict=True
-    ):
-        assert torch.equal(mine.cpu(), other.cpu()), "what the task remembers was not all kept"
+    _assert_same_weights(resumed, fitted)
     assert_array_equal(resumed.transform(X), fitted.transform(X))
 
 

@@ -1,5 +1,7 @@
-"""Looking into a fitted embedder: what each stage of its network knows."""
+"""What embedders know: which one suits some images, and what each stage of a network tells."""
 
+from sklssl.inspection._compare import compare_embedders
+from sklssl.inspection._comparison import Comparison
 from sklssl.inspection._layer_scores import layer_scores
 
-__all__ = ["layer_scores"]
+__all__ = ["Comparison", "compare_embedders", "layer_scores"]

@@ -24,8 +24,8 @@ def check_labels(y, *, owner, classes=None):
     y : array-like of shape (n,)
         Labels: numbers or strings, -1 (or the string "-1") where there is none.
 
-    owner : object
-        Who asks; its class is named in the errors.
+    owner : object or str
+        Who asks; its class, or the name of a function, is in the errors.
 
     classes : ndarray, default=None
         The classes already known. If -1 is one of them, it marks nothing.
@@ -50,7 +50,7 @@ def check_labels(y, *, owner, classes=None):
         If all values are -1 or 1: those are the two classes of many a binary problem, and with -1
         as the marker only one class would be left. Both are then taken as classes.
     """
-    who = type(owner).__name__
+    who = _name(owner)
     if y is None:
         raise ValueError(
             f"{who} requires y to be passed, but the target y is None. Give the labels, and -1 "
@@ -93,8 +93,8 @@ def encode_labels(y, labelled, *, owner):
     labelled : ndarray of shape (n,), bool
         Where `y` holds a label.
 
-    owner : object
-        Who asks; its class is named in the errors.
+    owner : object or str
+        Who asks; its class, or the name of a function, is in the errors.
 
     Returns
     -------
@@ -110,13 +110,17 @@ def encode_labels(y, labelled, *, owner):
     classes, places = np.unique(y[labelled], return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"{type(owner).__name__} needs labels of at least two classes, but the "
+            f"{_name(owner)} needs labels of at least two classes, but the "
             f"{labelled.sum()} labelled rows of y are of {len(classes)} class: {classes}. "
             "Label some rows of another one."
         )
     codes = np.full(len(y), -1)
     codes[labelled] = places
     return classes, codes
+
+
+def _name(owner):
+    return owner if isinstance(owner, str) else type(owner).__name__
 
 
 def _marks(y):

@@ -4,7 +4,7 @@ import math
 
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.validation import _check_sample_weight
 
@@ -26,6 +26,7 @@ __all__ = [
     "_fit_context",
     "_safe_indexing",
     "tags_of",
+    "validate_params",
 ]
 
 

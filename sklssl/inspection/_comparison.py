@@ -1,0 +1,219 @@
+"""The outcome of a comparison: a table, and what it says."""
+
+from html import escape
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklssl.inspection._candidates import PIXELS, UNTRAINED
+
+__all__ = ["Comparison", "Result"]
+
+# Below this many, weights that were learned from other images are worth a try.
+_FEW_IMAGES = 5000
+
+
+class Result(NamedTuple):
+    """What was measured of one embedder.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_numbers, n_draws)
+        By number of labels and draw of them.
+
+    n_features : int
+
+    fit_time : float
+        In seconds.
+
+    transform_time : float
+        In seconds for 1,000 images.
+
+    estimator : estimator
+        The fitted embedder.
+    """
+
+    scores: np.ndarray
+    n_features: int
+    fit_time: float
+    transform_time: float
+    estimator: Any
+
+
+class Comparison:
+    """How good embedders are on some images: what ``compare_embedders`` returns.
+
+    Printed, it is a table with the best embedder first and a sentence on which one to take.
+
+    Attributes
+    ----------
+    rows : list of dict
+        One an embedder, best first, with the keys name, mean_score_<n> and std_score_<n> (over
+        the draws of n labels a class), n_features, fit_time (in seconds) and transform_time
+        (in seconds for 1,000 images). The order is that of the mean over all numbers of labels.
+
+    n_labels : list of int
+        The numbers of labels a class.
+
+    scores : dict of str to ndarray of shape (n_numbers, n_draws)
+        The score by name of the embedder, number of labels and draw.
+
+    estimators : dict of str to estimator
+        The embedders as they were fitted, on the training part of the images.
+
+    choice : str
+        The name of the embedder to take: the one that was fitted fastest among those that are not
+        worse than the best by more than the spread, which is the standard deviation of their
+        difference over the draws.
+
+    advice : str
+        The same in a sentence or two.
+
+    n_train : int
+        How many images the embedders were fitted on.
+
+    n_test : int
+        How many images were tested on.
+
+    See Also
+    --------
+    compare_embedders : The function that makes it.
+    """
+
+    def __init__(self, results, n_labels, *, n_images, scoring=None):
+        best_first = sorted(results, key=lambda name: -results[name].scores.mean())
+        self._results = {name: results[name] for name in best_first}
+        self._as_percent = scoring in (None, "accuracy")
+        self._label = "accuracy" if scoring is None else getattr(scoring, "__name__", str(scoring))
+        self.n_labels = list(n_labels)
+        self.n_train, self.n_test = n_images
+        self.scores = {name: result.scores for name, result in self._results.items()}
+        self.estimators = {name: result.estimator for name, result in self._results.items()}
+        self.rows = [self._row(name, result) for name, result in self._results.items()]
+        self.choice = self._choose()
+        self.advice = self._advise()
+
+    def to_frame(self):
+        """Give the rows as a data frame.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            Indexed by the names of the embedders.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        import pandas as pd  # slow to import, and not needed otherwise
+
+        return pd.DataFrame(self.rows).set_index("name")
+
+    def _row(self, name, result):
+        row = {"name": name}
+        for n, scores in zip(self.n_labels, result.scores, strict=True):
+            row[f"mean_score_{n}"] = float(scores.mean())
+            row[f"std_score_{n}"] = float(scores.std())
+        row["n_features"] = result.n_features
+        row["fit_time"] = result.fit_time
+        row["transform_time"] = result.transform_time
+        return row
+
+    # What to take ----------------------------------------------------------------------------
+
+    def _is_better(self, name, other):
+        """Tell whether one is better than another by more than the spread of the difference."""
+        # Draw by draw: that some labels teach more than others is the same for both.
+        gain = (self.scores[name] - self.scores[other]).mean(axis=0)
+        return gain.mean() > gain.std()
+
+    def _choose(self):
+        best = self.rows[0]["name"]
+        if PIXELS in self.scores and not self._is_better(best, PIXELS):
+            return PIXELS
+        near = [row for row in self.rows if not self._is_better(best, row["name"])]
+        return min(near, key=lambda row: row["fit_time"])["name"]
+
+    def _advise(self):
+        labels = f"with {_join(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} a class"
+        scores = f"{self._tell(self.choice)} {labels}"
+        if self.choice == PIXELS:
+            return (
+                "No embedder is better than raw pixels here by more than the spread; raw pixels "
+                f"have {scores}. {self._suggest()}"
+            )
+        pixels = f" ({PIXELS} {self._tell(PIXELS)})" if PIXELS in self.scores else ""
+        name = f"the {UNTRAINED}" if self.choice == UNTRAINED else self.choice
+        time = self._results[self.choice].fit_time
+        advice = f"Take {name}: it has {scores}{pixels}, fitted in {time:.1f} s."
+        best = self.rows[0]["name"]
+        if best != self.choice:
+            advice += f" {best} is not better by more than the spread, and takes longer to fit."
+        return advice
+
+    def _suggest(self):
+        if self.n_train >= _FEW_IMAGES:
+            return "Try other methods, more epochs, or weights from other images (init_weights)."
+        return (
+            f"{self.n_train} images are few to learn from: start from pretrained weights, such as "
+            'RotNetEmbedder("resnet18", image_size=224, '
+            'init_weights="ResNet18_Weights.IMAGENET1K_V1", max_epochs=0).'
+        )
+
+    def _tell(self, name):
+        """Say the scores of an embedder in a sentence."""
+        means = [self._show(scores.mean()) for scores in self.scores[name]]
+        return _join(means) + " %" * self._as_percent
+
+    # The table -------------------------------------------------------------------------------
+
+    def _show(self, score, spread=None):
+        factor, digits = (100, 1) if self._as_percent else (1, 3)
+        shown = f"{factor * score:.{digits}f}"
+        return shown if spread is None else f"{shown} ± {factor * spread:.{digits}f}"
+
+    def _cells(self):
+        """Give the table as text, heads first."""
+        heads = [f"{n} label{'s' * (n > 1)}" for n in self.n_labels]
+        table = [["", *heads, "features", "fit s", "s/1000 images"]]
+        for row in self.rows:
+            shown = [
+                self._show(row[f"mean_score_{n}"], row[f"std_score_{n}"]) for n in self.n_labels
+            ]
+            times = f"{row['fit_time']:.1f}", f"{row['transform_time']:.2f}"
+            table.append([row["name"], *shown, str(row["n_features"]), *times])
+        return table
+
+    def _title(self):
+        n_draws = self.scores[self.choice].shape[1]
+        unit = " in %" * self._as_percent
+        return (
+            f"{self._label}{unit} by labels a class, mean ± spread of {n_draws} draws; "
+            f"{self.n_train} training and {self.n_test} test images"
+        )
+
+    def __str__(self):
+        table = self._cells()
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+            for line in table
+        ]
+        return "\n".join([self._title(), "", *lines, "", self.advice])
+
+    def __repr__(self):
+        return f"<Comparison of {len(self.rows)} embedders; choice: {self.choice!r}>"
+
+    def _repr_html_(self):
+        heads, *lines = [[escape(cell) for cell in line] for line in self._cells()]
+        rows = "".join(f"<tr><td>{'</td><td>'.join(line)}</td></tr>" for line in lines)
+        return (
+            f"<p>{escape(self._title())}</p><table><thead><tr><th>{'</th><th>'.join(heads)}</th>"
+            f"</tr></thead><tbody>{rows}</tbody></table><p>{escape(self.advice)}</p>"
+        )
+
+
+def _join(items):
+    *first, last = map(str, items)
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,441 @@
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklssl import RotNetEmbedder, SimCLREmbedder
+from sklssl.inspection import Comparison, compare_embedders
+from sklssl.inspection._candidates import RawPixels
+from sklssl.inspection._comparison import Result
+from sklssl.inspection._label_draws import draw_rows
+from tests._seed import SEED
+
+N = 240
+
+
+class Spy(TransformerMixin, BaseEstimator):
+    """Rows by their number, which is their first pixel; remembers what it saw."""
+
+    seen = {}  # of the class: a clone has to be found again
+
+    def __init__(self, name="spy"):
+        self.name = name
+
+    def fit(self, X, y=None):
+        Spy.seen[self.name] = {"fit": X[:, 0], "labels": y, "transform": []}
+        return self
+
+    def transform(self, X):
+        Spy.seen[self.name]["transform"].append(X[:, 0])
+        return X
+
+
+class SpyProbe(KNeighborsClassifier):
+    fitted, scored = [], []
+
+    def fit(self, X, y):
+        self.fitted.append(X[:, 0])
+        return super().fit(X, y)
+
+    def score(self, X, y):
+        self.scored.append(X[:, 0])
+        return super().score(X, y)
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    return digits[0][:N]
+
+
+@pytest.fixture(scope="module")
+def labels(digits):
+    return digits[1][:N] % 4
+
+
+@pytest.fixture(scope="module")
+def comparison(images, labels):
+    embedder = RotNetEmbedder(max_epochs=1, random_state=SEED)
+    return compare_embedders(
+        images, labels, [embedder], n_labels=(3, 10), n_draws=3, random_state=SEED
+    )
+
+
+def compare_spy(y, **params):
+    """Compare a spy on rows of their number; give what it and its probe saw."""
+    SpyProbe.fitted.clear(), SpyProbe.scored.clear()
+    X = np.c_[np.arange(len(y)), np.ones(len(y))].astype(np.float32)
+    params = {"n_labels": (2, 5), "random_state": SEED, "baselines": False, **params}
+    compare_embedders(X, y, Spy(), probe=SpyProbe(1), **params)
+    return {name: np.array(seen, dtype=object) for name, seen in Spy.seen["spy"].items()}
+
+
+def test_scores_agree_with_a_loop_by_hand(comparison, images, labels):
+    untrained = comparison.estimators["untrained network"]
+    features = {
+        "raw pixels": images.reshape(N, -1).astype(float),
+        "untrained network": untrained.transform(images),
+        f"RotNetEmbedder(max_epochs=1, random_state={SEED})": None,
+    }
+    assert features.keys() == comparison.scores.keys()
+    rng = np.random.RandomState(SEED)
+    draws = draw_rows(labels, None, n_labels=[3, 10], n_draws=3, test_size=0.25, rng=rng)
+    embedder = RotNetEmbedder(max_epochs=1, random_state=SEED).fit(images[draws.train])
+    rows = {row["name"]: row for row in comparison.rows}
+    for name, Z in features.items():
+        Z = embedder.transform(images) if Z is None else Z
+        for i, n in enumerate([3, 10]):
+            scores = []
+            for draw in draws.labelled:
+                classifier = LogisticRegression(C=5 / Z.shape[1], max_iter=1000)
+                probe = make_pipeline(StandardScaler(), classifier)
+                probe.fit(Z[draw[n]], labels[draw[n]])
+                scores.append(np.mean(probe.predict(Z[draws.test]) == labels[draws.test]))
+            # One image of 60 may be told otherwise where the last digits of the features differ.
+            assert_allclose(comparison.scores[name][i], scores, atol=0.02)
+            assert rows[name][f"mean_score_{n}"] == comparison.scores[name][i].mean()
+            assert rows[name][f"std_score_{n}"] == comparison.scores[name][i].std()
+        assert rows[name]["n_features"] == Z.shape[1]
+        assert rows[name]["fit_time"] > 0
+        assert rows[name]["transform_time"] > 0
+
+
+def test_the_seed_decides(images, labels):
+    def scores(seed, **params):
+        embedder = RotNetEmbedder(max_epochs=1)  # without a seed of its own
+        params = {"n_labels": 2, "n_draws": 2, "random_state": seed, **params}
+        return compare_embedders(images, labels, {"it": embedder}, **params).scores
+
+    first, again, other = scores(SEED), scores(SEED), scores(SEED + 1)
+    for name, values in first.items():
+        assert_array_equal(again[name], values)
+    assert any((other[name] != values).any() for name, values in first.items())
+    given = RotNetEmbedder(random_state=7, max_epochs=0)
+    nested = make_pipeline(RotNetEmbedder(max_epochs=0), PCA(4))
+    result = compare_embedders(
+        images, labels, {"given": given, "nested": nested}, n_labels=2, random_state=SEED
+    )
+    assert result.estimators["given"].random_state == 7
+    assert isinstance(result.estimators["nested"][0].random_state, int)
+    assert nested[0].random_state is None  # only the clone has a seed
+
+
+def test_embedders_see_the_training_part_alone_and_no_label():
+    y = np.arange(80) % 4
+    seen = compare_spy(y)
+    test = set(SpyProbe.scored[0])
+    assert len(test) == 20
+    assert_array_equal(np.bincount(y[np.array(list(test), dtype=int)]), [5] * 4)
+    assert set(seen["fit"]) == set(range(80)) - test
+    assert Spy.seen["spy"]["labels"] is None
+    assert len(SpyProbe.fitted) == 10  # two numbers of labels, five draws
+    for rows, scored in zip(SpyProbe.fitted, SpyProbe.scored, strict=True):
+        assert set(scored) == test
+        assert not set(rows) & test
+        assert len(set(rows)) == len(rows)
+        assert len(set(np.bincount(y[rows.astype(int)]))) == 1
+    for few, more in zip(SpyProbe.fitted[::2], SpyProbe.fitted[1::2], strict=True):
+        assert (len(few), len(more)) == (8, 20)
+        assert set(few) < set(more)
+    assert len({tuple(rows) for rows in SpyProbe.fitted[::2]}) == 5
+
+
+def test_all_embedders_see_the_same_draws():
+    y = np.arange(80) % 4
+    X = np.c_[np.arange(80), np.ones(80)].astype(np.float32)
+    SpyProbe.fitted.clear()
+    params = {"n_labels": 3, "baselines": False, "random_state": SEED}
+    compare_embedders(X, y, [Spy("a"), Spy("b")], probe=SpyProbe(1), **params)
+    assert_array_equal(SpyProbe.fitted[:5], SpyProbe.fitted[5:])
+    assert_array_equal(Spy.seen["a"]["fit"], Spy.seen["b"]["fit"])
+
+
+def test_groups_stay_apart():
+    y, groups = np.arange(120) % 3, np.arange(120) // 6
+    y[110:] = -1
+    seen = compare_spy(y, groups=groups, test_size=0.2)
+    tested = SpyProbe.scored[0].astype(int)
+    learned = seen["fit"].astype(int)
+    assert not set(groups[learned]) & set(groups[tested])
+    assert len(set(groups[tested])) == 4  # of the 19 groups with a label
+    assert (y[tested] >= 0).all()
+
+
+def test_unlabelled_images_are_learned_from_and_not_tested_on():
+    for marker, names in [(-1, np.arange(3)), ("-1", np.array(["ant", "bee", "cat"]))]:
+        y = np.array([*names[np.arange(60) % 3], *[marker] * 30])
+        seen = compare_spy(y)
+        assert set(seen["fit"]) >= set(range(60, 90))
+        assert max(SpyProbe.scored[0]) < 60
+        assert max(map(max, SpyProbe.fitted)) < 60
+
+
+def test_an_embedder_that_is_frozen_stays_as_it_is(images, labels):
+    embedder = RotNetEmbedder(max_epochs=0, random_state=SEED).fit(images)
+    Z = embedder.transform(images)
+    frozen = FrozenEstimator(embedder)
+    result = compare_embedders(images, labels, {"mine": frozen}, n_labels=2, baselines=False)
+    assert result.estimators["mine"].estimator is embedder
+    assert_array_equal(embedder.transform(images), Z)
+    with pytest.raises(NotFittedError):
+        compare_embedders(images, labels, [Spy(), FrozenEstimator(RotNetEmbedder())], n_labels=2)
+
+
+def test_ways_to_give_embedders(images, labels):
+    def names(embedders, **params):
+        result = compare_embedders(images[:40], labels[:40], embedders, n_labels=2, **params)
+        return sorted(result.scores)
+
+    a, b = PCA(2), PCA(3)
+    rows = images[:40].reshape(40, -1)
+    for given in ({"a": a, "b": b}, [("a", a), ("b", b)]):
+        result = compare_embedders(rows, labels[:40], given, n_labels=2, baselines=False)
+        assert sorted(result.scores) == ["a", "b"]
+        assert {row["name"]: row["n_features"] for row in result.rows} == {"a": 2, "b": 3}
+    tiny = RotNetEmbedder(max_epochs=0)
+    code = "RotNetEmbedder(max_epochs=0)"
+    assert names(tiny) == [code, "raw pixels", "untrained network"]
+    assert names([tiny, tiny], baselines=False) == [f"{code} #1", f"{code} #2"]
+    long = SimCLREmbedder(max_epochs=0, batch_size=16, learning_rate=0.01, pool_size=2)
+    assert names([long], baselines=False) == ["SimCLREmbedder"]
+
+
+def test_the_default_embedders(images, labels, monkeypatch):
+    monkeypatch.setattr(RotNetEmbedder, "fit", lambda self, X, y=None: self)
+    monkeypatch.setattr(RotNetEmbedder, "transform", lambda self, X: np.ones((len(X), 2)))
+    result = compare_embedders(images, labels, n_labels=2, image_size=16, random_state=SEED)
+    assert {"raw pixels", "untrained network", "RotNetEmbedder()"} <= result.scores.keys()
+    assert result.estimators["untrained network"].max_epochs == 0
+    assert result.estimators["RotNetEmbedder()"].get_params() == {
+        **RotNetEmbedder(image_size=16).get_params(),
+        "random_state": result.estimators["RotNetEmbedder()"].random_state,
+    }
+
+
+def test_names_of_files(images, labels, tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(40)]
+    for path, image in zip(paths, images, strict=False):
+        cv2.imwrite(path, image)
+    embedder = RotNetEmbedder(max_epochs=0, image_size=12, random_state=SEED)
+    result = compare_embedders(paths, labels[:40], {"it": embedder}, n_labels=2, image_size=10)
+    rows = {row["name"]: row["n_features"] for row in result.rows}
+    assert rows["raw pixels"] == 300
+    assert result.estimators["it"].image_shape_ == (12, 12, 3)
+    assert result.estimators["untrained network"].image_shape_ == (10, 10, 3)
+
+
+def test_raw_pixels(images):
+    flat = images.reshape(N, -1)
+    assert_array_equal(RawPixels().fit(images).transform(images), flat)
+    assert_array_equal(RawPixels(image_shape=(8, 8)).fit(flat).transform(flat), flat)
+    assert RawPixels(image_size=4).fit(images).transform(images).shape == (N, 16)
+    large = np.random.default_rng(SEED).random((2, 130, 32, 3))
+    assert RawPixels().fit(large).transform(large).shape == (2, 64 * 32 * 3)
+    means = RawPixels().fit(large).transform(large).mean(axis=1)
+    assert_allclose(means, large.mean(axis=(1, 2, 3)), atol=0.01)
+
+
+def test_scoring_and_a_probe_of_ones_own(images, labels):
+    def compare(**params):
+        return compare_embedders(
+            images, labels, Spied(), n_labels=5, random_state=0, baselines=False, **params
+        ).scores["Spied()"]
+
+    class Spied(RawPixels):
+        pass
+
+    accuracy = compare(probe=KNeighborsClassifier(3))
+    assert_array_equal(compare(probe=KNeighborsClassifier(3), scoring="accuracy"), accuracy)
+    assert (compare(scoring="neg_log_loss") < 0).all()
+    assert (compare(scoring=lambda probe, Z, y: float(len(y))) == 60).all()
+
+
+def test_lists_and_numbers_as_labels_and_data_frames(images, labels):
+    params = {"embedders": {"it": PCA(2, random_state=0)}, "n_labels": 3, "random_state": SEED}
+    rows = images.reshape(N, -1)
+    usual = compare_embedders(rows, labels, baselines=False, **params).scores["it"]
+    frame = pd.DataFrame(rows, columns=[f"p{i}" for i in range(64)])
+    for X, y in [(frame, pd.Series(labels)), (list(rows), list(labels))]:
+        scores = compare_embedders(X, y, baselines=False, **params).scores
+        assert_array_equal(scores["it"], usual)
+
+
+def make_comparison(scores, fit_times=None, **params):
+    """Make a comparison of given scores of five draws."""
+    fit_times = fit_times or [1.0] * len(scores)
+    results = {
+        name: Result(np.atleast_2d(values), 10, time, 0.5, Spy(name))
+        for (name, values), time in zip(scores.items(), fit_times, strict=True)
+    }
+    n_labels = [10, 50][: len(next(iter(results.values())).scores)]
+    return Comparison(results, n_labels, **{"n_images": (900, 100), **params})
+
+
+NOISE = np.array([-0.01, 0.01, 0.0, 0.02, -0.02])
+
+
+def test_advice_takes_the_best():
+    pixels, good = 0.5 + NOISE, 0.771 + NOISE[::-1]
+    result = make_comparison({"raw pixels": pixels, "A()": good}, [0.0, 15.2])
+    assert [row["name"] for row in result.rows] == ["A()", "raw pixels"]
+    assert result.choice == "A()"
+    assert result.advice == (
+        "Take A(): it has 77.1 % with 10 labels a class (raw pixels 50.0 %), fitted in 15.2 s."
+    )
+    two = make_comparison({"raw pixels": [pixels, good], "A()": [good, 0.9 + NOISE]})
+    assert "Take A(): it has 77.1 and 90.0 % with 10 and 50 labels a class (raw" in two.advice
+    assert "(raw pixels 50.0 and 77.1 %)" in two.advice
+
+
+def test_advice_takes_what_is_faster_within_the_spread():
+    scores = {
+        "raw pixels": 0.5 + NOISE,
+        "slow": 0.772 + NOISE,
+        "fast": 0.77 + NOISE[::-1],
+        "untrained network": 0.7 + NOISE,
+    }
+    result = make_comparison(scores, [0.0, 90.0, 3.0, 0.1])
+    assert result.rows[0]["name"] == "slow"
+    assert result.choice == "fast"
+    assert "Take fast: it has 77.0 %" in result.advice
+    assert "slow is not better by more than the spread, and takes longer" in result.advice
+    # Draw by draw slow is always better here, by the same: that is no chance.
+    result = make_comparison({**scores, "fast": 0.77 + NOISE}, [0.0, 90.0, 3.0, 0.1])
+    assert result.choice == "slow"
+    result = make_comparison({"untrained network": 0.7 + NOISE, "slow": 0.6 + NOISE})
+    assert result.advice.startswith("Take the untrained network: it has 70.0 % with 10")
+    assert "raw pixels" not in result.advice
+
+
+def test_advice_where_nothing_is_better_than_pixels():
+    scores = {"raw pixels": 0.77 + NOISE, "A()": 0.771 + NOISE[::-1]}
+    result = make_comparison(scores)
+    assert result.rows[0]["name"] == "A()"
+    assert result.choice == "raw pixels"
+    assert "No embedder is better than raw pixels here by more than the spread" in result.advice
+    assert "900 images are few" in result.advice
+    assert "init_weights=" in result.advice
+    many = make_comparison(scores, n_images=(50_000, 100))
+    assert "few" not in many.advice
+    assert "more epochs" in many.advice
+
+
+def test_the_table():
+    scores = {"raw pixels": [0.5 + NOISE] * 2, "<b>": [0.7 + NOISE] * 2}
+    result = make_comparison(scores)
+    title, _, heads, *lines, _, advice = str(result).splitlines()
+    assert title == (
+        "accuracy in % by labels a class, mean ± spread of 5 draws; 900 training and 100 test "
+        "images"
+    )
+    assert heads.split("  ")[-1] == "s/1000 images"
+    assert [len(line) for line in (heads, *lines)] == [len(heads)] * 3
+    assert lines[0].split() == ["<b>", *["70.0", "±", "1.4"] * 2, "10", "1.0", "0.50"]
+    assert advice == result.advice
+    assert repr(result) == "<Comparison of 2 embedders; choice: '<b>'>"
+    html = result._repr_html_()
+    assert html.count("<tr>") == 3
+    assert "<td>&lt;b&gt;</td><td>70.0 ± 1.4</td>" in html
+    other = make_comparison(scores, scoring="balanced_accuracy")
+    assert str(other).startswith("balanced_accuracy by labels a class")
+    assert "0.700 ± 0.014" in str(other)
+
+
+def test_the_frame(comparison):
+    frame = comparison.to_frame()
+    assert frame.index.tolist() == [row["name"] for row in comparison.rows]
+    assert frame.columns.tolist() == [
+        *("mean_score_3", "std_score_3", "mean_score_10", "std_score_10"),
+        *("n_features", "fit_time", "transform_time"),
+    ]
+    means = frame[["mean_score_3", "mean_score_10"]].mean(axis=1)
+    assert means.is_monotonic_decreasing
+    assert len(pd.DataFrame(comparison.rows)) == 3
+
+
+def test_lines_while_it_runs(images, labels, capsys):
+    compare_embedders(images, labels, RawPixels(), n_labels=2, verbose=1, baselines=False)
+    assert "[compare_embedders] RawPixels(): 0." in capsys.readouterr().out
+
+
+def test_what_an_embedder_raises_names_it(images, labels):
+    with pytest.raises(ValueError, match="image_shape") as info:
+        compare_embedders(images, labels, {"odd": RawPixels(image_shape=(5, 5))}, n_labels=2)
+    assert "the embedder 'odd': RawPixels(image_shape=(5, 5))" in info.value.__notes__[0]
+
+    class Maps(RawPixels):
+        def transform(self, X):
+            return X
+
+    with pytest.raises(ValueError, match=r"needs features of shape.*\(.*, 8, 8, 1\)"):
+        compare_embedders(images, labels, Maps(), n_labels=2, baselines=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": None}, "compare_embedders requires y"),
+        ({"y": np.zeros(N)}, "compare_embedders needs labels of at least two classes"),
+        ({"y": np.full(N, -1)}, "compare_embedders needs labels"),
+        ({"y": np.arange(9)}, r"'y' argument of compare_embedders.*one value an image.*\[240, 9\]"),
+        ({"y": np.linspace(0, 1, N)}, "compare_embedders.*continuous"),
+        ({"y": np.full(N, np.nan)}, "y of compare_embedders holds nan"),
+        ({"y": np.r_[2, np.arange(N - 1) % 2]}, "'test_size' argument of compare_embedders is"),
+        ({"y": np.r_[2, 2, np.arange(N - 2) % 2]}, "1 of 3 classes have none"),
+        ({"X": np.zeros((N, 8, 8, 1, 1))}, "compare_embedders takes images"),
+        ({"X": np.full((N, 8, 8), np.nan)}, "NaN"),
+        (
+            {"n_labels": 46},
+            "'n_labels' argument.*46 labels of each.*Set n_labels to 4[0-5] or less",
+        ),
+        ({"n_labels": (2, 0)}, r"'n_labels' argument of compare_embedders.*Got \(2, 0\)"),
+        ({"n_labels": ()}, r"'n_labels' argument of compare_embedders.*Got \(\)"),
+        ({"n_labels": 2.5}, "'n_labels' parameter of compare_embedders.*Got 2.5"),
+        ({"n_labels": (2, 2.5)}, r"'n_labels' argument.*Got \(2, 2.5\)"),
+        ({"n_draws": 1}, "'n_draws' parameter of compare_embedders.*Got 1"),
+        ({"test_size": 0}, "'test_size' parameter of compare_embedders.*Got 0"),
+        ({"test_size": 1.5}, "'test_size' parameter of compare_embedders"),
+        ({"test_size": 2}, "'test_size' argument of compare_embedders is 2.*number of classes"),
+        ({"test_size": N}, "'test_size' argument of compare_embedders is 240"),
+        ({"groups": np.arange(9)}, r"'groups' argument.*one value an image.*\[240, 9\]"),
+        (
+            {"groups": np.zeros((N, 2))},
+            "'groups' argument of compare_embedders must hold one group",
+        ),
+        ({"groups": np.zeros(N)}, "'test_size' argument"),
+        ({"groups": np.arange(N) % 4}, "classes have none among them.*more groups"),
+        ({"probe": Ridge()}, r"'probe' argument of compare_embedders.*classifier.*Got Ridge\(\)"),
+        ({"probe": "ridge"}, "'probe' parameter of compare_embedders"),
+        ({"scoring": "acuracy"}, "'acuracy' is not a valid scoring value"),
+        ({"scoring": ["accuracy"]}, "'scoring' parameter of compare_embedders"),
+        ({"embedders": []}, r"'embedders' argument of compare_embedders must be.*Got \[\]"),
+        ({"embedders": {}}, r"'embedders' argument.*Got {}"),
+        ({"embedders": "rotnet"}, "'embedders' argument.*Got 'rotnet'"),
+        ({"embedders": ["rotnet"]}, "'embedders' argument.*must hold embedders.*Got 'rotnet'"),
+        ({"embedders": Spy}, "'embedders' argument.*of a class give an instance"),
+        (
+            {"embedders": [LogisticRegression()]},
+            r"'embedders' argument.*Got LogisticRegression\(\)",
+        ),
+        ({"embedders": [(3, Spy())]}, "name embedders by strings. Got 3"),
+        ({"embedders": [("a", Spy()), ("a", Spy())]}, "the name 'a' 2 times"),
+        ({"embedders": {"raw pixels": Spy()}}, "name 'raw pixels' of a baseline"),
+        ({"image_size": 2}, "'image_size' parameter of compare_embedders"),
+        ({"image_shape": (3, 3)}, "image_shape"),
+        ({"random_state": "seed"}, "'random_state' parameter of compare_embedders"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_fitted(images, labels, change, message):
+    Spy.seen.clear()
+    params = {"X": images, "y": labels, "embedders": [Spy()], "n_labels": 2, **change}
+    with pytest.raises((ValueError, TypeError), match=message):
+        compare_embedders(**params)
+    assert not Spy.seen

@@ -97,16 +97,14 @@ def make_candidates(embedders, baselines, settings, rng):
 
 def _read(embedders):
     """Give the user's embedders by name, whichever way they came."""
-    if hasattr(embedders, "fit"):
-        embedders = [embedders]
-    if isinstance(embedders, dict):
-        embedders = list(embedders.items())
-    if not isinstance(embedders, (list, tuple)) or not embedders:
+    given = [embedders] if hasattr(embedders, "fit") else embedders
+    given = list(given.items()) if isinstance(given, dict) else given
+    if not isinstance(given, (list, tuple)) or not given:
         raise ValueError(
             "The 'embedders' argument of compare_embedders must be a list of embedders, a list of "
             f"(name, embedder), a dict of them, or None for the default ones. Got {embedders!r}."
         )
-    named = [e if isinstance(e, tuple) and len(e) == 2 else (None, e) for e in embedders]
+    named = [e if isinstance(e, tuple) and len(e) == 2 else (None, e) for e in given]
     for name, embedder in named:
         _check_embedder(name, embedder)
     names = _make_names(named)

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
@@ -196,6 +196,12 @@ def _check_probe(probe, scoring):
         raise ValueError(
             f"The 'probe' argument of {_NAME} must be a classifier, since it learns the classes in "
             f"y, or None for a logistic regression. Got {probe!r}."
+        )
+    if isinstance(scoring, str) and scoring not in get_scorer_names():
+        raise ValueError(
+            f"The 'scoring' argument of {_NAME} must be a name that sklearn.metrics."
+            "get_scorer_names() gives, such as 'accuracy' or 'balanced_accuracy', a callable "
+            f"scorer(probe, Z, y), or None. Got {scoring!r}."
         )
     return check_scoring(_make_probe(probe, 1), scoring)
 

@@ -117,12 +117,13 @@ def _check_classes(codes, train, test, n_most):
             f"{n_classes} classes have none among them. Set a greater test_size, or label more "
             "images (with groups: of more groups) of the small classes."
         )
-    least = n_train.min()
+    smallest = n_train.argmin()
+    least = n_train[smallest]
     if least < n_most:
-        possible = f"Set n_labels to {least} or less" if least else "Give every class more groups"
+        possible = f"Set n_labels to {least} or less" if least else "Give each class more groups"
         raise ValueError(
             f"The 'n_labels' argument of compare_embedders asks for {n_most} labels of each class, "
-            f"but the smallest class has {least} labelled images to draw from, and {n_test.min()} "
-            f"or more that are tested on. {possible}, or set a smaller test_size, or label more "
-            "images."
+            f"but the smallest class has {least} labelled images to draw from, beside "
+            f"{n_test[smallest]} that are tested on. {possible}, set a smaller test_size, or label "
+            "more images."
         )

@@ -214,7 +214,7 @@ def _make_probe(probe, n_features):
 
 
 def _check_data(X, y, groups):
-    """Give the class of each row as a number, the labels and the groups as arrays."""
+    """Give the class of each row as a number, the labels, and the groups as numbers."""
     if not holds_paths(X):
         check_images(X, estimator=_NAME)  # only checked: each embedder reads X its own way
     y, labelled = check_labels(y, owner=_NAME)
@@ -222,7 +222,7 @@ def _check_data(X, y, groups):
     _, codes = encode_labels(y, labelled, owner=_NAME)
     if groups is not None:
         with naming_data(f"The 'groups' argument of {_NAME}", "must hold one group an image"):
-            groups = column_or_1d(groups)
+            _, groups = np.unique(column_or_1d(groups), return_inverse=True)
         _check_length("groups", X, groups)
     return codes, y, groups
 

@@ -161,7 +161,7 @@ def test_all_embedders_see_the_same_draws():
 def test_groups_stay_apart():
     y, groups = np.arange(120) % 3, np.arange(120) // 6
     y[110:] = -1
-    seen = compare_spy(y, groups=groups, test_size=0.2)
+    seen = compare_spy(y, groups=[f"person {group}" for group in groups], test_size=0.2)
     tested = SpyProbe.scored[0].astype(int)
     learned = seen["fit"].astype(int)
     assert not set(groups[learned]) & set(groups[tested])
@@ -409,6 +409,10 @@ def test_what_an_embedder_raises_names_it(images, labels):
         (
             {"groups": np.zeros((N, 2))},
             "'groups' argument of compare_embedders must hold one group",
+        ),
+        (
+            {"groups": [None, "a"] * (N // 2)},
+            "'groups' argument of compare_embedders must hold one",
         ),
         ({"groups": np.zeros(N)}, "'test_size' argument"),
         (

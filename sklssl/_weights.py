@@ -13,22 +13,25 @@ import torch
 from sklearn.frozen import FrozenEstimator
 from torch import Tensor
 
+from sklssl._pretrained import (
+    IMAGENET,
+    Source,
+    check_imagenet,
+    from_torchvision,
+    imagenet_weights,
+    torchvision_weights,
+)
 from sklssl.backbones import Backbone
-from sklssl.backbones._torchvision import list_torchvision
+from sklssl.backbones._factory import find_backbone
+from sklssl.utils._checks import naming_parameter
 
-__all__ = ["load_weights"]
+__all__ = ["check_start", "load_weights"]
 
 # Not missed where the source has them: what classified its images, and their statistics.
-_HEADS = {"AuxLogits", "aux1", "aux2", "classifier", "fc", "head", "heads", "mean", "scale"}
-
-
-class _Source(NamedTuple):
-    """Weights by name, what to call them, and the mean and scale that they were trained with."""
-
-    label: str
-    state: dict[str, Tensor]
-    mean: Any = None
-    scale: Any = None
+_HEADS = {
+    *("AuxLogits", "_fc", "aux1", "aux2", "classifier", "conv_head", "fc", "fc_norm", "head"),
+    *("head_dist", "heads", "mean", "scale"),
+}
 
 
 class _Match(NamedTuple):
@@ -38,6 +41,25 @@ class _Match(NamedTuple):
     n_taken: int  # without counters and indices
     left: list[str]
     unused: list[str]
+    n_channels: int | None  # that the first convolution was made for, if it was adapted
+
+
+def check_start(owner: Any) -> None:
+    """Check what can be told of the parameters `backbone` and `init_weights` before any work.
+
+    Raises
+    ------
+    ValueError
+        If no backbone has this name, or no ImageNet weights of it are known.
+    ImportError
+        If one of them needs a package that is not installed.
+    """
+    if isinstance(owner.backbone, str):
+        with naming_parameter(owner, "backbone"):
+            find_backbone(owner.backbone)
+    source = owner.init_weights
+    if isinstance(source, str) and source == IMAGENET and not os.path.isfile(source):
+        check_imagenet(owner)
 
 
 def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
@@ -49,10 +71,11 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
         Changed in place.
 
     source : embedder, str, path-like or member of a torchvision weights enum
-        A fitted embedder; the name of weights of torchvision, such as
-        "ResNet50_Weights.IMAGENET1K_V2", which torchvision fetches; or a file: ``.safetensors``,
-        or what ``torch.save`` wrote of a state dict, alone or within dicts. Names may all have
-        one prefix more, such as "module.", and may be torchvision's.
+        A fitted embedder; "imagenet", which stands for the weights of the backbone that come by
+        pip, or that torchvision or timm fetches; the name of weights of torchvision, such as
+        "ResNet50_Weights.IMAGENET1K_V2"; or a file: ``.safetensors``, or what ``torch.save``
+        wrote of a state dict, alone or within dicts. Names may all have one prefix more, such as
+        "module.", and may be torchvision's, timm's or those of efficientnet-pytorch.
 
     owner : estimator
         Named in messages. If it is verbose, the download and a full match are reported too.
@@ -62,8 +85,10 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
     ValueError
         If `source` is not fitted, unknown or unreadable, or none of its weights fits. A file that
         holds other objects than tensors is not read, since that could run any code.
+    ImportError
+        If the weights come by a package that is not installed.
     OSError
-        If torchvision cannot fetch the weights.
+        If torchvision or timm cannot fetch the weights.
 
     Warns
     -----
@@ -72,9 +97,14 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
 
     Notes
     -----
-    With weights of torchvision a backbone of three channels takes over the mean and scale of the
-    images that they were trained on, in place of those of the user's images. For weights of a file
-    these are not known. The place embeddings of a vision transformer are interpolated to its size.
+    With "imagenet" and weights of torchvision, a backbone of three channels takes over the mean and
+    scale of the images that they were trained on, in place of those of the user's images, and one
+    of a single channel their averages. For weights of a file these are not known. The place
+    embeddings of a vision transformer are interpolated to its size, except for those of a file.
+
+    A first convolution for another number of channels is adapted: for one channel, its weights are
+    summed over theirs, so that a grey image gives what it would with its channel three times; for
+    more, theirs are taken in turn, scaled so that it answers about as much as before.
     """
     name = f"The 'init_weights' parameter of {type(owner).__name__}"
     found = _read(source, backbone, name, owner)
@@ -86,12 +116,19 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
             f"{_few(match.unused or list(found.state))}."
         )
     backbone.load_state_dict(match.taken, strict=False)
-    if found.mean is not None and backbone.in_channels == 3:
-        backbone.set_standardisation(torch.tensor(found.mean), torch.tensor(found.scale))
+    if found.mean is not None and backbone.in_channels in (1, 3):
+        mean, scale = torch.tensor(found.mean), torch.tensor(found.scale)
+        one = backbone.in_channels == 1
+        backbone.set_standardisation(mean.mean() if one else mean, scale.mean() if one else scale)
     text = (
         f"{name}: {found.label} gives {match.n_taken} of the {match.n_taken + len(match.left)} "
         f"weights of the backbone {owner.backbone!r}."
     )
+    if match.n_channels is not None:
+        text += (
+            f" The first convolution, made for {match.n_channels} channel(s), is adapted to "
+            f"{backbone.in_channels}."
+        )
     if match.left or match.unused:
         left = f" Left as they were: {_few(match.left)}." if match.left else ""
         unused = f" Not used: {_few(match.unused)}." if match.unused else ""
@@ -113,6 +150,7 @@ def _match(backbone: Backbone, state: dict[str, Tensor]) -> _Match:
     own = backbone.state_dict()
     start, names = _best_naming(backbone, own, state)
     taken, left, seen, n_taken = {}, [], set(), 0
+    state, n_channels = _adapt_first(own, {start + n: k for n, k in names.items()}, state, backbone)
     for name, key in names.items():
         tensor = state.get(start + name)
         seen.add(start + name)
@@ -130,9 +168,36 @@ def _match(backbone: Backbone, state: dict[str, Tensor]) -> _Match:
         for key, tensor in state.items()
         if key.startswith(start) and key not in seen and tensor.is_floating_point()
     ]
-    return _Match(
-        taken, n_taken, left, [k for k in unused if k[len(start) :].split(".")[0] not in _HEADS]
-    )
+    unused = [key for key in unused if key[len(start) :].split(".")[0] not in _HEADS]
+    return _Match(taken, n_taken, left, unused, n_channels)
+
+
+def _adapt_first(
+    own: dict[str, Tensor], names: dict[str, str], state: dict[str, Tensor], backbone: Backbone
+) -> tuple[dict[str, Tensor], int | None]:
+    """Adapt the convolution that images meet first, if only the number of its channels differs.
+
+    Gives the weights, and the number of channels that it was made for, if it was adapted.
+    """
+    n_channels = backbone.in_channels
+    for name, key in names.items():
+        here, there = own[key], state.get(name)
+        if not key.endswith(".weight") or here.ndim != 4 or here.shape[1] != n_channels:
+            continue
+        if there is None or there.ndim != 4 or there.shape[1] in (0, n_channels):
+            break
+        if there[:, :1].shape == here[:, :1].shape:
+            return state | {name: _to_channels(there, n_channels)}, there.shape[1]
+        break
+    return state, None
+
+
+def _to_channels(weight: Tensor, n_channels: int) -> Tensor:
+    """Adapt a convolution's weight to a number of channels, so that it answers about as much."""
+    there = weight.shape[1]
+    if n_channels == 1:
+        return weight.sum(1, keepdim=True)
+    return weight[:, torch.arange(n_channels) % there] * (there / n_channels)
 
 
 def _best_naming(
@@ -140,9 +205,12 @@ def _best_naming(
 ) -> tuple[str, dict[str, str]]:
     """Find what all names in `state` start with, and the backbone's keys by what follows that."""
     here = {_own_name(key): key for key in own if key not in ("mean", "scale")}
-    there = {_translate(name, backbone.torchvision_names): key for name, key in here.items()}
+    theirs = [
+        {_translate(name, starts): key for name, key in here.items()}
+        for starts in backbone.namings()
+    ]
     best, best_score = ("", here), (0, 0)
-    for names in (here, there):
+    for names in (here, *theirs):
         scores: dict[str, tuple[int, int]] = {}
         for key, tensor in state.items():
             parts = key.split(".")
@@ -164,7 +232,7 @@ def _own_name(key: str) -> str:
 
 
 def _translate(name: str, starts: Mapping[str, str]) -> str:
-    """Give the name that torchvision has for a weight."""
+    """Give the name that another project has for a weight."""
     for here, there in starts.items():
         if name.startswith(here):
             return there + name.removeprefix(here)
@@ -178,7 +246,7 @@ def _shape(tensor: Tensor) -> str:
 # Reading -----------------------------------------------------------------------------------------
 
 
-def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> _Source:
+def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> Source:
     """Get the weights from wherever they are."""
     source = str(source) if isinstance(source, Enum) else source
     if not isinstance(source, str | os.PathLike):
@@ -186,29 +254,32 @@ def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> _Source:
     path = Path(os.path.expanduser(source))
     if os.path.isfile(path):  # False also for names that no file can have
         return _from_file(path, name)
-    known = {} if isinstance(source, os.PathLike) else _torchvision_weights()
+    if source == IMAGENET:
+        return imagenet_weights(backbone, name, owner)
+    known = {} if isinstance(source, os.PathLike) else torchvision_weights()
     if source in known:
-        return _from_torchvision(source, *known[source], backbone, name, owner)
+        return from_torchvision(source, *known[source], backbone, name, owner)
     problem = "is a directory" if os.path.isdir(path) else "is neither"
-    near = difflib.get_close_matches(str(source), known, n=1)
+    near = difflib.get_close_matches(str(source), [IMAGENET, *known], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
-        f"{name} must be a fitted embedder, a file of weights, or the name of weights of "
-        f"torchvision such as 'ResNet50_Weights.IMAGENET1K_V2'. {str(source)!r} {problem}.{hint}"
+        f"{name} must be a fitted embedder, a file of weights, {IMAGENET!r}, or the name of "
+        "weights of torchvision such as 'ResNet50_Weights.IMAGENET1K_V2'. "
+        f"{str(source)!r} {problem}.{hint}"
     )
 
 
-def _from_embedder(source: Any, name: str) -> _Source:
+def _from_embedder(source: Any, name: str) -> Source:
     source = source.estimator if isinstance(source, FrozenEstimator) else source
     if not hasattr(source, "pretext_"):
         raise ValueError(
             f"{name} must be a fitted embedder. Got {source!r}, which is not fitted. If it was, a "
             "clone (as grid search makes) unfitted it: wrap it in sklearn.frozen.FrozenEstimator."
         )
-    return _Source(type(source).__name__, source.pretext_.encoder.state_dict())
+    return Source(type(source).__name__, source.pretext_.encoder.state_dict())
 
 
-def _from_file(path: Path, name: str) -> _Source:
+def _from_file(path: Path, name: str) -> Source:
     """Read a file of tensors without running anything that it may hold."""
     from safetensors.torch import load_file
 
@@ -234,7 +305,7 @@ def _from_file(path: Path, name: str) -> _Source:
     state = _flatten(tree) if isinstance(tree, Mapping) else {}
     if not state:
         raise ValueError(f"{name}: '{path}' holds no weights by name, but {type(tree).__name__}.")
-    return _Source(f"'{path}'", state)
+    return Source(f"'{path}'", state)
 
 
 def _is_pickle(path: Path) -> bool:
@@ -252,38 +323,3 @@ def _flatten(tree: Mapping[Any, Any], start: str = "") -> dict[str, Tensor]:
         elif isinstance(value, Mapping):
             state |= _flatten(value, f"{start}{key}.")
     return state
-
-
-def _torchvision_weights() -> dict[str, tuple[str, Any]]:
-    """Map the names of torchvision's weights to the network and the weights."""
-    from torchvision import models  # slow to import
-
-    return {
-        f"{kind.__name__}.{member}": (model, weights)
-        for model in list_torchvision()
-        for kind in [models.get_model_weights(model)]
-        for member, weights in kind.__members__.items()
-    }
-
-
-def _from_torchvision(
-    label: str, model: str, weights: Any, backbone: Backbone, name: str, owner: Any
-) -> _Source:
-    """Let torchvision build its network, since it knows in what older names weights are kept."""
-    from torchvision import models  # slow to import
-
-    try:
-        net = models.get_model(model, weights=weights, progress=bool(owner.verbose))
-    except (OSError, RuntimeError) as error:
-        raise OSError(
-            f"{name}: torchvision could not fetch {label} from {weights.url} ({error}). Where "
-            "there is no network, download it elsewhere and pass the file."
-        ) from error
-    state, images = net.state_dict(), weights.transforms()
-    if model.startswith("vit") and backbone.only_side:
-        vit = models.vision_transformer
-        state = vit.interpolate_embeddings(backbone.only_side, net.patch_size, state)
-    mean, scale = images.mean, images.std
-    if getattr(net, "transform_input", False):  # a second standardisation, inside the network
-        mean, scale = [0.5] * 3, [0.5] * 3
-    return _Source(label, dict(state), mean, scale)

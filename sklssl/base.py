@@ -20,7 +20,7 @@ from sklssl._guards import ChanceGuard, CollapseGuard
 from sklssl._pretext import Pretext
 from sklssl._reading import read_images, store_images
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
-from sklssl._weights import load_weights
+from sklssl._weights import check_start, load_weights
 from sklssl.backbones import make_backbone
 from sklssl.utils._checks import (
     MAX_SIDE,
@@ -268,6 +268,8 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         for size in (fresh._full_size(), *sizes.values()):
             fresh._check_size(size)
         device = resolve_device(self.device, owner=self)
+        if not continued:
+            check_start(self)
         store_images(fresh, images, min_samples=2)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call

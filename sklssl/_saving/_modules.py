@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sklssl._device import forked_rng
-from sklssl.backbones import list_backbones, make_backbone
-from sklssl.backbones._torchvision import list_torchvision
+from sklssl.backbones import make_backbone
+from sklssl.backbones._factory import find_backbone
 from sklssl.utils._module_state import named_tensors
 
 __all__ = ["build_module", "check_module", "fill_module"]
@@ -42,8 +42,10 @@ def build_module(estimator: Any, name: str) -> nn.Module:
     The other attributes have to be there. Whatever they ask for, no memory is taken for it.
     """
     backbone: nn.Module
-    if name == "pretext_" and estimator.backbone not in list_backbones():
-        list_torchvision()  # what is imported below would keep tensors without memory
+    if name == "pretext_" and isinstance(estimator.backbone, str):
+        find_backbone(
+            estimator.backbone
+        )  # what is imported below would keep tensors without memory
     with warnings.catch_warnings(), forked_rng(torch.device("cpu"), 0), _Ghosts():
         warnings.simplefilter("ignore")  # of weights that are loaded into nothing
         if name == "head_":

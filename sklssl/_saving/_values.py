@@ -17,8 +17,8 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from sklssl._pretrained import torchvision_weights
 from sklssl._saving._names import Names, name_of
-from sklssl._weights import _torchvision_weights
 
 __all__ = ["decode_value", "encode_value"]
 
@@ -48,7 +48,7 @@ def encode_value(value: Any, add: Callable[[Any], int]) -> Any:
         return {"path": os.fspath(value)}
     if isinstance(value, torch.device):
         return {"device": str(value)}
-    if isinstance(value, Enum) and str(value) in _torchvision_weights():
+    if isinstance(value, Enum) and str(value) in torchvision_weights():
         return {"weights": str(value)}
     if isinstance(value, np.random.RandomState):
         return {"random_state": _encode_random_state(value)}
@@ -113,5 +113,5 @@ _LEAVES: dict[str, Callable[[Any], Any]] = {
     "device": torch.device,
     "path": Path,
     "random_state": _decode_random_state,
-    "weights": lambda name: _torchvision_weights()[name][1],
+    "weights": lambda name: torchvision_weights()[name][1],
 }

@@ -83,6 +83,16 @@ class Backbone(nn.Module):
         self.register_buffer("mean", torch.zeros(1, in_channels, 1, 1))
         self.register_buffer("scale", torch.ones(1, in_channels, 1, 1))
 
+    def namings(self) -> list[dict[str, str]]:
+        """Give the names that weights of this network have elsewhere.
+
+        Returns
+        -------
+        tables : list of dict of str to str
+            How names start here, and how they start there; the others are the same in both.
+        """
+        return [self.torchvision_names]
+
     @property
     def layer_names(self) -> tuple[str, ...]:
         """The names of the stages, from the image to the last map."""

@@ -14,10 +14,11 @@ from sklssl.backbones._base import Backbone
 from sklssl.backbones._convnet import convnet
 from sklssl.backbones._nin import nin
 from sklssl.backbones._resnet import resnet8, resnet18, resnet20, resnet32, resnet50
+from sklssl.backbones._timm import TIMM, check_timm, from_timm
 from sklssl.backbones._torchvision import from_torchvision, list_torchvision
 from sklssl.backbones._vgg import vgg11
 
-__all__ = ["list_backbones", "make_backbone"]
+__all__ = ["find_backbone", "list_backbones", "make_backbone"]
 
 _BACKBONES: dict[str, Callable[..., Backbone]] = {
     "alexnet": alexnet,
@@ -41,6 +42,7 @@ def list_backbones() -> list[str]:
     Beside them :func:`make_backbone` knows the classification networks of torchvision, which
     ``torchvision.models.list_models(module=torchvision.models)`` lists. Where both have a
     network of one name, that of sklssl is meant, which differs in being fit for small images.
+    Networks of timm, as ``timm.list_models()`` lists them, are known by "timm/" and their name.
 
     Examples
     --------
@@ -60,10 +62,11 @@ def make_backbone(
     ----------
     name : str or callable
         One of :func:`list_backbones`, a classification network of torchvision by its name
-        there, such as "mobilenet_v3_small" or "vit_b_16", or a class, function or partial that
-        is called with ``in_channels`` and ``image_size`` and returns a :class:`Backbone`, or an
-        ``nn.Sequential`` whose named children become the stages. torchvision's have the stages
-        stage1, stage2, ...: the last map of every resolution, or the layers of the encoder.
+        there, such as "mobilenet_v3_small" or "vit_b_16", a network of timm, such as
+        "timm/convnext_atto", or a class, function or partial that is called with ``in_channels``
+        and ``image_size`` and returns a :class:`Backbone`, or an ``nn.Sequential`` whose named
+        children become the stages. Those of torchvision and timm have the stages stage1, stage2,
+        ...: the last map of every resolution, or the layers of the encoder.
 
     in_channels : int, default=3
         Channels of the images.
@@ -83,6 +86,8 @@ def make_backbone(
         If no backbone has this name, or it cannot be built for images of this size.
     TypeError
         If `name` is a built network, or what it builds is none.
+    ImportError
+        If it is of timm, which is not installed: ``pip install "sklssl[timm]"``.
 
     Examples
     --------
@@ -97,7 +102,7 @@ def make_backbone(
             "is a built network, which would be trained in place and shared between copies of "
             "the estimator. Pass what builds it."
         )
-    build = _find(name) if isinstance(name, str) else name
+    build = find_backbone(name) if isinstance(name, str) else name
     net = build(in_channels=in_channels, image_size=image_size)
     if isinstance(net, nn.Sequential):
         return Backbone(dict(net.named_children()), in_channels, image_size)
@@ -109,16 +114,27 @@ def make_backbone(
     return net
 
 
-def _find(name: str) -> Callable[..., Backbone]:
-    """Find the function that builds the network of this name."""
+def find_backbone(name: str) -> Callable[..., Backbone]:
+    """Find the function that builds the network of this name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    ImportError
+        If it is of timm, which is not installed.
+    """
     if name in _BACKBONES:
         return _BACKBONES[name]
+    if name.startswith(TIMM):
+        check_timm(name)
+        return partial(from_timm, name)
     theirs = list_torchvision()
     if name in theirs:
         return partial(from_torchvision, name)
     near = difflib.get_close_matches(name.lower(), [*_BACKBONES, *theirs], n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
-        f"Unknown backbone {name!r}; known are {list_backbones()} and the classification networks "
-        f"of torchvision.{hint}"
+        f"Unknown backbone {name!r}; known are {list_backbones()}, the classification networks "
+        f"of torchvision, and those of timm as '{TIMM}...'.{hint}"
     )

@@ -122,7 +122,8 @@ def naming_parameter(estimator, name):
     except (MemoryError, NotFittedError, OSError):
         raise
     except Exception as error:  # in the block, functions of the user may be called
-        kind = TypeError if isinstance(error, TypeError) else ValueError
+        kinds = (TypeError, ImportError)
+        kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
         raise kind(f"The '{name}' parameter of {type(estimator).__name__}: {error}") from error
 
 

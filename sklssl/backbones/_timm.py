@@ -1,0 +1,186 @@
+"""Networks of timm, cut into stages at the nodes of their graphs."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import warnings
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from sklssl.backbones._traced import Node, TracedBackbone, quicken_statistics
+
+__all__ = ["TIMM", "TimmBackbone", "build_timm", "check_timm", "from_timm"]
+
+TIMM = "timm/"
+# What the parts of a block with an expansion, and of one without, are called in timm's EfficientNet
+# and in the project efficientnet-pytorch and those that came from it.
+_EXPANDED = {
+    "conv_pw": "_expand_conv",
+    "bn1": "_bn0",
+    "conv_dw": "_depthwise_conv",
+    "bn2": "_bn1",
+    "conv_pwl": "_project_conv",
+    "bn3": "_bn2",
+}
+_SEPARABLE = {
+    "conv_dw": "_depthwise_conv",
+    "bn1": "_bn1",
+    "conv_pw": "_project_conv",
+    "bn2": "_bn2",
+}
+_SQUEEZE = {"se.conv_reduce": "_se_reduce", "se.conv_expand": "_se_expand"}
+_ENDS = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"}
+
+
+class TimmBackbone(TracedBackbone):
+    """A network of timm without its head, whose stages are nodes of its graph.
+
+    Parameters
+    ----------
+    net : nn.Module
+        The network. What comes after the last stage is taken out of it.
+
+    in_channels : int, default=3
+        Channels of the images, which `net` takes already.
+
+    image_size : int, default=224
+        The side of the images it is built for.
+
+    only_side : int, default=None
+        The one side of images that `net` can take, if it is bound to one.
+
+    Raises
+    ------
+    ValueError
+        If `net` gives no map of the last resolution that timm says it has.
+    """
+
+    def namings(self) -> list[dict[str, str]]:
+        """Give the names that weights of this network have elsewhere: here -> there."""
+        return [*super().namings(), _efficientnet_names(self.stages.get_submodule("net"))]
+
+    def _find_nodes(self, net: nn.Module) -> tuple[list[Node], dict[int, Node]]:
+        layers, levels = super()._find_nodes(net)
+        infos: Any = getattr(net, "feature_info", None) or [{"reduction": 1}]
+        last = round(math.log2(infos[-1]["reduction"]))
+        if not layers and last > max(levels, default=-1):
+            raise ValueError("its graph has no maps of the last resolution")
+        return layers, levels
+
+
+def _efficientnet_names(net: nn.Module) -> dict[str, str]:
+    """Give what efficientnet-pytorch, which counts blocks without stages, calls the weights."""
+    names = {f"net.{here}.": f"{there}." for here, there in _ENDS.items()}
+    blocks = [
+        (f"net.blocks.{i}.{j}", block)
+        for i, stage in getattr(net, "blocks", nn.Module()).named_children()
+        for j, block in stage.named_children()
+    ]
+    for n, (path, block) in enumerate(blocks):
+        parts = _EXPANDED if hasattr(block, "conv_pwl") else _SEPARABLE
+        for here, there in (parts | _SQUEEZE).items():
+            names[f"{path}.{here}."] = f"_blocks.{n}.{there}."
+    return names
+
+
+def check_timm(name: str) -> ModuleType:
+    """Check that timm is there and knows the network `name`, which starts with "timm/"; give timm.
+
+    Raises
+    ------
+    ImportError
+        If timm is not installed.
+    ValueError
+        If it has no such network, or no such weights of it.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} is a network of timm, which cannot be imported ({error}). Install it: "
+            'pip install "sklssl[timm]"'
+        ) from error
+    arch, _, tag = name.removeprefix(TIMM).partition(".")
+    known = timm.list_models()
+    if arch not in known:
+        near = difflib.get_close_matches(arch.lower(), known, n=1)
+        hint = f" Did you mean '{TIMM}{near[0]}'?" if near else ""
+        raise ValueError(
+            f"timm {timm.__version__} has no network {arch!r}; timm.list_models() lists those that "
+            f"it has.{hint}"
+        )
+    tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{arch}.*")]
+    if tag and tag not in tags:
+        raise ValueError(f"timm has no weights {tag!r} of {arch!r}, but {tags}.")
+    return timm
+
+
+def build_timm(name: str, image_size: int, **settings: Any) -> nn.Module:
+    """Let timm build a network, for images of this side where it is bound to one."""
+    timm = check_timm(name)
+    if _is_bound(name):
+        settings["img_size"] = image_size
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # meant for those who write timm
+        net: nn.Module = timm.create_model(name.removeprefix(TIMM), **settings)
+    return net
+
+
+def from_timm(name: str, in_channels: int = 3, image_size: int = 32) -> TimmBackbone:
+    """Build a network of timm with fresh random weights.
+
+    Parameters
+    ----------
+    name : str
+        "timm/" and one of ``timm.list_models()``.
+
+    in_channels : int, default=3
+        Channels of the images.
+
+    image_size : int, default=32
+        The side of the images. Only the networks that are bound to one size look at it; the
+        others keep the strides that they have for large images.
+
+    Returns
+    -------
+    backbone : TimmBackbone
+        With the stages stage1, stage2, ...: the last map of every resolution, or every layer of
+        the encoder of a vision transformer, whose tokens become a map. Maps are channels first.
+
+    Raises
+    ------
+    ValueError
+        If the network cannot be built for images of this size, or gives no maps.
+    """
+    try:
+        net = build_timm(name, image_size, in_chans=in_channels, num_classes=0)
+    except Exception as error:  # timm has no kind of its own
+        raise ValueError(
+            f"timm does not build {name!r} for images of {image_size}x{image_size} pixels and "
+            f"{in_channels} channel(s) ({_said(error)}). If the size is the reason, set image_size."
+        ) from error
+    quicken_statistics(net)
+    try:
+        return TimmBackbone(net, in_channels, image_size, image_size if _is_bound(name) else None)
+    except Exception as error:  # of a network that cannot be traced, anything
+        raise ValueError(
+            f"{name!r} cannot be cut into stages ({_said(error)}). Take another network of timm, "
+            "such as a ResNet, EfficientNet, ConvNeXt, Swin or plain vision transformer, or pass a "
+            "function that builds a Backbone around this one."
+        ) from error
+
+
+def _is_bound(name: str) -> bool:
+    """Tell whether a network takes images of one side alone."""
+    from timm.models import get_pretrained_cfg
+
+    settings = get_pretrained_cfg(name.removeprefix(TIMM))
+    return bool(settings and settings.fixed_input_size)
+
+
+def _said(error: Exception) -> str:
+    """Say what an error says, or of which kind it is."""
+    return str(error).strip() or type(error).__name__

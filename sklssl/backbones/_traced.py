@@ -1,0 +1,216 @@
+"""Networks of other libraries, cut into stages at the nodes of their graphs."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, fx, nn
+
+from sklssl.backbones._base import Backbone
+
+__all__ = ["SIDE", "Node", "TracedBackbone", "quicken_statistics"]
+
+# Where the resolutions of a network are told apart, whatever size it is used at.
+SIDE = 224
+Node = tuple[str, str, int]
+_MOMENTUM = 0.1  # of batch-norm: torch's default
+# Traced again in each process, and beside the networks, so that pickles hold weights and names.
+_GRAPHS: WeakKeyDictionary[nn.Module, fx.Graph] = WeakKeyDictionary()
+
+
+class TracedBackbone(Backbone):
+    """A network without its head, whose stages are nodes of its graph.
+
+    Stages are the last map of every resolution, or every layer of the encoder of a transformer,
+    whose tokens, without those of no place, become a map.
+
+    Parameters
+    ----------
+    net : nn.Module
+        The network. What comes after the last stage is taken out of it.
+
+    in_channels : int, default=3
+        Channels of the images, which `net` takes already.
+
+    image_size : int, default=224
+        The side of the images it is built for.
+
+    only_side : int, default=None
+        The one side of images that `net` can take, if it is bound to one.
+
+    Attributes
+    ----------
+    nodes : dict of str to (str, str, int)
+        For every stage the node of the graph, as torchvision names it, whose output is its map,
+        the axes of that, "bchw", "bhwc", or "btc" for tokens, and how many of the tokens come
+        before those of a place.
+    """
+
+    # How the layers of a transformer's encoder are named, and the norm that closes the last one.
+    _layers = "blocks."
+    _closing = "norm"
+    # How the names of nodes start that come after the last map, though they give maps too.
+    _head: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        net: nn.Module,
+        in_channels: int = 3,
+        image_size: int = SIDE,
+        only_side: int | None = None,
+    ) -> None:
+        super().__init__({"net": net}, in_channels, image_size, {"net.": ""})
+        self.only_side = only_side
+        layers, levels = self._find_nodes(net)
+        chosen = layers or levels.values()
+        self.nodes = {f"stage{i}": node for i, node in enumerate(chosen, start=1)}
+        _strip(net, {str(node.target) for node in self._graph().nodes})
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The names of the stages, from the image to the last map."""
+        return tuple(self.nodes)
+
+    def _graph(self) -> fx.Graph:
+        if self not in _GRAPHS:
+            names = {node: stage for stage, (node, *_) in self.nodes.items()}
+            _GRAPHS[self] = _trace(self.stages.get_submodule("net"), names)
+        return _GRAPHS[self]
+
+    def can_resume(self, layer: str) -> bool:
+        """Tell whether the later stages can be run from the map of `layer` alone."""
+        nodes, cut = list(self._graph().nodes), self._index(layer)
+        made = set(nodes[cut:])
+        later = nodes[cut + 1 : -1]  # without the output, which names all stages
+        resumes = all(made.issuperset(node.all_input_nodes) for node in later)
+        return resumes and self.nodes[layer][1] == "bchw"
+
+    def weights_until(self, layer: str) -> tuple[str, ...]:
+        """Name the modules and weights in front of the map of `layer`, which make it."""
+        nodes = list(self._graph().nodes)[: self._index(layer) + 1]
+        kinds = ("call_module", "get_attr")
+        return tuple(f"stages.net.{node.target}" for node in nodes if node.op in kinds)
+
+    def _index(self, layer: str) -> int:
+        """Find the node that gives the map of `layer` among those of the graph."""
+        *nodes, output = self._graph().nodes
+        return nodes.index(output.args[0][layer])
+
+    def _walk(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
+        start = None if after is None else self._index(after)
+        if start is None:
+            x = self.standardise(x)
+        for name, value in _run(self.stages.get_submodule("net"), self._graph(), x, start):
+            yield name, _as_map(value, *self.nodes[name][1:])
+
+    def _find_nodes(self, net: nn.Module) -> tuple[list[Node], dict[int, Node]]:
+        """Find the layers of an encoder, and by log2 of its stride the last map of every size."""
+        side = self.only_side or SIDE
+        n_first = getattr(net, "num_prefix_tokens", 1)
+        levels: dict[int, Node] = {}
+        layers: list[Node] = []
+        for name, x in _shapes(net, torch.zeros(2, self.in_channels, side, side, device="meta")):
+            if not isinstance(x, Tensor) or len(x) != 2:
+                continue
+            if x.ndim == 3 and (name.startswith(self._layers) or name == self._closing):
+                layers += _as_layer(name, x, n_first)
+            elif x.ndim == 4 and not name.startswith(self._head):
+                axes = "bhwc" if x.shape[1] == x.shape[2] != x.shape[3] else "bchw"
+                height = x.shape[axes.index("h")]
+                if height > 1 or self.only_side:  # it is 1 after the global pooling
+                    levels[round(math.log2(side / height))] = name, axes, 0
+        if layers and layers[-1][0] == self._closing:
+            del layers[-2:-1]
+        return layers if len(layers) > 1 else [], levels
+
+
+def quicken_statistics(net: nn.Module) -> None:
+    """Let the statistics of batch-norm follow as fast as torch does by default.
+
+    Those of some networks are so slow that after a short training they are still the first.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = _MOMENTUM
+
+
+def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
+    """Trace `net` to a graph that gives the nodes `names` (all if None) under their new names.
+
+    Only what puts blocks in a row is traced through: stages must not end inside a block.
+    """
+    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+    from torchvision.models.vision_transformer import Encoder
+
+    inside = [m for m in net.modules() if type(m) is not nn.Sequential and m is not net]
+    leaves = {type(m) for m in inside if not isinstance(m, Encoder)}
+    how: dict[str, Any] = {"tracer_kwargs": {"leaf_modules": list(leaves)}}
+    how["suppress_diff_warning"] = True  # only of what comes after the last map
+    if names is None:
+        names = {node: node for node in get_graph_node_names(net, **how)[1][1:]}
+    graph: fx.Graph = create_feature_extractor(net, names, **how).eval_graph
+    return graph
+
+
+def _run(
+    net: nn.Module, graph: fx.Graph, x: Tensor, start: int | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Run `graph` with the weights of `net`, node after node, as far as outputs are asked for.
+
+    With `start`, the index of a node, `x` is what that node gives.
+    """
+    runner = fx.Interpreter(net, graph=graph)
+    runner.args_iter = iter([x])
+    *nodes, output = graph.nodes
+    names = {node: name for name, node in output.args[0].items()}
+    if start is not None:
+        runner.env[nodes[start]] = x
+        nodes = nodes[start + 1 :]
+    for node in nodes:
+        runner.env[node] = runner.run_node(node)
+        if node in names:
+            yield names[node], runner.env[node]
+        for done in runner.user_to_last_uses.get(node, []):
+            runner.env.pop(done, None)
+
+
+def _shapes(net: nn.Module, images: Tensor) -> Iterator[tuple[str, Any]]:
+    """Give what every node of `net` gives for `images` on the meta device: shapes, no numbers."""
+    graph = _trace(net)
+    tensors = itertools.chain(net.parameters(), net.buffers())
+    ghost = copy.deepcopy(net, {id(t): t.detach().to("meta") for t in tensors}).eval()
+    yield from _run(ghost, graph, images)
+
+
+def _as_layer(name: str, x: Tensor, n_first: int) -> list[Node]:
+    """Take the tokens (b, t, c) of a layer for a stage, if they fill a square."""
+    for n in (n_first, 0):
+        if x.shape[1] > n and math.isqrt(x.shape[1] - n) ** 2 == x.shape[1] - n:
+            return [(name, "btc", n)]
+    return []
+
+
+def _as_map(x: Tensor, axes: str, n_first: int) -> Tensor:
+    """Turn what transformers give into a map (b, D, h, w); the first tokens are left out."""
+    if axes == "btc":
+        side = math.isqrt(x.shape[1] - n_first)
+        x = x[:, n_first:].unflatten(1, (side, side))
+    return x if axes == "bchw" else x.permute(0, 3, 1, 2)
+
+
+def _strip(net: nn.Module, used: set[str], start: str = "") -> None:
+    """Take out the weights of all modules that are not in `used`."""
+    for name, child in list(net.named_children()):
+        path = start + name
+        if path in used:
+            continue
+        if any(other.startswith(f"{path}.") for other in used):
+            _strip(child, used, f"{path}.")
+        else:
+            setattr(net, name, nn.Identity())

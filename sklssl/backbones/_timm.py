@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from sklssl.backbones._traced import Node, TracedBackbone, quicken_statistics
+from sklssl.backbones._traced import SIDE, Node, TracedBackbone, quicken_statistics
 
 __all__ = ["TIMM", "TimmBackbone", "build_timm", "check_timm", "from_timm"]
 
@@ -58,6 +58,16 @@ class TimmBackbone(TracedBackbone):
         If `net` gives no map of the last resolution that timm says it has.
     """
 
+    def __init__(
+        self,
+        net: nn.Module,
+        in_channels: int = 3,
+        image_size: int = SIDE,
+        only_side: int | None = None,
+    ) -> None:
+        super().__init__(net, in_channels, image_size, only_side)
+        self.trace_again()  # as every process will; some networks miss what was taken out of them
+
     def namings(self) -> list[dict[str, str]]:
         """Give the names that weights of this network have elsewhere: here -> there."""
         return [*super().namings(), _efficientnet_names(self.stages.get_submodule("net"))]
@@ -65,7 +75,7 @@ class TimmBackbone(TracedBackbone):
     def _find_nodes(self, net: nn.Module) -> tuple[list[Node], dict[int, Node]]:
         layers, levels = super()._find_nodes(net)
         infos: Any = getattr(net, "feature_info", None) or [{"reduction": 1}]
-        last = round(math.log2(infos[-1]["reduction"]))
+        last = round(min(math.log2(infos[-1]["reduction"]), math.log2(self.only_side or SIDE)))
         if not layers and last > max(levels, default=-1):
             raise ValueError("its graph has no maps of the last resolution")
         return layers, levels
@@ -155,21 +165,19 @@ def from_timm(name: str, in_channels: int = 3, image_size: int = 32) -> TimmBack
     ValueError
         If the network cannot be built for images of this size, or gives no maps.
     """
+    only_side = image_size if _is_bound(name) else None
     try:
         net = build_timm(name, image_size, in_chans=in_channels, num_classes=0)
-    except Exception as error:  # timm has no kind of its own
+        quicken_statistics(net)
+        return TimmBackbone(net, in_channels, image_size, only_side)
+    except Exception as error:  # timm has no kind of its own, nor has what cannot be traced
+        said = str(error).strip() or type(error).__name__
         raise ValueError(
-            f"timm does not build {name!r} for images of {image_size}x{image_size} pixels and "
-            f"{in_channels} channel(s) ({_said(error)}). If the size is the reason, set image_size."
-        ) from error
-    quicken_statistics(net)
-    try:
-        return TimmBackbone(net, in_channels, image_size, image_size if _is_bound(name) else None)
-    except Exception as error:  # of a network that cannot be traced, anything
-        raise ValueError(
-            f"{name!r} cannot be cut into stages ({_said(error)}). Take another network of timm, "
-            "such as a ResNet, EfficientNet, ConvNeXt, Swin or plain vision transformer, or pass a "
-            "function that builds a Backbone around this one."
+            f"{name!r} cannot be cut into stages for images of {image_size}x{image_size} pixels "
+            f"and {in_channels} channel(s) ({said}). If these are too small for it, set "
+            "image_size. Else take another network of timm, such as a ResNet, EfficientNet, "
+            "ConvNeXt, Swin or plain vision transformer, or pass a function that builds a Backbone "
+            "around this one."
         ) from error
 
 
@@ -179,8 +187,3 @@ def _is_bound(name: str) -> bool:
 
     settings = get_pretrained_cfg(name.removeprefix(TIMM))
     return bool(settings and settings.fixed_input_size)
-
-
-def _said(error: Exception) -> str:
-    """Say what an error says, or of which kind it is."""
-    return str(error).strip() or type(error).__name__

@@ -77,6 +77,11 @@ class TracedBackbone(Backbone):
         """The names of the stages, from the image to the last map."""
         return tuple(self.nodes)
 
+    def trace_again(self) -> None:
+        """Trace the network as it is now; fails if that cannot be done."""
+        _GRAPHS.pop(self, None)
+        self._graph()
+
     def _graph(self) -> fx.Graph:
         if self not in _GRAPHS:
             names = {node: stage for stage, (node, *_) in self.nodes.items()}

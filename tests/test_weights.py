@@ -152,9 +152,10 @@ def test_a_full_match_is_reported_when_verbose(tmp_path, capsys):
 
 
 def test_a_partial_match_warns_and_says_what(tmp_path):
-    source, backbone = build(seed=1), build(in_channels=1)
+    source, backbone = build(seed=1), build()
     untouched = backbone.stages.stem[0].weight.clone()
     state = weights_of(source) | {"stages.extra.weight": torch.ones(2)}
+    state["stages.stem.0.weight"] = torch.ones(16, 3, 5, 5)
     for key in [key for key in state if key.startswith("stages.layer3.0.bn2")]:
         del state[key]
     path = save(state, tmp_path / "a.pth")
@@ -162,7 +163,7 @@ def test_a_partial_match_warns_and_says_what(tmp_path):
         load_weights(backbone, path, owner=owner())
     message = str(caught[0].message)
     assert (
-        "Left as they were: stem.0.weight (16, 1, 3, 3), which is (16, 3, 3, 3) there," in message
+        "Left as they were: stem.0.weight (16, 3, 3, 3), which is (16, 3, 5, 5) there," in message
     )
     assert (
         "layer3.0.bn2.weight, layer3.0.bn2.bias, layer3.0.bn2.running_mean and 1 more." in message
@@ -247,6 +248,28 @@ def test_torchvision_weights_through_an_embedder(downloads, X):
     params = {"backbone": "resnet18", "max_epochs": 0, "random_state": 0}
     with pytest.warns(UserWarning, match=r"gives 99 of the 100.*were: stem.0.weight \(64, 1, 3, 3"):
         RotNetEmbedder(init_weights="ResNet18_Weights.DEFAULT", **params).fit(X[:4])
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("resnet18", "ResNet18_Weights.IMAGENET1K_V1"),
+        ("vgg11", "VGG11_BN_Weights.IMAGENET1K_V1"),
+        ("squeezenet1_1", "SqueezeNet1_1_Weights.IMAGENET1K_V1"),
+    ],
+)
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_imagenet_is_the_name_of_torchvision_s(downloads, name, weights, in_channels, capsys):
+    backbone = build(name, image_size=64, in_channels=in_channels)
+    load_weights(backbone, "imagenet", owner=owner(name, verbose=1))
+    assert [asked for asked, _ in downloads] == [weights]
+    n = sum(v.is_floating_point() for v in weights_of(backbone).values())
+    out = capsys.readouterr().out
+    assert f"{weights} gives {n} of the {n} weights" in out
+    assert ("is adapted to 1." in out) == (in_channels == 1)
+    mean = torch.tensor([0.485, 0.456, 0.406])
+    expected = mean if in_channels == 3 else mean.mean()[None]
+    torch.testing.assert_close(backbone.mean.flatten(), expected)
 
 
 @pytest.mark.parametrize(

@@ -130,13 +130,19 @@ def check_timm(name: str) -> ModuleType:
 
 def build_timm(name: str, image_size: int, **settings: Any) -> nn.Module:
     """Let timm build a network, for images of this side where it is bound to one."""
-    timm = check_timm(name)
-    if _is_bound(name):
-        settings["img_size"] = image_size
+    timm, theirs = check_timm(name), name.removeprefix(TIMM)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # meant for those who write timm
-        net: nn.Module = timm.create_model(name.removeprefix(TIMM), **settings)
-    return net
+        net: nn.Module
+        if not _is_bound(name):
+            net = timm.create_model(theirs, **settings)
+            return net
+        settings["img_size"] = image_size
+        try:  # what a transformer does for images of any size cannot be traced
+            net = timm.create_model(theirs, dynamic_img_size=False, **settings)
+        except TypeError:  # it can do nothing of the kind
+            net = timm.create_model(theirs, **settings)
+        return net
 
 
 def from_timm(name: str, in_channels: int = 3, image_size: int = 32) -> TimmBackbone:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from _common import Cifar4K, rows, write_line
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -65,16 +66,22 @@ def load_pets(seed, side=128):
 
 def load_tiny(seed):
     """The first 20 classes of Tiny-ImageNet: 70 images of each to train, 30 to test."""
-    bunch = load_image_folder(HOME / "tiny-imagenet-200-sub.zip")
-    wnids = np.array([Path(name).name.partition("_")[0] for name in bunch.filenames])
-    train = np.array(["train/" in name for name in bunch.filenames])
-    rng = np.random.default_rng(seed)
-    classes = np.unique(wnids[train])[:N_TINY]
-    rows_of = [rng.permutation(np.flatnonzero(train & (wnids == wnid))) for wnid in classes]
-    first = np.concatenate([rows[:70] for rows in rows_of])
-    last = np.concatenate([rows[70:100] for rows in rows_of])
-    y = np.searchsorted(classes, wnids)
-    return bunch.images[first], y[first], bunch.images[last], y[last]
+    with zipfile.ZipFile(HOME / "tiny-imagenet-200-sub.zip") as archive:
+        # train/<class>/images/<class>_<number>.JPEG
+        names = sorted(n for n in archive.namelist() if n[:6] == "train/" and n.endswith(".JPEG"))
+        classes = sorted({name.split("/")[1] for name in names})[:N_TINY]
+        y = np.array([name.split("/")[1] for name in names])
+        rng, parts = np.random.default_rng(seed), ([], [])
+        for c in classes:
+            few = rng.permutation(np.flatnonzero(y == c))[:100]
+            parts[0].extend(few[:70])
+            parts[1].extend(few[70:])
+        images = [
+            np.array([np.array(Image.open(archive.open(names[i])).convert("RGB")) for i in part])
+            for part in parts
+        ]
+    targets = [np.searchsorted(classes, y[part]) for part in parts]
+    return images[0], targets[0], images[1], targets[1]
 
 
 LOADERS = {

@@ -51,9 +51,9 @@ class PatchRotEmbedder(PatchEmbedder):
     Parameters
     ----------
     backbone : str or callable, default="convnet"
-        The network: a name of :func:`sklssl.backbones.list_backbones` or of a classification
-        model of torchvision, or a class, function or partial called with ``in_channels`` and
-        ``image_size``.
+        The network: a name of :func:`sklssl.backbones.list_backbones`, of a classification
+        model of torchvision, or of timm's, as in "timm/convnext_atto", or a class, function or
+        partial called with ``in_channels`` and ``image_size``.
 
     patch_ratio : float, default=0.4
         Side of the pasted image as a share of the side of the image, between 0 and 1.
@@ -108,9 +108,10 @@ class PatchRotEmbedder(PatchEmbedder):
 
     init_weights : fitted embedder, str or path, default=None
         Where the network's first weights come from, as far as they fit: an embedder of any
-        method, the name of torchvision's weights such as "ResNet18_Weights.IMAGENET1K_V1", a
-        safetensors file or a file of a state dict (never unpickled). Wrap an embedder in
-        :class:`sklearn.frozen.FrozenEstimator` where this one is cloned, as in a search.
+        method, "imagenet" for those that others trained for the backbone, the name of torchvision's
+        weights such as "ResNet18_Weights.IMAGENET1K_V1", a safetensors file or a file of a state
+        dict (never unpickled). Wrap an embedder in :class:`sklearn.frozen.FrozenEstimator` where
+        this one is cloned, as in a search.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last ``fit``.

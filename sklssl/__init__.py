@@ -12,6 +12,7 @@ _HOMES = {
     "HarrisCornerMasker": "preprocessing",
     "ImageResizer": "preprocessing",
     "MultiScaleEmbedder": "embedding",
+    "PatchDictionaryEmbedder": "embedding",
     "PatchRelEmbedder": "embedding",
     "PatchRotEmbedder": "embedding",
     "Pretext": "base",

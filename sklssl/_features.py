@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._device import autocast, resolve_device
 from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
 from sklssl._reading import read_images
-from sklssl.backbones import pool_map
+from sklssl.backbones import pool_map, pool_stages
 from sklssl.utils._checks import check_features, check_network, warn_if_other_range
 
 __all__ = ["NetworkFeatures"]
@@ -111,7 +111,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Parameters
         ----------
         layer : str
-            "auto" or one of ``layer_names_``.
+            "auto", "all" or one of ``layer_names_``.
 
         Returns
         -------
@@ -191,14 +191,14 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return tuple(max(side, MIN_SIDE) for side in self.image_shape_[:2])
 
     def _resolve_layer(self, pretext, layer=None):
-        """Find the stage that `layer` (by default the parameter) means."""
+        """Find the stage that `layer` (by default the parameter) means; "all" stays "all"."""
         names, layer = pretext.encoder.layer_names, layer or self.layer
         if layer == "auto":
             return names[(len(names) - 1) // 2]  # the middle, or the earlier of two: measured
-        if layer not in names:
+        if layer not in ("all", *names):
             raise ValueError(
-                f"The 'layer' parameter of {type(self).__name__} must be 'auto' or a stage of "
-                f"its backbone, {list(names)}. Got {layer!r}."
+                f"The 'layer' parameter of {type(self).__name__} must be 'auto', 'all' or a stage "
+                f"of its backbone, {list(names)}. Got {layer!r}."
             )
         return layer
 
@@ -208,8 +208,11 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _width(self, cell):
         """Count the features of a (layer, pool_size)."""
         layer, pool_size = cell
-        width, *side = self.pretext_.encoder.map_shapes(self._full_size())[layer]
-        return width * math.prod(min(pool_size, s) for s in side)
+        shapes = self.pretext_.encoder.map_shapes(self._full_size())
+        return sum(
+            width * math.prod(min(pool_size, side) for side in sides)
+            for width, *sides in (shapes.values() if layer == "all" else [shapes[layer]])
+        )
 
     @property
     def _n_features_out(self):
@@ -231,7 +234,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _encode(self):
         """Give what turns a batch of images into features."""
         encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
-        return lambda batch: pool_map(encoder(batch, layer), pool_size)
+        return lambda batch: pool_stages(encoder, batch, layer, pool_size)
 
     def _embed_cells(self, images, cells):
         """Embed checked images by several (layer, pool_size) in one pass; gives a dict of them."""

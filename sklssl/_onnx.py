@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sklssl._feed import ImageFeed
-from sklssl.backbones import pool_map
+from sklssl.backbones import pool_stages
 from sklssl.utils._atomic import write_atomically
 from sklssl.utils._module_state import named_tensors
 
@@ -34,7 +34,7 @@ class _Transform(nn.Module):
         self.layer, self.pool_size = embedder._cell()
 
     def forward(self, images: Tensor) -> Tensor:
-        return pool_map(self.encoder(self.feed(images), self.layer), self.pool_size)
+        return pool_stages(self.encoder, self.feed(images), self.layer, self.pool_size)
 
 
 def export_onnx(embedder: Any, path: str | os.PathLike[str]) -> None:

@@ -1,6 +1,7 @@
 """The two classes that carry every method: a pretext task and the embedder that learns by it."""
 
 import copy
+import math
 import os
 from enum import Enum
 from numbers import Integral, Real
@@ -43,6 +44,9 @@ from sklssl.utils._sklearn_compat import (
 )
 
 __all__ = ["BaseEmbedder", "Pretext"]
+
+# Images that the weights of some networks are taken from in closed form, before they are trained.
+_LEARNED_FROM, _LEARNED_AT_ONCE = 2000, 50
 
 
 class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator):
@@ -315,11 +319,20 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
             backbone = make_backbone(self.backbone, in_channels=n_channels, image_size=side)
         check_network(self, backbone, sizes)
         backbone.set_standardisation(mean, scale)
+        self._learn_weights(backbone, images)
         if self.init_weights is not None:
             load_weights(backbone, self.init_weights, owner=self)
         self.pretext_ = self._make_pretext(backbone).to(memory_format=torch.channels_last)
         self.layer_names_ = backbone.layer_names
         self.history_ = []
+
+    def _learn_weights(self, backbone, images):
+        """Take from some of the images the weights that need no training."""
+        feed = ImageFeed(torch.device("cpu"), self.value_range_, self._full_size())
+        rows = torch.randperm(len(images))[:_LEARNED_FROM].sort().values.numpy()
+        parts = np.array_split(rows, math.ceil(len(rows) / _LEARNED_AT_ONCE))
+        with naming_parameter(self, "backbone"):
+            backbone.learn_from(lambda: bring(images, parts, feed), len(rows))
 
     def _train(self, images, phases, lr_schedule, device, checkpoints, tasks):
         recipe = Recipe(

@@ -31,6 +31,7 @@ from sklssl import (
     HarrisCornerMasker,
     ImageResizer,
     MultiScaleEmbedder,
+    PatchDictionaryEmbedder,
     PatchRelEmbedder,
     PatchRotEmbedder,
     PseudoGrayscaler,
@@ -53,6 +54,7 @@ EMBEDDERS = [
     RotationDecouplingEmbedder(max_epochs=1, random_state=SEED),
     SimCLREmbedder(max_epochs=1, random_state=SEED),
 ]
+CLOSED_FORM = [PatchDictionaryEmbedder(n_atoms=(16, 24), random_state=SEED)]
 # Another task in an estimator that scikit-learn has checked: only what sklssl promises is new.
 VARIANTS = [
     MultiScaleEmbedder(SimCLREmbedder(max_epochs=1, random_state=SEED)),
@@ -82,6 +84,7 @@ PREDICTORS = [
 # As quick as they can be, for checks of names and containers.
 QUICKEST = [
     *(clone(embedder).set_params(max_epochs=0) for embedder in EMBEDDERS),
+    *CLOSED_FORM,
     *(clone(predictor).set_params(max_epochs=1) for predictor in PREDICTORS[:2]),
     *PREDICTORS[2:],
 ]
@@ -97,11 +100,11 @@ def test_every_public_estimator_is_checked():
         and issubclass(obj, BaseEstimator)
         and name != "BaseEmbedder"
     }
-    checked = EMBEDDERS + IMAGE_TRANSFORMERS + PREDICTORS
+    checked = EMBEDDERS + CLOSED_FORM + IMAGE_TRANSFORMERS + PREDICTORS
     assert public == {type(estimator).__name__ for estimator in checked}
 
 
-@parametrize_with_checks(EMBEDDERS + IMAGE_TRANSFORMERS + PREDICTORS)
+@parametrize_with_checks(EMBEDDERS + CLOSED_FORM + IMAGE_TRANSFORMERS + PREDICTORS)
 def test_estimator(estimator, check):
     check(estimator)
 
@@ -129,12 +132,14 @@ def test_checks_that_check_estimator_leaves_out(estimator, check):
     check(type(estimator).__name__, clone(estimator))
 
 
-@pytest.mark.parametrize("embedder", EMBEDDERS + VARIANTS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "embedder", EMBEDDERS + CLOSED_FORM + VARIANTS, ids=lambda e: type(e).__name__
+)
 def test_embedder(embedder):
     check_embedder(embedder)
 
 
-@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("embedder", EMBEDDERS + CLOSED_FORM, ids=lambda e: type(e).__name__)
 def test_the_same_seed_gives_the_same_bytes_with_two_threads(X, embedder, two_threads):
     first, second = clone(embedder).fit(X), clone(embedder).fit(X)
     Z = first.transform(X)

@@ -1,6 +1,6 @@
 """Networks with one contract: ordered named stages, each giving a feature map."""
 
-from sklssl.backbones._base import Backbone, pool_map
+from sklssl.backbones._base import Backbone, pool_map, pool_stages
 from sklssl.backbones._factory import list_backbones, make_backbone
 
-__all__ = ["Backbone", "list_backbones", "make_backbone", "pool_map"]
+__all__ = ["Backbone", "list_backbones", "make_backbone", "pool_map", "pool_stages"]

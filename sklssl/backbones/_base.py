@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Backbone", "conv_block", "pool_map"]
+__all__ = ["Backbone", "conv_block", "pool_map", "pool_stages"]
 
 _Shapes = dict[str, tuple[int, int, int]]
 # Beside the networks, not in them, so that pickles and hashes know nothing of it.
@@ -113,6 +113,37 @@ class Backbone(nn.Module):
         """Standardise images with this mean and scale, each of shape (C,), from now on."""
         self.mean.copy_(mean.view(1, -1, 1, 1))
         self.scale.copy_(scale.view(1, -1, 1, 1))
+
+    @torch.no_grad()
+    def learn_from(self, batches: Callable[[], Iterable[Tensor]], n_images: int) -> None:
+        """Take those weights from images that can be had from them in closed form.
+
+        They are those of the stages, or of the parts of a stage, that have a method
+        ``learn(batches, n_images)``: ``batches()`` gives the maps in front of it. Other weights
+        stay as they are.
+
+        Parameters
+        ----------
+        batches : callable
+            Called without arguments; gives batches of images (b, C, H, W), floats in [0, 1].
+
+        n_images : int
+            The number of images in them.
+        """
+        before: list[nn.Module] = []
+
+        def maps() -> Iterator[Tensor]:
+            for images in batches():
+                x = self.standardise(images)
+                for part in before:
+                    x = part(x)
+                yield x
+
+        for stage in self.stages:
+            for part in stage if isinstance(stage, nn.Sequential) else [stage]:
+                if hasattr(part, "learn"):
+                    part.learn(maps, n_images)
+                before.append(part)
 
     def standardise(self, images: Tensor) -> Tensor:
         """Subtract the mean of each channel of images (b, C, H, W) and divide by its scale."""
@@ -229,6 +260,13 @@ def pool_map(x: Tensor, pool_size: int = 1) -> Tensor:
         return x.mean((2, 3))
     size = min(pool_size, x.shape[2]), min(pool_size, x.shape[3])
     return F.adaptive_avg_pool2d(x, size).flatten(1)
+
+
+def pool_stages(backbone: Backbone, images: Tensor, layer: str, pool_size: int) -> Tensor:
+    """Give the pooled maps (b, d) of `layer`, or with "all" of all stages side by side."""
+    if layer != "all":
+        return pool_map(backbone(images, layer), pool_size)
+    return torch.cat([pool_map(x, pool_size) for x in backbone.maps(images).values()], dim=1)
 
 
 def conv_block(n_in: int, n_out: int, kernel_size: int = 3, stride: int = 1) -> nn.Sequential:

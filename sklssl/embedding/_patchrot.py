@@ -59,8 +59,10 @@ class PatchRotEmbedder(PatchEmbedder):
         Side of the pasted image as a share of the side of the image, between 0 and 1.
 
     layer : str, default="auto"
-        The stage whose maps become the features; "auto" is the middle one (the earlier of two),
-        which probes best. Read at ``transform``: a change needs no new ``fit``.
+        The stage whose maps become the features. "auto" is the middle one (the earlier of two);
+        "all" puts the maps of all stages side by side, which on photographs probes better. No one
+        stage is right for every set: :func:`sklssl.inspection.layer_scores` compares them. Read
+        at ``transform``: a change needs no new ``fit``.
 
     pool_size : int, default=3
         The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.

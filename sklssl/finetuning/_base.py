@@ -271,6 +271,7 @@ class BaseFineTuner(
                 )
         if layer == "auto":
             own = self.embedder_._resolve_layer(self.embedder_.pretext_)
+            own = names[-1] if own == "all" else own
             layer = max(own, frozen if frozen in names else own, key=names.index)
         frozen = layer if frozen == "all" else frozen
         if frozen is not None and names.index(frozen) > names.index(layer):

@@ -1,0 +1,258 @@
+"""A network whose weights come from the images themselves, in closed form.
+
+Coates, Lee, Ng. An Analysis of Single-Layer Networks in Unsupervised Feature Learning. AISTATS
+2011. Coates, Ng. Learning Feature Representations with K-means. 2012. Thiry, Arbel, Belilovsky,
+Oyallon. The Unreasonable Effectiveness of Patches in Deep Convolutional Kernels Methods. ICLR 2021.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sklssl.backbones._base import Backbone
+
+__all__ = ["ChannelProjection", "PatchDictionary", "patchnet"]
+
+Batches = Callable[[], Iterable[Tensor]]
+
+_N_PATCHES = 60_000  # from which the whitening is learned, and the atoms are chosen
+_THRESHOLD = 0.5  # in standard deviations of the responses
+_FLAT = 0.01  # of the mean variance: what is added to that of a patch, so that noise stays small
+_LEAST_MAP = 16  # positions a side from which the maps are averaged over 4x4 windows
+
+
+class PatchDictionary(nn.Module):
+    """Similarities of every patch of a map to the atoms of a dictionary.
+
+    A patch is brought to zero mean and unit variance, whitened, and multiplied with each atom. What
+    exceeds a threshold on either side becomes a feature: two for each atom. All of that is one
+    convolution, a division by the contrast of the patch, and two rectifications.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the maps.
+
+    n_atoms : int
+        The number of atoms; the output has twice as many channels.
+
+    patch_size : int
+        The side of a patch.
+
+    regularisation : float
+        What is added to the variances of the patches, of at most 1 on average, before they are
+        whitened.
+
+    stride : int, default=1
+        The distance of neighbouring patches.
+
+    pool : nn.Module, default=None
+        Applied to the features of each sign.
+    """
+
+    floor: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        n_atoms: int,
+        patch_size: int,
+        *,
+        regularisation: float,
+        stride: int = 1,
+        pool: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.regularisation = regularisation
+        self.stride = stride
+        weight = torch.randn(n_atoms, in_channels, patch_size, patch_size)
+        weight = weight - weight.mean((1, 2, 3), keepdim=True)
+        self.weight = nn.Parameter(weight / math.sqrt(weight[0].numel()))
+        self.bias = nn.Parameter(torch.zeros(n_atoms))
+        self.register_buffer("floor", torch.full((1,), _FLAT))
+        self.pool = pool or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give the features (b, 2 * n_atoms, h', w') of maps (b, C, h, w)."""
+        response = F.conv2d(x, self.weight, stride=self.stride)
+        response = response * self._inverse_contrast(x).to(response.dtype)
+        response = response + self.bias.to(response.dtype).view(1, -1, 1, 1)
+        signs = [F.relu(response - _THRESHOLD), F.relu(-response - _THRESHOLD)]
+        return torch.cat([self.pool(sign) for sign in signs], dim=1)
+
+    def _inverse_contrast(self, x: Tensor) -> Tensor:
+        """Give one over the standard deviation of each patch: (b, 1, h', w')."""
+        moments = torch.stack([x.float().mean(1), x.float().square().mean(1)], dim=1)
+        mean, square = F.avg_pool2d(moments, self.patch_size, self.stride).split(1, dim=1)
+        return ((square - mean.square()).clamp(min=0) + self.floor).rsqrt()
+
+    @torch.no_grad()
+    def learn(self, batches: Batches, n_images: int) -> None:
+        """Take whitening and atoms from the maps of `n_images` images, drawn at random.
+
+        Atoms beyond the number of patches are random directions of the whitened space.
+        """
+        per_image = math.ceil(_N_PATCHES / n_images)
+        drawn = [draw_patches(maps, self.patch_size, per_image) for maps in batches()]
+        patches = torch.cat(drawn).flatten(1)
+        patches -= patches.mean(1, keepdim=True)
+        variance = patches.square().mean(1, keepdim=True)
+        self.floor.copy_(_FLAT * variance.mean()).clamp_(min=1e-12)
+        patches *= (variance + self.floor).rsqrt()
+        mean, whitening = whiten(patches, self.regularisation)
+        white = (patches - mean) @ whitening
+        chosen = torch.randperm(len(white))[: len(self.weight)]
+        extra = torch.randn(len(self.weight) - len(chosen), white.shape[1])
+        atoms = F.normalize(torch.cat([white[chosen], extra]))
+        spread = (white[: _N_PATCHES // 10] @ atoms.T).std().clamp(min=1e-6)
+        weight = atoms @ whitening.T / spread
+        self.bias.copy_(-(weight @ mean))
+        weight -= weight.mean(1, keepdim=True)
+        self.weight.copy_(weight.view_as(self.weight))
+
+
+class ChannelProjection(nn.Module):
+    """The principal components of the channels of a map, as a 1x1 convolution.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the maps.
+
+    n_components : int
+        Channels that are left.
+    """
+
+    def __init__(self, in_channels: int, n_components: int) -> None:
+        super().__init__()
+        n_components = min(n_components, in_channels)
+        weight = torch.randn(n_components, in_channels, 1, 1) / math.sqrt(in_channels)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(n_components))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give the components (b, n_components, h, w) of maps (b, C, h, w)."""
+        return F.conv2d(x, self.weight, self.bias)
+
+    @torch.no_grad()
+    def learn(self, batches: Batches, n_images: int) -> None:
+        """Take the components from the maps of `n_images` images."""
+        per_image = math.ceil(_N_PATCHES / n_images)
+        pixels = torch.cat([draw_patches(maps, 1, per_image) for maps in batches()]).flatten(1)
+        mean, values, vectors = principal_axes(pixels)
+        kept = slice(len(values) - len(self.weight), None)
+        scale = values[kept].mean().clamp(min=1e-12).sqrt()
+        weight = vectors[:, kept].T.flip(0) / scale
+        self.weight.copy_(weight.view_as(self.weight))
+        self.bias.copy_(-(weight @ mean))
+
+
+def draw_patches(maps: Tensor, size: int, n_patches: int) -> Tensor:
+    """Draw patches of `size` x `size` from each of the maps (b, C, h, w).
+
+    Returns
+    -------
+    patches : tensor of shape (b * min(n_patches, number of places), C, size, size)
+        No place of a map is drawn twice.
+    """
+    windows = maps.float().unfold(2, size, 1).unfold(3, size, 1)  # a view: (b, C, h', w', s, s)
+    n_maps, _, height, width = windows.shape[:4]
+    n_patches = min(n_patches, height * width)
+    places = torch.rand(n_maps, height * width).argsort(dim=1)[:, :n_patches]
+    rows = torch.arange(n_maps)[:, None]
+    return windows[rows, :, places // width, places % width].flatten(0, 1)
+
+
+def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Give the mean (d,), the variances (d,) and the axes (d, d), in columns, of rows (n, d)."""
+    mean = rows.mean(0)
+    centred = (rows - mean).double()
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
+    return mean, values.clamp(min=0).float(), vectors.float()
+
+
+def whiten(rows: Tensor, regularisation: float) -> tuple[Tensor, Tensor]:
+    """Give the mean (d,) of rows (n, d), and the symmetric matrix (d, d) that whitens them."""
+    mean, values, vectors = principal_axes(rows)
+    return mean, vectors * (values + regularisation).rsqrt() @ vectors.T
+
+
+def patchnet(
+    in_channels: int = 3,
+    image_size: int = 32,
+    n_atoms: int | Sequence[int] = (128, 384),
+    patch_size: int | None = None,
+) -> Backbone:
+    """Build a network of one or two dictionaries of patches.
+
+    An embedder takes the weights from its images before it trains. By itself the network has random
+    ones.
+
+    Parameters
+    ----------
+    in_channels : int, default=3
+        Channels of the images.
+
+    image_size : int, default=32
+        The shorter side of the images. From 48 pixels on patches are taken at every second pixel,
+        from 96 on at every third, and so on.
+
+    n_atoms : int or sequence of int, default=(128, 384)
+        The number of atoms of each dictionary; one or two.
+
+    patch_size : int, default=None
+        The side of the patches of the images; None takes 6 for a side of 32 pixels, in proportion
+        at least 3 and at most 8.
+
+    Returns
+    -------
+    backbone : Backbone
+        With the stages patches1 and patches2, whose maps have twice as many channels as atoms.
+
+    Raises
+    ------
+    ValueError
+        If a patch is larger than the images, or `n_atoms` is not one or two whole numbers from 1.
+    """
+    n_atoms = _check_n_atoms(n_atoms)
+    size = patch_size or min(8, max(3, round(6 * image_size / 32)))
+    if size > image_size:
+        raise ValueError(
+            f"patches of {size}x{size} pixels do not fit into images of {image_size} pixels. Take "
+            "a smaller patch_size, or larger images by image_size."
+        )
+    stride = max(1, round(image_size / 32))
+    n_places = (image_size - size) // stride + 1
+    pooled = n_places >= _LEAST_MAP
+    pool = nn.AvgPool2d(4, 2) if pooled else None
+    stages: dict[str, nn.Module] = {
+        "patches1": PatchDictionary(
+            in_channels, n_atoms[0], size, regularisation=0.1, stride=stride, pool=pool
+        )
+    }
+    side = (n_places - 4) // 2 + 1 if pooled else n_places
+    if len(n_atoms) > 1:
+        projection = ChannelProjection(2 * n_atoms[0], 32)
+        n_components = len(projection.weight)
+        stages["patches2"] = nn.Sequential(
+            projection,
+            PatchDictionary(n_components, n_atoms[1], min(3, side), regularisation=1.0),
+        )
+    return Backbone(stages, in_channels, image_size)
+
+
+def _check_n_atoms(n_atoms: int | Sequence[int]) -> list[int]:
+    counts = [n_atoms] if isinstance(n_atoms, Integral) else list(n_atoms)  # type: ignore[arg-type]
+    if len(counts) not in (1, 2) or not all(isinstance(n, Integral) and n >= 1 for n in counts):
+        raise ValueError(
+            f"n_atoms must be one or two whole numbers from 1, of atoms in each dictionary. Got "
+            f"{n_atoms!r}."
+        )
+    return [int(n) for n in counts]

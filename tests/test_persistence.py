@@ -28,6 +28,7 @@ from sklssl import (
     HarrisCornerMasker,
     ImageResizer,
     MultiScaleEmbedder,
+    PatchDictionaryEmbedder,
     PatchRelEmbedder,
     PatchRotEmbedder,
     PseudoGrayscaler,
@@ -99,6 +100,7 @@ def test_every_public_estimator_is_tried_here():
 
 
 ESTIMATORS = [
+    PatchDictionaryEmbedder((16, 24), random_state=0),
     RotNetEmbedder(**QUICK),
     ScaleNetEmbedder(**QUICK),
     MultiScaleEmbedder(RotNetEmbedder(**QUICK)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -141,8 +142,9 @@ class Backbone(nn.Module):
 
         for stage in self.stages:
             for part in stage if isinstance(stage, nn.Sequential) else [stage]:
-                if hasattr(part, "learn"):
-                    part.learn(maps, n_images)
+                learn: Any = getattr(part, "learn", None)
+                if learn is not None:
+                    learn(maps, n_images)
                 before.append(part)
 
     def standardise(self, images: Tensor) -> Tensor:

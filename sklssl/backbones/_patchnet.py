@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from sklssl.backbones._base import Backbone
 
-__all__ = ["ChannelProjection", "PatchDictionary", "patchnet"]
+__all__ = ["ChannelProjection", "PatchDictionary", "check_n_atoms", "patchnet"]
 
 Batches = Callable[[], Iterable[Tensor]]
 
@@ -221,7 +222,7 @@ def patchnet(
     ValueError
         If a patch is larger than the images, or `n_atoms` is not one or two whole numbers from 1.
     """
-    n_atoms = _check_n_atoms(n_atoms)
+    counts = check_n_atoms(n_atoms)
     size = patch_size or min(8, max(3, round(6 * image_size / 32)))
     if size > image_size:
         raise ValueError(
@@ -234,25 +235,27 @@ def patchnet(
     pool = nn.AvgPool2d(4, 2) if pooled else None
     stages: dict[str, nn.Module] = {
         "patches1": PatchDictionary(
-            in_channels, n_atoms[0], size, regularisation=0.1, stride=stride, pool=pool
+            in_channels, counts[0], size, regularisation=0.1, stride=stride, pool=pool
         )
     }
     side = (n_places - 4) // 2 + 1 if pooled else n_places
-    if len(n_atoms) > 1:
-        projection = ChannelProjection(2 * n_atoms[0], 32)
+    if len(counts) > 1:
+        projection = ChannelProjection(2 * counts[0], 32)
         n_components = len(projection.weight)
         stages["patches2"] = nn.Sequential(
             projection,
-            PatchDictionary(n_components, n_atoms[1], min(3, side), regularisation=1.0),
+            PatchDictionary(n_components, counts[1], min(3, side), regularisation=1.0),
         )
     return Backbone(stages, in_channels, image_size)
 
 
-def _check_n_atoms(n_atoms: int | Sequence[int]) -> list[int]:
-    counts = [n_atoms] if isinstance(n_atoms, Integral) else list(n_atoms)  # type: ignore[arg-type]
-    if len(counts) not in (1, 2) or not all(isinstance(n, Integral) and n >= 1 for n in counts):
+def check_n_atoms(n_atoms: Any) -> list[int]:
+    """Give the numbers of atoms as a list, or refuse them by a ValueError."""
+    counts = list(n_atoms) if isinstance(n_atoms, Sequence) else [n_atoms]
+    numbers = all(isinstance(n, Integral) and not isinstance(n, bool) for n in counts)
+    if len(counts) not in (1, 2) or not numbers or min(counts) < 1:
         raise ValueError(
-            f"n_atoms must be one or two whole numbers from 1, of atoms in each dictionary. Got "
+            "n_atoms must be one or two whole numbers from 1, of atoms in each dictionary. Got "
             f"{n_atoms!r}."
         )
     return [int(n) for n in counts]

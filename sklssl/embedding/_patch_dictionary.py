@@ -9,9 +9,9 @@ from functools import partial
 from numbers import Integral
 
 from sklssl._training import Phase
-from sklssl.backbones._patchnet import patchnet
+from sklssl.backbones._patchnet import check_n_atoms, patchnet
 from sklssl.base import BaseEmbedder, Pretext
-from sklssl.utils._checks import MAX_SIDE
+from sklssl.utils._checks import MAX_SIDE, naming_parameter
 from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["PatchDictionaryEmbedder"]
@@ -212,6 +212,17 @@ class PatchDictionaryEmbedder(BaseEmbedder):
             f"{type(self).__name__} has no score: it solves no task. Score a classifier on its "
             "features, or give a scorer of sklssl.metrics as scoring."
         )
+
+    def _check_size(self, size):
+        """Refuse numbers of atoms that are none, and patches that are larger than the images."""
+        with naming_parameter(self, "n_atoms"):
+            check_n_atoms(self.n_atoms)
+        if self.patch_size is not None and self.patch_size > min(size):
+            raise ValueError(
+                f"The 'patch_size' parameter of {type(self).__name__} is {self.patch_size}, but "
+                f"the images have {size[0]}x{size[1]} pixels. Take a smaller one, None, or a "
+                "larger image_size."
+            )
 
     def _make_pretext(self, backbone):
         return Pretext(backbone)

@@ -8,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._reading import read_images
-from sklssl.embedding import RotNetEmbedder
+from sklssl.embedding import PatchDictionaryEmbedder, RotNetEmbedder
 from sklssl.utils._decode import resize_image
 
 __all__ = ["PIXELS", "UNTRAINED", "RawPixels", "make_candidates"]
@@ -53,7 +53,10 @@ def _baselines(settings):
 
 def _defaults(settings):
     """Give what is compared with the baselines where the user names nothing."""
-    return {"RotNetEmbedder()": RotNetEmbedder(**settings)}
+    return {
+        "PatchDictionaryEmbedder()": PatchDictionaryEmbedder(**settings),
+        "RotNetEmbedder()": RotNetEmbedder(**settings),
+    }
 
 
 def make_candidates(embedders, baselines, settings, rng):

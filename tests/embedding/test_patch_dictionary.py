@@ -1,0 +1,129 @@
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklssl import FineTuneClassifier, PatchDictionaryEmbedder, RotNetEmbedder, load, save
+from sklssl.exceptions import CollapseWarning
+from tests._seed import SEED
+
+
+def make(**params):
+    return PatchDictionaryEmbedder(**{"n_atoms": (16, 24), "random_state": SEED, **params})
+
+
+def probe(Z, y, Z_test, y_test):
+    clf = LogisticRegression(C=5 / Z.shape[1], max_iter=1000)
+    return make_pipeline(StandardScaler(), clf).fit(Z, y).score(Z_test, y_test)
+
+
+def test_ten_labels_a_class_beat_pixels_and_the_untrained_network(digits):
+    X, y = digits
+    order = np.random.default_rng(SEED).permutation(len(X))
+    train, test = order[:1300], order[1300:]
+    few = np.concatenate([train[y[train] == c][:10] for c in range(10)])
+    scores = {}
+    for name, embedder in {
+        "dictionary": PatchDictionaryEmbedder(random_state=SEED),
+        "untrained": RotNetEmbedder(max_epochs=0, random_state=SEED),
+    }.items():
+        embedder.fit(X[train])
+        Z, Z_test = embedder.transform(X[few]), embedder.transform(X[test])
+        scores[name] = probe(Z, y[few], Z_test, y[test])
+    pixels = X.reshape(len(X), -1) / 255
+    scores["pixels"] = probe(pixels[few], y[few], pixels[test], y[test])
+    assert scores["dictionary"] > scores["pixels"] + 0.03, scores
+    assert scores["dictionary"] > scores["untrained"] + 0.005, scores
+
+
+def test_all_layers_side_by_side_are_those_of_each(X):
+    embedder = make().fit(X)
+    each = embedder.transform_layers(X)
+    assert list(each) == ["patches1", "patches2"]
+    assert_array_equal(embedder.transform(X), np.hstack(list(each.values())))
+    assert embedder.transform(X).shape[1] == 2 * (16 + 24) * 4
+    assert_array_equal(embedder.set_layer("patches2").transform(X), each["patches2"])
+
+
+def test_layer_all_of_a_trained_network(X):
+    embedder = RotNetEmbedder(layer="all", max_epochs=1, random_state=SEED).fit(X)
+    each = embedder.transform_layers(X)
+    assert_array_equal(embedder.transform(X), np.hstack(list(each.values())))
+
+
+def test_one_number_of_atoms_is_one_dictionary(X):
+    embedder = make(n_atoms=10).fit(X)
+    assert embedder.layer_names_ == ("patches1",)
+    assert embedder.transform(X).shape == (len(X), 2 * 10 * 4)
+
+
+def test_more_atoms_than_patches(X):
+    Z = make(n_atoms=(200, 100)).fit(X[:2]).transform(X)
+    assert np.isfinite(Z).all()
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 5])
+def test_any_number_of_channels_of_any_shape(n_channels):
+    X = np.random.default_rng(SEED).random((10, 20, 14, n_channels))
+    assert np.isfinite(make().fit(X).transform(X)).all()
+
+
+def test_constant_channel():
+    X = np.random.default_rng(SEED).random((10, 16, 16, 3))
+    X[..., 1] = 0.5
+    assert np.isfinite(make().fit(X).transform(X)).all()
+
+
+def test_constant_images_are_told_of():
+    X = np.full((10, 16, 16, 3), 7, dtype=np.uint8)
+    with pytest.warns(CollapseWarning, match="the same features"):
+        Z = make().fit(X).transform(X)
+    assert np.isfinite(Z).all()
+
+
+@pytest.mark.parametrize("n_atoms", [(), (1, 2, 3), (1.5,), (0, 5), "many", (True, 3)])
+def test_wrong_numbers_of_atoms(X, n_atoms):
+    with pytest.raises(ValueError, match="The 'n_atoms' parameter of PatchDictionaryEmbedder"):
+        make(n_atoms=n_atoms).fit(X)
+
+
+def test_patches_larger_than_the_images(X):
+    with pytest.raises(ValueError, match="'patch_size' parameter .* is 9, but .* 8x8"):
+        make(patch_size=9).fit(X)
+
+
+def test_what_is_not_there_is_refused_in_words():
+    assert not hasattr(make(), "partial_fit")
+    with pytest.raises(AttributeError, match="Fit it on a sample"):
+        make().partial_fit([])
+    with pytest.raises(AttributeError, match="solves no task"):
+        make().score([])
+
+
+def test_saved_and_loaded(X, tmp_path):
+    embedder = make().fit(X)
+    save(embedder, tmp_path / "model.safetensors")
+    assert_array_equal(load(tmp_path / "model.safetensors").transform(X), embedder.transform(X))
+
+
+def test_onnx(X, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    embedder = make(precision="float32").fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        embedder.export_onnx(tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (Z,) = session.run(None, {"images": X.astype(np.float32)})
+    assert_allclose(Z, embedder.transform(X), atol=1e-3)
+
+
+def test_it_is_a_start_for_other_methods_and_for_fine_tuning(X, y):
+    first = make(n_atoms=(128, 384)).fit(X)
+    other = RotNetEmbedder("patchnet", init_weights=first, max_epochs=0, layer="all", pool_size=2)
+    assert_array_equal(other.fit(X).transform(X), first.transform(X))
+    tuned = FineTuneClassifier(first, max_epochs=2, random_state=SEED).fit(X, y)
+    assert tuned.predict(X).shape == y.shape

@@ -24,6 +24,9 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     fitted attributes `pretext_`, `image_shape_` and `value_range_`.
     """
 
+    # Whether features are averaged with those of the mirrored images.
+    mirror = False
+
     def transform(self, X):
         """Embed images.
 
@@ -234,15 +237,21 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _encode(self):
         """Give what turns a batch of images into features."""
         encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
-        return lambda batch: pool_stages(encoder, batch, layer, pool_size)
+        return lambda batch: pool_stages(encoder, batch, layer, pool_size, self.mirror)
 
     def _embed_cells(self, images, cells):
         """Embed checked images by several (layer, pool_size) in one pass; gives a dict of them."""
         encoder, widths = self.pretext_.encoder, [self._width(cell) for cell in cells]
 
-        def encode(batch):
+        def encode_once(batch):
             maps = encoder.maps(batch)
             return torch.cat([pool_map(maps[layer], size) for layer, size in cells], dim=1)
+
+        def encode(batch):
+            if not self.mirror:
+                return encode_once(batch)
+            flipped = batch.flip(3).contiguous(memory_format=torch.channels_last)
+            return (encode_once(batch) + encode_once(flipped)) / 2
 
         with self._evaluating() as feed:
             Z = embed_in_batches(images, feed, encode, sum(widths))

@@ -32,9 +32,10 @@ class _Transform(nn.Module):
         self.feed = ImageFeed(torch.device("cpu"), embedder.value_range_, size)
         self.encoder = copy.deepcopy(embedder.pretext_.encoder).cpu()
         self.layer, self.pool_size = embedder._cell()
+        self.mirror = embedder.mirror
 
     def forward(self, images: Tensor) -> Tensor:
-        return pool_stages(self.encoder, self.feed(images), self.layer, self.pool_size)
+        return pool_stages(self.encoder, self.feed(images), self.layer, self.pool_size, self.mirror)
 
 
 def export_onnx(embedder: Any, path: str | os.PathLike[str]) -> None:

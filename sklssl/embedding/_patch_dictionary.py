@@ -56,6 +56,11 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
         Read at ``transform``.
 
+    mirror : bool, default=False
+        Whether features are averaged with those of the mirrored image, which takes ``transform``
+        twice as long. For images that mean the same when mirrored, such as most photographs; not
+        for writing. Read at ``transform``.
+
     image_shape : tuple of (H, W) or (H, W, C), default=None
         How rows fold into images. None takes the smallest square that holds a row. Of file names
         as X: the size and the channels (1 grey, 3 red, green, blue) that images are brought to;
@@ -153,6 +158,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
 
     _parameter_constraints = {
         "n_atoms": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "mirror": ["boolean"],
         "patch_size": [Interval(Integral, 1, MAX_SIDE, closed="both"), None],
         **{name: BaseEmbedder._parameter_constraints[name] for name in _SHARED},
     }
@@ -170,6 +176,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         patch_size=None,
         layer="all",
         pool_size=2,
+        mirror=False,
         image_shape=None,
         image_size=None,
         cache_dir=None,
@@ -183,6 +190,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         self.patch_size = patch_size
         self.layer = layer
         self.pool_size = pool_size
+        self.mirror = mirror
         self.image_shape = image_shape
         self.image_size = image_size
         self.cache_dir = cache_dir

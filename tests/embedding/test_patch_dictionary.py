@@ -49,6 +49,16 @@ def test_all_layers_side_by_side_are_those_of_each(X):
     assert_array_equal(embedder.set_layer("patches2").transform(X), each["patches2"])
 
 
+def test_mirrored_images_have_the_same_features(X):
+    embedder = make(mirror=True, precision="float32").fit(X)
+    Z, mirrored = embedder.transform(X), embedder.transform(X[:, :, ::-1].copy())
+    assert_allclose(mirrored, Z, atol=1e-4)
+    plain = make(precision="float32").fit(X)
+    expected = (plain.transform(X) + plain.transform(X[:, :, ::-1].copy())) / 2
+    assert_allclose(Z, expected, atol=1e-4)
+    assert_array_equal(np.hstack(list(embedder.transform_layers(X).values())), Z)
+
+
 def test_layer_all_of_a_trained_network(X):
     embedder = RotNetEmbedder(layer="all", max_epochs=1, random_state=SEED).fit(X)
     each = embedder.transform_layers(X)
@@ -112,7 +122,7 @@ def test_saved_and_loaded(X, tmp_path):
 
 def test_onnx(X, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    embedder = make(precision="float32").fit(X)
+    embedder = make(precision="float32", mirror=True).fit(X)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         embedder.export_onnx(tmp_path / "model.onnx")

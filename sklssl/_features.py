@@ -9,7 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._device import autocast, resolve_device
-from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
+from sklssl._feed import MIN_SIDE, ImageFeed, average_mirrored, embed_blocks, embed_in_batches
 from sklssl._reading import read_images
 from sklssl.backbones import pool_map, pool_stages
 from sklssl.utils._checks import check_features, check_network, warn_if_other_range
@@ -237,23 +237,20 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _encode(self):
         """Give what turns a batch of images into features."""
         encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
-        return lambda batch: pool_stages(encoder, batch, layer, pool_size, self.mirror)
+        return self._mirroring(lambda batch: pool_stages(encoder, batch, layer, pool_size))
+
+    def _mirroring(self, encode):
+        return average_mirrored(encode) if self.mirror else encode
 
     def _embed_cells(self, images, cells):
         """Embed checked images by several (layer, pool_size) in one pass; gives a dict of them."""
         encoder, widths = self.pretext_.encoder, [self._width(cell) for cell in cells]
 
-        def encode_once(batch):
+        def encode(batch):
             maps = encoder.maps(batch)
             return torch.cat([pool_map(maps[layer], size) for layer, size in cells], dim=1)
 
-        def encode(batch):
-            if not self.mirror:
-                return encode_once(batch)
-            flipped = batch.flip(3).contiguous(memory_format=torch.channels_last)
-            return (encode_once(batch) + encode_once(flipped)) / 2
-
         with self._evaluating() as feed:
-            Z = embed_in_batches(images, feed, encode, sum(widths))
+            Z = embed_in_batches(images, feed, self._mirroring(encode), sum(widths))
         parts = np.split(Z, np.cumsum(widths)[:-1], axis=1)
         return {cell: np.ascontiguousarray(part) for cell, part in zip(cells, parts, strict=True)}

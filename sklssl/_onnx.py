@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ class _Transform(nn.Module):
         size = embedder._full_size()
         self.feed = ImageFeed(torch.device("cpu"), embedder.value_range_, size)
         self.encoder = copy.deepcopy(embedder.pretext_.encoder).cpu()
-        self.layer, self.pool_size = embedder._cell()
-        self.mirror = embedder.mirror
+        layer, pool_size = embedder._cell()
+        encode = partial(pool_stages, self.encoder, layer=layer, pool_size=pool_size)
+        self.encode = embedder._mirroring(encode)
 
     def forward(self, images: Tensor) -> Tensor:
-        return pool_stages(self.encoder, self.feed(images), self.layer, self.pool_size, self.mirror)
+        return self.encode(self.feed(images))
 
 
 def export_onnx(embedder: Any, path: str | os.PathLike[str]) -> None:

@@ -264,17 +264,8 @@ def pool_map(x: Tensor, pool_size: int = 1) -> Tensor:
     return F.adaptive_avg_pool2d(x, size).flatten(1)
 
 
-def pool_stages(
-    backbone: Backbone, images: Tensor, layer: str, pool_size: int, mirror: bool = False
-) -> Tensor:
-    """Give the pooled maps (b, d) of `layer`, or with "all" of all stages side by side.
-
-    With `mirror` they are averaged with those of the mirrored images.
-    """
-    if mirror:
-        flipped = images.flip(3).contiguous(memory_format=torch.channels_last)
-        both = [pool_stages(backbone, x, layer, pool_size) for x in (images, flipped)]
-        return (both[0] + both[1]) / 2
+def pool_stages(backbone: Backbone, images: Tensor, layer: str, pool_size: int) -> Tensor:
+    """Give the pooled maps (b, d) of `layer`, or with "all" of all stages side by side."""
     if layer != "all":
         return pool_map(backbone(images, layer), pool_size)
     return torch.cat([pool_map(x, pool_size) for x in backbone.maps(images).values()], dim=1)

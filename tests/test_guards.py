@@ -238,6 +238,15 @@ def test_a_contrastive_task_that_is_only_guessed(digits):
         embedder.fit(digits[0][:120])
 
 
+@pytest.fixture
+def ctrl_c_heard():
+    """Undo what a shell does to jobs in the background, which ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_leaves_a_checkpoint_and_the_estimator_as_it_was(tmp_path, X):
     def press(estimator, row):
         if row["epoch"] == 2:

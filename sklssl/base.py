@@ -319,7 +319,8 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
             backbone = make_backbone(self.backbone, in_channels=n_channels, image_size=side)
         check_network(self, backbone, sizes)
         backbone.set_standardisation(mean, scale)
-        self._learn_weights(backbone, images)
+        if backbone.learns_from_images():
+            self._learn_weights(backbone, images)
         if self.init_weights is not None:
             load_weights(backbone, self.init_weights, owner=self)
         self.pretext_ = self._make_pretext(backbone).to(memory_format=torch.channels_last)

@@ -43,9 +43,8 @@ def build_module(estimator: Any, name: str) -> nn.Module:
     """
     backbone: nn.Module
     if name == "pretext_" and isinstance(estimator.backbone, str):
-        find_backbone(
-            estimator.backbone
-        )  # what is imported below would keep tensors without memory
+        # What is imported below would keep tensors without memory.
+        find_backbone(estimator.backbone)
     with warnings.catch_warnings(), forked_rng(torch.device("cpu"), 0), _Ghosts():
         warnings.simplefilter("ignore")  # of weights that are loaded into nothing
         if name == "head_":

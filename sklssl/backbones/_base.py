@@ -140,12 +140,20 @@ class Backbone(nn.Module):
                     x = part(x)
                 yield x
 
+        for part in self._parts():
+            learn: Any = getattr(part, "learn", None)
+            if learn is not None:
+                learn(maps, n_images)
+            before.append(part)
+
+    def learns_from_images(self) -> bool:
+        """Tell whether :meth:`learn_from` has anything to learn."""
+        return any(hasattr(part, "learn") for part in self._parts())
+
+    def _parts(self) -> Iterator[nn.Module]:
+        """Go through the stages, and through the parts of those that are sequences."""
         for stage in self.stages:
-            for part in stage if isinstance(stage, nn.Sequential) else [stage]:
-                learn: Any = getattr(part, "learn", None)
-                if learn is not None:
-                    learn(maps, n_images)
-                before.append(part)
+            yield from stage if isinstance(stage, nn.Sequential) else [stage]
 
     def standardise(self, images: Tensor) -> Tensor:
         """Subtract the mean of each channel of images (b, C, H, W) and divide by its scale."""

@@ -82,7 +82,7 @@ def compare_embedders(
     embedders : estimator, list of estimator or of (str, estimator), or dict, default=None
         What is compared: embedders of sklssl or any transformers of scikit-learn. They are cloned;
         one in a ``FrozenEstimator`` is taken as it is. Without names they are called what makes
-        them. None is ``[RotNetEmbedder()]``.
+        them. None is ``[PatchDictionaryEmbedder(), RotNetEmbedder()]``.
 
     n_labels : int or sequence of int, default=(10, 50)
         How many images of each class get a label.

@@ -9,23 +9,24 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._device import autocast, resolve_device
-from sklssl._feed import MIN_SIDE, ImageFeed, average_mirrored, embed_blocks, embed_in_batches
+from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
 from sklssl._reading import read_images
+from sklssl._symmetry import average_orientations
 from sklssl.backbones import pool_map, pool_stages
 from sklssl.utils._checks import check_features, check_network, warn_if_other_range
 
 __all__ = ["NetworkFeatures"]
 
+_MOST_FEATURES = 6000  # with layer="auto": more make a linear model of some thousand rows slow
+
 
 class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The half of an embedder that comes after ``fit``: from images to features of any stage.
 
-    It reads the parameters `layer`, `pool_size`, `image_size`, `device` and `precision`, and the
-    fitted attributes `pretext_`, `image_shape_` and `value_range_`.
+    It reads the parameters `layer`, `pool_size`, `symmetry`, `image_size`, `device` and
+    `precision`, and the fitted attributes `pretext_`, `symmetry_`, `image_shape_` and
+    `value_range_`.
     """
-
-    # Whether features are averaged with those of the mirrored images.
-    mirror = False
 
     def transform(self, X):
         """Embed images.
@@ -194,10 +195,10 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return tuple(max(side, MIN_SIDE) for side in self.image_shape_[:2])
 
     def _resolve_layer(self, pretext, layer=None):
-        """Find the stage that `layer` (by default the parameter) means; "all" stays "all"."""
+        """Find the stage that `layer` (by default the parameter) means, or "all" of them."""
         names, layer = pretext.encoder.layer_names, layer or self.layer
         if layer == "auto":
-            return names[(len(names) - 1) // 2]  # the middle, or the earlier of two: measured
+            return "all"
         if layer not in ("all", *names):
             raise ValueError(
                 f"The 'layer' parameter of {type(self).__name__} must be 'auto', 'all' or a stage "
@@ -206,7 +207,12 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return layer
 
     def _cell(self):
-        return self._resolve_layer(self.pretext_), self.pool_size
+        """Give the (layer, pool_size) that the parameters mean."""
+        layer, pool_size = self._resolve_layer(self.pretext_), self.pool_size
+        if self.layer == "auto":
+            while pool_size > 1 and self._width((layer, pool_size)) > _MOST_FEATURES:
+                pool_size -= 1
+        return layer, pool_size
 
     def _width(self, cell):
         """Count the features of a (layer, pool_size)."""
@@ -236,11 +242,24 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _encode(self):
         """Give what turns a batch of images into features."""
-        encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
-        return self._mirroring(lambda batch: pool_stages(encoder, batch, layer, pool_size))
+        return self._averaging(self._encode_once())
 
-    def _mirroring(self, encode):
-        return average_mirrored(encode) if self.mirror else encode
+    def _encode_once(self):
+        """Give what does so without averaging over orientations."""
+        encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
+        return lambda batch: pool_stages(encoder, batch, layer, pool_size)
+
+    def _averaging(self, encode):
+        symmetry = self.symmetry_ if self.symmetry == "auto" else self.symmetry
+        return average_orientations(encode, symmetry)
+
+    def _embed_changed(self, images, change):
+        """Embed checked images after a `change` to them as a batch (b, C, h, w), not averaging."""
+        encode = self._encode_once()
+        with self._evaluating() as feed:
+            return embed_in_batches(
+                images, feed, lambda batch: encode(change(batch)), self._n_features_out
+            )
 
     def _embed_cells(self, images, cells):
         """Embed checked images by several (layer, pool_size) in one pass; gives a dict of them."""
@@ -251,6 +270,6 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             return torch.cat([pool_map(maps[layer], size) for layer, size in cells], dim=1)
 
         with self._evaluating() as feed:
-            Z = embed_in_batches(images, feed, self._mirroring(encode), sum(widths))
+            Z = embed_in_batches(images, feed, self._averaging(encode), sum(widths))
         parts = np.split(Z, np.cumsum(widths)[:-1], axis=1)
         return {cell: np.ascontiguousarray(part) for cell, part in zip(cells, parts, strict=True)}

@@ -22,7 +22,6 @@ __all__ = [
     "MIN_SIDE",
     "ImageFeed",
     "MapFeed",
-    "average_mirrored",
     "bring",
     "count_batches",
     "embed_blocks",
@@ -149,16 +148,6 @@ def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     # Bilinear reads the four nearest pixels: shrinking by more than 2 would skip some.
     antialias = 2 * size[0] < images.shape[2] or 2 * size[1] < images.shape[3]
     return F.interpolate(images, size, mode="bilinear", antialias=antialias)
-
-
-def average_mirrored(encode: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """Make of `encode` what averages its features over images (b, C, H, W) and their mirrors."""
-
-    def encode_both(images: Tensor) -> Tensor:
-        mirrored = images.flip(3).contiguous(memory_format=torch.channels_last)
-        return (encode(images) + encode(mirrored)) / 2
-
-    return encode_both
 
 
 def image_statistics(

@@ -34,7 +34,7 @@ class _Transform(nn.Module):
         self.encoder = copy.deepcopy(embedder.pretext_.encoder).cpu()
         layer, pool_size = embedder._cell()
         encode = partial(pool_stages, self.encoder, layer=layer, pool_size=pool_size)
-        self.encode = embedder._mirroring(encode)
+        self.encode = embedder._averaging(encode)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.encode(self.feed(images))

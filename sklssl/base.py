@@ -20,6 +20,7 @@ from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
 from sklssl._guards import ChanceGuard, CollapseGuard
 from sklssl._pretext import Pretext
 from sklssl._reading import read_images, store_images
+from sklssl._symmetry import find_symmetry
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl._weights import check_start, load_weights
 from sklssl.backbones import make_backbone
@@ -61,6 +62,7 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         "backbone": [str, callable],
         "layer": [str],
         "pool_size": [Interval(Integral, 1, None, closed="left")],
+        "symmetry": [StrOptions({"auto", "mirror", "all"}), None],
         "image_shape": ["array-like", None],
         "image_size": [Interval(Integral, MIN_SCALED_SIDE, MAX_SIDE, closed="both"), None],
         "cache_dir": [str, os.PathLike, None],
@@ -88,10 +90,11 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
 
     def __init__(
         self,
-        backbone="convnet",
+        backbone="patchconvnet",
         *,
         layer="auto",
         pool_size=3,
+        symmetry="auto",
         image_shape=None,
         image_size=None,
         cache_dir=None,
@@ -118,6 +121,7 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         self.backbone = backbone
         self.layer = layer
         self.pool_size = pool_size
+        self.symmetry = symmetry
         self.image_shape = image_shape
         self.image_size = image_size
         self.cache_dir = cache_dir
@@ -326,6 +330,11 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         self.pretext_ = self._make_pretext(backbone).to(memory_format=torch.channels_last)
         self.layer_names_ = backbone.layer_names
         self.history_ = []
+        self.symmetry_ = self._find_symmetry(images) if self.symmetry == "auto" else None
+
+    def _find_symmetry(self, images):
+        height, width = self._full_size()
+        return find_symmetry(images, self._embed_changed, square=height == width)
 
     def _learn_weights(self, backbone, images):
         """Take from some of the images the weights that need no training."""

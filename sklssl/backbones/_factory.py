@@ -13,6 +13,7 @@ from sklssl.backbones._alexnet import alexnet
 from sklssl.backbones._base import Backbone
 from sklssl.backbones._convnet import convnet
 from sklssl.backbones._nin import nin
+from sklssl.backbones._patchconvnet import patchconvnet
 from sklssl.backbones._patchnet import patchnet
 from sklssl.backbones._resnet import resnet8, resnet18, resnet20, resnet32, resnet50
 from sklssl.backbones._timm import TIMM, check_timm, from_timm
@@ -28,6 +29,7 @@ _BACKBONES: dict[str, Callable[..., Backbone]] = {
     "nin3": partial(nin, n_blocks=3),
     "nin4": partial(nin, n_blocks=4),
     "nin5": partial(nin, n_blocks=5),
+    "patchconvnet": patchconvnet,
     "patchnet": patchnet,
     "resnet8": resnet8,
     "resnet18": resnet18,

@@ -18,7 +18,13 @@ from torch import Tensor, nn
 
 from sklssl.backbones._base import Backbone
 
-__all__ = ["ChannelProjection", "PatchDictionary", "check_n_atoms", "patchnet"]
+__all__ = [
+    "ChannelProjection",
+    "PatchDictionary",
+    "check_n_atoms",
+    "make_dictionaries",
+    "patchnet",
+]
 
 Batches = Callable[[], Iterable[Tensor]]
 
@@ -79,14 +85,22 @@ class PatchDictionary(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_atoms))
         self.register_buffer("floor", torch.full((1,), _FLAT))
         self.pool = pool or nn.Identity()
+        window = pool.kernel_size if isinstance(pool, nn.AvgPool2d) else 1
+        self.least_side = patch_size + (int(window) - 1) * stride
 
     def forward(self, x: Tensor) -> Tensor:
         """Give the features (b, 2 * n_atoms, h', w') of maps (b, C, h, w)."""
+        x = self._extend(x)
         response = F.conv2d(x, self.weight, stride=self.stride)
         response = response * self._inverse_contrast(x).to(response.dtype)
         response = response + self.bias.to(response.dtype).view(1, -1, 1, 1)
         signs = [F.relu(response - _THRESHOLD), F.relu(-response - _THRESHOLD)]
         return torch.cat([self.pool(sign) for sign in signs], dim=1)
+
+    def _extend(self, x: Tensor) -> Tensor:
+        """Repeat the last row and column of maps that are too small for one position."""
+        missing = [max(0, self.least_side - side) for side in (x.shape[3], x.shape[2])]
+        return F.pad(x, (0, missing[0], 0, missing[1]), "replicate") if any(missing) else x
 
     def _inverse_contrast(self, x: Tensor) -> Tensor:
         """Give one over the standard deviation of each patch: (b, 1, h', w')."""
@@ -101,7 +115,7 @@ class PatchDictionary(nn.Module):
         Atoms beyond the number of patches are random directions of the whitened space.
         """
         per_image = math.ceil(_N_PATCHES / n_images)
-        drawn = [draw_patches(maps, self.patch_size, per_image) for maps in batches()]
+        drawn = [draw_patches(self._extend(maps), self.patch_size, per_image) for maps in batches()]
         patches = torch.cat(drawn).flatten(1)
         patches -= patches.mean(1, keepdim=True)
         variance = patches.square().mean(1, keepdim=True)
@@ -222,7 +236,14 @@ def patchnet(
     ValueError
         If a patch is larger than the images, or `n_atoms` is not one or two whole numbers from 1.
     """
-    counts = check_n_atoms(n_atoms)
+    stages = make_dictionaries(in_channels, image_size, check_n_atoms(n_atoms), patch_size)
+    return Backbone(stages, in_channels, image_size)
+
+
+def make_dictionaries(
+    in_channels: int, image_size: int, counts: Sequence[int], patch_size: int | None = None
+) -> dict[str, nn.Module]:
+    """Make the stages of :func:`patchnet`."""
     size = patch_size or min(8, max(3, round(6 * image_size / 32)))
     if size > image_size:
         raise ValueError(
@@ -233,20 +254,15 @@ def patchnet(
     n_places = (image_size - size) // stride + 1
     pooled = n_places >= _LEAST_MAP
     pool = nn.AvgPool2d(4, 2) if pooled else None
-    stages: dict[str, nn.Module] = {
-        "patches1": PatchDictionary(
-            in_channels, counts[0], size, regularisation=0.1, stride=stride, pool=pool
-        )
-    }
+    first = PatchDictionary(
+        in_channels, counts[0], size, regularisation=0.1, stride=stride, pool=pool
+    )
+    if len(counts) == 1:
+        return {"patches1": first}
     side = (n_places - 4) // 2 + 1 if pooled else n_places
-    if len(counts) > 1:
-        projection = ChannelProjection(2 * counts[0], 32)
-        n_components = len(projection.weight)
-        stages["patches2"] = nn.Sequential(
-            projection,
-            PatchDictionary(n_components, counts[1], min(3, side), regularisation=1.0),
-        )
-    return Backbone(stages, in_channels, image_size)
+    projection = ChannelProjection(2 * counts[0], 32)
+    second = PatchDictionary(len(projection.weight), counts[1], min(3, side), regularisation=1.0)
+    return {"patches1": first, "patches2": nn.Sequential(projection, second)}
 
 
 def check_n_atoms(n_atoms: Any) -> list[int]:

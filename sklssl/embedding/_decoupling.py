@@ -26,7 +26,7 @@ class RotationDecouplingEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    backbone : str or callable, default="convnet"
+    backbone : str or callable, default="patchconvnet"
         The network: a name of :func:`sklssl.backbones.list_backbones`, of a classification
         model of torchvision, or of timm's, as in "timm/convnext_atto", or a class, function or
         partial called with ``in_channels`` and ``image_size``.
@@ -46,14 +46,21 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         images as they came for positive and the rotated ones for unlabelled examples.
 
     layer : str, default="auto"
-        The stage whose maps become the features. "auto" is the middle one (the earlier of two);
-        "all" puts the maps of all stages side by side, which on photographs probes better. No one
-        stage is right for every set: :func:`sklssl.inspection.layer_scores` compares them. Read
-        at ``transform``: a change needs no new ``fit``.
+        The stage whose maps become the features. "all" puts the maps of all stages side by side;
+        "auto" does so too, with fewer cells than `pool_size` asks for where there would be more
+        than 6,000 features. :func:`sklssl.inspection.layer_scores` compares single stages. Read at
+        ``transform``: a change needs no new ``fit``.
 
     pool_size : int, default=3
         The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
         Read at ``transform``.
+
+    symmetry : {"auto", "mirror", "all"} or None, default="auto"
+        Over which images the features are averaged: "mirror" takes the mirrored image too, "all"
+        the eight ways to turn and mirror a square (four for other images), and ``transform`` takes
+        two and eight times as long; None takes the image alone. "auto" chooses in ``fit`` what
+        changes nothing about the images of X: what a linear model cannot tell from them. Read at
+        ``transform``.
 
     image_shape : tuple of (H, W) or (H, W, C), default=None
         How rows fold into images. None takes the smallest square that holds a row. Of file names
@@ -157,6 +164,9 @@ class RotationDecouplingEmbedder(BaseEmbedder):
     layer_names_ : tuple of str
         The stages that `layer` can name.
 
+    symmetry_ : {"mirror", "all"} or None
+        What "auto" chose.
+
     image_shape_ : tuple of (H, W, C)
         The shape of one image.
 
@@ -207,13 +217,14 @@ class RotationDecouplingEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        backbone="convnet",
+        backbone="patchconvnet",
         *,
         instance_task="nce",
         temperature=None,
         pu_weighting=False,
         layer="auto",
         pool_size=3,
+        symmetry="auto",
         image_shape=None,
         image_size=None,
         cache_dir=None,
@@ -241,6 +252,7 @@ class RotationDecouplingEmbedder(BaseEmbedder):
             backbone,
             layer=layer,
             pool_size=pool_size,
+            symmetry=symmetry,
             image_shape=image_shape,
             image_size=image_size,
             cache_dir=cache_dir,

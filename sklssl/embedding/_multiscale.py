@@ -79,6 +79,7 @@ _DELEGATED = {
     "n_epochs_",
     "n_features_in_",
     "pretext_",
+    "symmetry_",
     "value_range_",
 }
 
@@ -122,6 +123,9 @@ class MultiScaleEmbedder(
 
     layer_names_ : tuple of str
         The stages that the estimator's `layer` can name.
+
+    symmetry_ : {"mirror", "all"} or None
+        What "auto" chose.
 
     image_shape_ : tuple of (H, W, C)
         The shape of one image.

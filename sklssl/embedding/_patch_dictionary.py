@@ -19,6 +19,7 @@ __all__ = ["PatchDictionaryEmbedder"]
 _SHARED = (
     "layer",
     "pool_size",
+    "symmetry",
     "image_shape",
     "image_size",
     "cache_dir",
@@ -56,10 +57,12 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
         Read at ``transform``.
 
-    mirror : bool, default=False
-        Whether features are averaged with those of the mirrored image, which takes ``transform``
-        twice as long. For images that mean the same when mirrored, such as most photographs; not
-        for writing. Read at ``transform``.
+    symmetry : {"auto", "mirror", "all"} or None, default="auto"
+        Over which images the features are averaged: "mirror" takes the mirrored image too, "all"
+        the eight ways to turn and mirror a square (four for other images), and ``transform`` takes
+        two and eight times as long; None takes the image alone. "auto" chooses in ``fit`` what
+        changes nothing about the images of X: what a linear model cannot tell from them. Read at
+        ``transform``.
 
     image_shape : tuple of (H, W) or (H, W, C), default=None
         How rows fold into images. None takes the smallest square that holds a row. Of file names
@@ -106,6 +109,9 @@ class PatchDictionaryEmbedder(BaseEmbedder):
 
     layer_names_ : tuple of str
         The dictionaries that `layer` can name.
+
+    symmetry_ : {"mirror", "all"} or None
+        What "auto" chose.
 
     image_shape_ : tuple of (H, W, C)
         The shape of one image.
@@ -158,7 +164,6 @@ class PatchDictionaryEmbedder(BaseEmbedder):
 
     _parameter_constraints = {
         "n_atoms": [Interval(Integral, 1, None, closed="left"), tuple, list],
-        "mirror": ["boolean"],
         "patch_size": [Interval(Integral, 1, MAX_SIDE, closed="both"), None],
         **{name: BaseEmbedder._parameter_constraints[name] for name in _SHARED},
     }
@@ -176,7 +181,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         patch_size=None,
         layer="all",
         pool_size=2,
-        mirror=False,
+        symmetry="auto",
         image_shape=None,
         image_size=None,
         cache_dir=None,
@@ -190,7 +195,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         self.patch_size = patch_size
         self.layer = layer
         self.pool_size = pool_size
-        self.mirror = mirror
+        self.symmetry = symmetry
         self.image_shape = image_shape
         self.image_size = image_size
         self.cache_dir = cache_dir

@@ -64,11 +64,12 @@ class PatchEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        backbone="convnet",
+        backbone="patchconvnet",
         *,
         patch_ratio=0.4,
         layer="auto",
         pool_size=3,
+        symmetry="auto",
         image_shape=None,
         image_size=None,
         cache_dir=None,
@@ -96,6 +97,7 @@ class PatchEmbedder(BaseEmbedder):
             backbone,
             layer=layer,
             pool_size=pool_size,
+            symmetry=symmetry,
             image_shape=image_shape,
             image_size=image_size,
             cache_dir=cache_dir,

@@ -99,7 +99,7 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         image_size=None,
         cache_dir=None,
         on_error="raise",
-        max_epochs=30,
+        max_epochs=10,
         batch_size=32,
         learning_rate=0.1,
         lr_schedule="step",

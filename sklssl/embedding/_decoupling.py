@@ -79,7 +79,7 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         Of file names as X: what ``fit`` does about a file that cannot be read. "skip" leaves it
         out, with a warning that counts them; ``transform`` raises always.
 
-    max_epochs : int, default=30
+    max_epochs : int, default=10
         Passes over the images; 0 leaves the network untrained, the baseline to compare with.
 
     batch_size : int, default=32
@@ -229,7 +229,7 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         image_size=None,
         cache_dir=None,
         on_error="raise",
-        max_epochs=30,
+        max_epochs=10,
         batch_size=32,
         learning_rate=1e-3,
         lr_schedule="cosine",

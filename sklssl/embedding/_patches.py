@@ -74,7 +74,7 @@ class PatchEmbedder(BaseEmbedder):
         image_size=None,
         cache_dir=None,
         on_error="raise",
-        max_epochs=15,
+        max_epochs=6,
         batch_size=32,
         learning_rate=0.1,
         lr_schedule="step",

@@ -92,7 +92,7 @@ class PatchRotEmbedder(PatchEmbedder):
         Of file names as X: what ``fit`` does about a file that cannot be read. "skip" leaves it
         out, with a warning that counts them; ``transform`` raises always.
 
-    max_epochs : int, default=15
+    max_epochs : int, default=6
         Passes over the images; 0 leaves the network untrained, the baseline to compare with.
 
     batch_size : int, default=32

@@ -30,7 +30,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         The rate at the start of each scale, or one for all. None takes those of the paper: 0.1,
         then 0.05, then 0.01. A smaller rate spares what was learned at the scale before.
 
-    max_epochs : int or sequence of int, default=30
+    max_epochs : int or sequence of int, default=10
         Passes over the images, for each scale or one number for all; 0 leaves the network
         untrained, the baseline to compare with.
 
@@ -201,7 +201,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         scales=(0.5, 1.0),
         *,
         learning_rates=None,
-        max_epochs=30,
+        max_epochs=10,
         backbone="patchconvnet",
         layer="auto",
         pool_size=3,

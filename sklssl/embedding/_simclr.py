@@ -113,7 +113,7 @@ class SimCLREmbedder(BaseEmbedder):
         Of file names as X: what ``fit`` does about a file that cannot be read. "skip" leaves it
         out, with a warning that counts them; ``transform`` raises always.
 
-    max_epochs : int, default=60
+    max_epochs : int, default=20
         Passes over the images; 0 leaves the network untrained, the baseline to compare with.
 
     batch_size : int, default=64
@@ -268,7 +268,7 @@ class SimCLREmbedder(BaseEmbedder):
         image_size=None,
         cache_dir=None,
         on_error="raise",
-        max_epochs=60,
+        max_epochs=20,
         batch_size=64,
         learning_rate=1e-3,
         lr_schedule="cosine",

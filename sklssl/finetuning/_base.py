@@ -340,9 +340,12 @@ class BaseFineTuner(
         backbone = embedder.pretext_.encoder
         with embedder._evaluating() as feed:
             head.to(feed.device).eval()
-            return embed_in_batches(
-                images, feed, lambda batch: head(backbone(batch, self.layer_)), head.n_outputs
-            )
+            encode = self._averaging(lambda batch: head(backbone(batch, self.layer_)))
+            return embed_in_batches(images, feed, encode, head.n_outputs)
+
+    def _averaging(self, encode):
+        """Average what `encode` gives over orientations of the images, where answers allow it."""
+        return encode
 
     @property
     def n_epochs_(self):

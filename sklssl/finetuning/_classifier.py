@@ -33,8 +33,8 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         averaged as a whole before the last layer.
 
     layer : str, default="auto"
-        The stage that the head stands on. "auto" is that of the embedder, by default the middle
-        one, or `frozen_until` if that is later.
+        The stage that the head stands on. "auto" is that of the embedder, the last one
+        if it takes all, or `frozen_until` if that is later.
 
     pool_size : int, default=None
         Maps are averaged to `pool_size` x `pool_size` cells for the head. None takes the parameter
@@ -46,7 +46,8 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     augment : bool, default=False
         Whether images are cropped and mirrored at random in training. Not for images whose
-        mirror image is of another class.
+        mirror image is of another class. Predictions are averaged over what `symmetry` of the
+        embedder says, whether or not this is set.
 
     max_epochs : int, default=30
         Passes over the images.
@@ -278,6 +279,9 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         """
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
+
+    def _averaging(self, encode):
+        return self.embedder_._averaging(encode)
 
     def _check_answers(self, y):
         y = column_or_1d(y, warn=True)

@@ -37,8 +37,9 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
         What learns the classes from the features; it is cloned. scikit-learn's semi-supervised
         classifiers (also one that extends them, ends a pipeline or is searched over by
         ``GridSearchCV`` or ``RandomizedSearchCV``) get all rows, others the labelled ones. None
-        standardises the features and lets a linear discriminant analysis (``shrinkage=0.3``) and
-        a logistic regression (``C=0.1``) vote by their probabilities, in a
+        standardises the features, takes 512 principal components of them if there are more, and
+        lets a linear discriminant analysis (``shrinkage=0.3``) and a logistic regression (``C=0.1``
+        for 512 features, less for more) vote by their probabilities, in a
         ``SelfTrainingClassifier(threshold=0.8)``. The vote is left out if a class has one label,
         self-training if every row has one. The features must be dense for it.
 
@@ -121,14 +122,17 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
         with naming_parameter(self, "y"):
             check_consistent_length(X, y)
         classes, codes = encode_labels(y, labelled, owner=self)
-        classifier = self._make_classifier(codes)
+        classifier = self._clone_classifier()
         with naming_parameter(self, "embedder"):
             embedder = clone(self.embedder)
         embedder.fit(X, None)
-        if not learns_from_unlabelled(classifier):
+        if classifier is not None and not learns_from_unlabelled(classifier):
             rows = np.flatnonzero(labelled)
             X, codes = take_rows(X, rows), codes[rows]
-        classifier.fit(embed_rows(embedder, X), codes)
+        features = embed_rows(embedder, X)
+        if classifier is None:
+            classifier = default_classifier(codes, features.shape[1])
+        classifier.fit(features, codes)
         self.embedder_, self.classifier_, self.classes_ = embedder, classifier, classes
         return self
 
@@ -207,9 +211,10 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
         rows = np.flatnonzero(labelled)
         return accuracy_score(y[rows], self.predict(take_rows(X, rows)))
 
-    def _make_classifier(self, codes):
+    def _clone_classifier(self):
+        """Give the user's classifier as a clone, or None."""
         if self.classifier is None:
-            return default_classifier(codes)
+            return None
         if not is_classifier(self.classifier):
             raise ValueError(
                 f"The 'classifier' parameter of {type(self).__name__} must be a classifier of "

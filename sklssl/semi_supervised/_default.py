@@ -1,6 +1,7 @@
 """Which classifier is fitted on the features, and on which rows."""
 
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -11,10 +12,12 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 __all__ = ["classifier_has", "default_classifier", "learns_from_unlabelled"]
 
+# More features make the covariance of a discriminant analysis slow, and hardly better.
+_MOST_COMPONENTS = 512
 _HOMES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.")
 
 
-def default_classifier(codes=(0, 0, -1)):
+def default_classifier(codes=(0, 0, -1), n_features=1):
     """Give the classifier that did well on digits and on CIFAR-10 (benchmarks/few_labels.py).
 
     Self-training takes over what the classifier is sure of, also where that is wrong. Two linear
@@ -25,18 +28,27 @@ def default_classifier(codes=(0, 0, -1)):
     codes : array-like of int, default=(0, 0, -1)
         The labels it will be fitted on, -1 where there is none.
 
+    n_features : int, default=1
+        The number of features, of which no more than 512 principal components are taken.
+
     Returns
     -------
     classifier : Pipeline
     """
     codes = np.asarray(codes)
-    classifier = LogisticRegression(C=0.1, max_iter=1000)
+    n_components = min(_MOST_COMPONENTS, len(codes) - 1)
+    # Standardised features have a variance of 1 each; all of it is in those components.
+    strength = min(0.1, 0.1 * _MOST_COMPONENTS / n_features)
+    classifier = LogisticRegression(C=strength, max_iter=1000)
     if np.bincount(codes[codes != -1]).min() > 1:  # a single row of a class has no covariance
         lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)
         classifier = VotingClassifier([("lda", lda), ("logistic", classifier)], voting="soft")
     if -1 in codes:  # else there is nothing to train itself on, and scikit-learn would warn
         classifier = SelfTrainingClassifier(classifier, threshold=0.8)
-    return make_pipeline(StandardScaler(), classifier)
+    if n_features <= n_components:
+        return make_pipeline(StandardScaler(), classifier)
+    projection = PCA(n_components, svd_solver="randomized", random_state=0)
+    return make_pipeline(StandardScaler(), projection, classifier)
 
 
 def learns_from_unlabelled(classifier):

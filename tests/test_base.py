@@ -17,6 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sklssl import (
@@ -43,49 +44,68 @@ every_embedder = pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: ty
 
 
 def quick(**params):
-    return RotNetEmbedder(**{"max_epochs": 1, "random_state": SEED, **params})
+    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params}
+    return RotNetEmbedder(**settings)
 
 
 # What comes out --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "embedder",
-    [
-        RotNetEmbedder(max_epochs=6, random_state=SEED),
-        ScaleNetEmbedder(max_epochs=6, random_state=SEED),
-        MultiScaleEmbedder(RotNetEmbedder(random_state=SEED), max_epochs=5),
-        PatchRelEmbedder(max_epochs=4, random_state=SEED),
-        PatchRotEmbedder(max_epochs=4, random_state=SEED),
-        SimCLREmbedder(max_epochs=8, horizontal_flip=False, random_state=SEED),
-        MultiScaleEmbedder(
-            SimCLREmbedder(horizontal_flip=False, random_state=SEED), scales=(0.75, 1), max_epochs=5
-        ),
-    ],
-    ids=lambda e: type(e).__name__,
-)
-def test_embedding_beats_raw_pixels_and_the_untrained_network(digits, embedder):
+TRAINED = [
+    RotNetEmbedder(max_epochs=6, random_state=SEED),
+    ScaleNetEmbedder(max_epochs=6, random_state=SEED),
+    MultiScaleEmbedder(RotNetEmbedder(random_state=SEED), max_epochs=5),
+    PatchRelEmbedder(max_epochs=4, random_state=SEED),
+    PatchRotEmbedder(max_epochs=4, random_state=SEED),
+    SimCLREmbedder(max_epochs=8, horizontal_flip=False, random_state=SEED),
+    MultiScaleEmbedder(
+        SimCLREmbedder(horizontal_flip=False, random_state=SEED), scales=(0.75, 1), max_epochs=5
+    ),
+]
+every_method = pytest.mark.parametrize("embedder", TRAINED, ids=lambda e: type(e).__name__)
+
+
+def few_label_accuracy(digits, embedder, probe):
     """Ten draws of five labels a class, on digits that the embedder never saw."""
     X, y = digits
     order = np.random.default_rng(SEED).permutation(len(X))
     X, y = X[order], y[order]
-    trained = clone(embedder).fit(X[:1000])
-    untrained = clone(embedder).set_params(max_epochs=0).fit(X[:1000])
+    Z = X.reshape(len(X), -1) if embedder is None else embedder.fit(X[:1000]).transform(X)
+    scores = []
+    for seed in range(10):
+        draw = np.random.default_rng(seed)
+        few = np.concatenate(
+            [draw.choice(np.flatnonzero(y[:1000] == c), 5, replace=False) for c in range(10)]
+        )
+        scores.append(probe(Z.shape[1]).fit(Z[few], y[few]).score(Z[1000:], y[1000:]))
+    return np.mean(scores)
 
-    def accuracy(Z):
-        scores = []
-        for seed in range(10):
-            draw = np.random.default_rng(seed)
-            few = np.concatenate(
-                [draw.choice(np.flatnonzero(y[:1000] == c), 5, replace=False) for c in range(10)]
-            )
-            probe = LogisticRegression(max_iter=2000).fit(Z[few], y[few])
-            scores.append(probe.score(Z[1000:], y[1000:]))
-        return np.mean(scores)
 
-    learned = accuracy(trained.transform(X))
-    assert learned > accuracy(X.reshape(len(X), -1) / 255) + 0.02
-    assert learned > accuracy(untrained.transform(X)) + 0.01
+@every_method
+def test_embedding_beats_raw_pixels_and_an_untrained_network(digits, embedder):
+    def probe(n_features):
+        classifier = LogisticRegression(C=5 / n_features, max_iter=2000)
+        return make_pipeline(StandardScaler(), classifier)
+
+    learned = few_label_accuracy(digits, clone(embedder), probe)
+    assert learned > few_label_accuracy(digits, None, probe) + 0.04
+    untrained = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED)
+    assert learned > few_label_accuracy(digits, untrained, probe) + 0.02
+
+
+@every_method
+def test_training_makes_a_network_better(digits, embedder):
+    """On maps of its middle, where nothing but training can."""
+    trained, settings = clone(embedder), {"backbone": "convnet", "layer": "block2"}
+    inner = trained.estimator if isinstance(trained, MultiScaleEmbedder) else trained
+    inner.set_params(**settings)
+    untrained = clone(trained).set_params(max_epochs=0)
+
+    def probe(n_features):
+        return LogisticRegression(max_iter=2000)
+
+    learned = few_label_accuracy(digits, trained, probe)
+    assert learned > few_label_accuracy(digits, untrained, probe) + 0.01
 
 
 @pytest.mark.parametrize("pool_size", [1, 2, 3])
@@ -444,7 +464,7 @@ def test_bad_images_leave_the_estimator_as_it_was(X, embedder, bad, message):
     ("params", "message"),
     [
         ({"backbone": "resnet81"}, "'backbone' parameter of RotNetEmbedder.*Did you mean 'resne"),
-        ({"layer": "block9"}, r"'layer' parameter of RotNetEmbedder.*\['block1'.*Got 'block9'"),
+        ({"layer": "block9"}, r"'layer' parameter of RotNetEmbedder.*\['patches1'.*Got 'block9'"),
         ({"device": "tpu9"}, "'device' parameter of RotNetEmbedder.*Got 'tpu9'"),
         ({"optimizer": "sdg"}, "'optimizer' parameter of RotNetEmbedder.*'adam'.*Got 'sdg'"),
         ({"lr_schedule": "linear"}, "'lr_schedule' parameter.*'cosine'.*Got 'linear'"),
@@ -600,7 +620,7 @@ class RecordingEmbedder(BaseEmbedder):
 def test_hooks_are_called_in_order(X):
     embedder = RecordingEmbedder(max_epochs=2, batch_size=20, learning_rate=1e-3, random_state=SEED)
     embedder.fit(X)
-    epoch = ("before_epoch", (40, 64), pytest.approx((X / 255).mean((1, 2, 3)).tolist(), rel=1e-4))
+    epoch = ("before_epoch", (40, 128), pytest.approx((X / 255).mean((1, 2, 3)).tolist(), rel=1e-4))
     expected = [("before_fit", 40)]
     for progress in (0.25, 0.75):
         expected += [epoch, ("forward", True), ("after_step", progress)]

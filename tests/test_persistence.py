@@ -317,4 +317,5 @@ def test_joblib(X, fitted, tmp_path, compress, mmap_mode):
     joblib.dump(fitted, tmp_path / "model.joblib", compress=compress)
     loaded = joblib.load(tmp_path / "model.joblib", mmap_mode=mmap_mode)
     assert_array_equal(loaded.transform(X), fitted.transform(X))
-    assert_array_equal(loaded.set_params(warm_start=True).fit(X).transform(X).shape, (len(X), 576))
+    loaded.set_params(warm_start=True).fit(X)
+    assert loaded.transform(X).shape == fitted.transform(X).shape

@@ -27,7 +27,7 @@ MODULES = ("pretext_", "head_")
 
 _IMAGES = {"image_shape_", "n_features_in_"}
 _LEARNED: dict[type, set[str]] = {
-    BaseEmbedder: {"pretext_", "history_", "layer_names_", "value_range_"} | _IMAGES,
+    BaseEmbedder: {"pretext_", "history_", "layer_names_", "symmetry_", "value_range_"} | _IMAGES,
     BaseFineTuner: {"embedder_", "head_", "history_", "layer_"},
     FineTuneClassifier: {"classes_"},
     FineTuneRegressor: {"y_mean_", "y_scale_", "_one_column"},
@@ -136,6 +136,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     ),
     "n_features_in_": lambda value: bool(isinstance(value, int | np.integer) and value > 0),
     "seed_": lambda value: isinstance(value, int) and 0 <= value < 2**31,
+    "symmetry_": lambda value: value in (None, "mirror", "all"),
     "value_range_": _is_range,
     "white_": lambda value: isinstance(value, np.number),
     "y_mean_": _is_numbers,

@@ -23,6 +23,7 @@ from sklssl._saving._attributes import MODULES, check_attributes
 from sklssl._saving._modules import build_module, check_module, fill_module
 from sklssl._saving._names import CONTAINERS, Names, Refusal, is_ours, name_of
 from sklssl._saving._values import decode_value, encode_value
+from sklssl.base import BaseEmbedder
 from sklssl.utils._module_state import named_tensors
 
 __all__ = ["decode_estimators", "encode_estimators"]
@@ -145,8 +146,10 @@ def _decode_ours(node: Any, names: Names, estimators: list[Any]) -> BaseEstimato
     params = _decode_each(node["params"], names, estimators)
     for name in params.keys() - set(cls._get_param_names()):
         raise Refusal(f"{cls.__name__} has no parameter {name!r}. Update sklssl to read it.")
-    estimator = cls(**params)
     learned = _decode_each(node["learned"], names, estimators)
+    if issubclass(cls, BaseEmbedder):
+        _bring_up_to_date(cls, params, learned)
+    estimator = cls(**params)
     modules = [name for name in MODULES if name in node]
     try:
         _check_params(estimator)
@@ -162,6 +165,18 @@ def _decode_ours(node: Any, names: Names, estimators: list[Any]) -> BaseEstimato
     except Exception as error:
         raise Refusal(f"{cls.__name__}: {error}") from error
     return estimator
+
+
+def _bring_up_to_date(cls: type, params: dict[str, Any], learned: dict[str, Any]) -> None:
+    """Let a file that is older than the parameter `symmetry` mean what it meant."""
+    if "symmetry" in params or "symmetry" not in cls._get_param_names():
+        return
+    params["symmetry"] = None
+    if "layer_names_" in learned:
+        learned["symmetry_"] = None
+        stages = learned["layer_names_"]
+        if params["layer"] == "auto":  # the middle one
+            params["layer"] = stages[(len(stages) - 1) // 2]
 
 
 def _decode_each(values: Any, names: Names, estimators: list[Any]) -> dict[str, Any]:

@@ -16,9 +16,8 @@ both = pytest.mark.parametrize("instance_task", ["nce", "nt_xent"])
 
 
 def quick(instance_task="nce", **params):
-    return RotationDecouplingEmbedder(
-        **{"instance_task": instance_task, "max_epochs": 1, "random_state": SEED, **params}
-    )
+    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params}
+    return RotationDecouplingEmbedder(instance_task=instance_task, **settings)
 
 
 def get_terms(pretext, n_images):

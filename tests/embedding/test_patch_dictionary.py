@@ -29,7 +29,7 @@ def test_ten_labels_a_class_beat_pixels_and_the_untrained_network(digits):
     scores = {}
     for name, embedder in {
         "dictionary": PatchDictionaryEmbedder(random_state=SEED),
-        "untrained": RotNetEmbedder(max_epochs=0, random_state=SEED),
+        "untrained": RotNetEmbedder("convnet", max_epochs=0, random_state=SEED),
     }.items():
         embedder.fit(X[train])
         Z, Z_test = embedder.transform(X[few]), embedder.transform(X[test])
@@ -50,10 +50,10 @@ def test_all_layers_side_by_side_are_those_of_each(X):
 
 
 def test_mirrored_images_have_the_same_features(X):
-    embedder = make(mirror=True, precision="float32").fit(X)
+    embedder = make(symmetry="mirror", precision="float32").fit(X)
     Z, mirrored = embedder.transform(X), embedder.transform(X[:, :, ::-1].copy())
     assert_allclose(mirrored, Z, atol=1e-4)
-    plain = make(precision="float32").fit(X)
+    plain = make(precision="float32", symmetry=None).fit(X)
     expected = (plain.transform(X) + plain.transform(X[:, :, ::-1].copy())) / 2
     assert_allclose(Z, expected, atol=1e-4)
     assert_array_equal(np.hstack(list(embedder.transform_layers(X).values())), Z)
@@ -122,7 +122,7 @@ def test_saved_and_loaded(X, tmp_path):
 
 def test_onnx(X, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    embedder = make(precision="float32", mirror=True).fit(X)
+    embedder = make(precision="float32", symmetry="all").fit(X)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         embedder.export_onnx(tmp_path / "model.onnx")

@@ -14,7 +14,7 @@ both = pytest.mark.parametrize("cls", [PatchRotEmbedder, PatchRelEmbedder])
 
 
 def quick(cls, **params):
-    return cls(**{"max_epochs": 1, "random_state": SEED, **params})
+    return cls(**{"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params})
 
 
 def test_views_are_four_rotations_and_four_patched_images():

@@ -11,7 +11,8 @@ from tests._seed import SEED
 
 
 def quick(**params):
-    return SimCLREmbedder(**{"max_epochs": 1, "random_state": SEED, "batch_size": 16, **params})
+    settings = {"backbone": "convnet", "max_epochs": 1, "batch_size": 16, "random_state": SEED}
+    return SimCLREmbedder(**(settings | params))
 
 
 def test_views_are_two_of_every_image(X):

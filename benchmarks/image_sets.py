@@ -1,11 +1,14 @@
-"""What needs no training, beside pixels and HOG: the patch dictionary on unlike image sets.
+"""What embedders give on unlike image sets, beside pixels, HOG and an untrained network.
 
-    SKLSSL_DATA=... python benchmarks/few_seconds.py [--seeds 0 1 2] [--data NAME ...]
+    SKLSSL_DATA=... python benchmarks/image_sets.py [--seeds 0 1 2] [--data NAME ...] [--quick]
 
 Sets: CIFAR-10 (4,000 images and their labels, all test images), its lossless part, traffic signs
-(their own split, which keeps tracks apart), pets (64x64), 20 classes of Tiny-ImageNet, digits. With
+(their own split, which keeps tracks apart), pets (64x64), 4,000 images of 20 classes of
+Tiny-ImageNet, digits. With
 10 and 50 labels a class (five draws) or all, one probe for all rows: standardised features, a
-logistic regression with C = 5 / n_features. HOG is of 8x8 cells at 32x32 pixels, 9 orientations.
+logistic regression with C = 5 / n_features. With all labels also a ridge classifier, alpha =
+0.3 * n_features. HOG is of 8x8 cells at 32x32 pixels, 9 orientations. A line has the seconds of
+`fit`, and for 50 labels the ridge classifier on each single stage beside what `layer` takes.
 """
 
 import argparse
@@ -18,14 +21,15 @@ import cv2
 import numpy as np
 from _common import Cifar4K, rows, write_line
 from skimage.feature import hog as skimage_hog
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
+from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, ScaleNetEmbedder, SimCLREmbedder
 from sklssl.datasets import load_digit_images
 
 N_LABELS, N_DRAWS = (10, 50), 5
+MOST_FEATURES = 6000  # with more, a logistic regression of all labels takes many minutes
 
 
 def home():
@@ -91,7 +95,9 @@ def tiny(seed):
             kept = [(n, c) for n, c in part if c in classes and n.endswith(".JPEG")]
             out += [np.stack([decode(file.read(n)) for n, _ in kept])]
             out += [np.array([classes.index(c) for _, c in kept])]
-    return tuple(out)
+    X, y, X_test, y_test = out
+    some = np.random.default_rng(seed).permutation(len(X))[:4000]
+    return X[some], y[some], X_test, y_test
 
 
 SETS = {
@@ -120,24 +126,26 @@ def hog(X):
     )
 
 
-def features(X, X_test, seed):
-    """Yield the name, the seconds to fit, and the features of each part."""
-    yield "raw pixels", 0.0, rows(X), rows(X_test)
-    yield "HOG", 0.0, hog(X), hog(X_test)
-    for name, embedder in {
-        "untrained": RotNetEmbedder(max_epochs=0, random_state=seed),
-        "PatchDictionary, first alone": PatchDictionaryEmbedder(512, random_state=seed),
-        "PatchDictionary": PatchDictionaryEmbedder(random_state=seed),
-        "PatchDictionary (300, 1200)": PatchDictionaryEmbedder((300, 1200), random_state=seed),
-    }.items():
-        start = time.perf_counter()
-        embedder.fit(X)
-        seconds = time.perf_counter() - start
-        yield name, seconds, embedder.transform(X), embedder.transform(X_test)
+def embedders(seed, quick):
+    """Give what is compared, by name."""
+    yield "untrained convnet", RotNetEmbedder("convnet", max_epochs=0, random_state=seed)
+    yield "PatchDictionary", PatchDictionaryEmbedder(random_state=seed)
+    large = PatchDictionaryEmbedder((300, 1200), random_state=seed)
+    yield "PatchDictionary (300, 1200)", large
+    if not quick:
+        yield "RotNet", RotNetEmbedder(random_state=seed)
+        yield "ScaleNet", ScaleNetEmbedder(random_state=seed)
+        yield "SimCLR", SimCLREmbedder(random_state=seed)
+        yield "RotNet, convnet", RotNetEmbedder("convnet", max_epochs=20, random_state=seed)
 
 
 def probe(Z, y, Z_test, y_test):
     clf = LogisticRegression(C=5 / Z.shape[1], max_iter=1000)
+    return make_pipeline(StandardScaler(), clf).fit(Z, y).score(Z_test, y_test)
+
+
+def ridge(Z, y, Z_test, y_test):
+    clf = RidgeClassifier(alpha=0.3 * Z.shape[1])
     return make_pipeline(StandardScaler(), clf).fit(Z, y).score(Z_test, y_test)
 
 
@@ -148,23 +156,65 @@ def draws(y, n, seed):
         yield np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n] for c in np.unique(y)])
 
 
-def run(name, seed):
+def accuracies(Z, y, Z_test, y_test, seed):
+    """Give the accuracies of the probes, by name."""
+    out = {}
+    for n in N_LABELS:
+        scores = [probe(Z[few], y[few], Z_test, y_test) for few in draws(y, n, seed)]
+        out[f"accuracy_{n}"] = round(float(np.mean(scores)), 4)
+    if Z.shape[1] <= MOST_FEATURES:
+        out["accuracy_all"] = round(float(probe(Z, y, Z_test, y_test)), 4)
+    out["ridge_all"] = round(float(ridge(Z, y, Z_test, y_test)), 4)
+    return out
+
+
+def stages(embedder, Z, Z_test, X, y, X_test, y_test, seed):
+    """Give the accuracy of a ridge classifier on every stage, and on what `layer` takes."""
+    parts = [embedder.transform_layers(images) for images in (X, X_test)]
+    of = {name: (parts[0][name], parts[1][name]) for name in parts[0]}
+    out = {}
+    for name, (A, B) in {**of, embedder.layer: (Z, Z_test)}.items():
+        scores = [ridge(A[few], y[few], B, y_test) for few in draws(y, 50, seed)]
+        out[name] = round(float(np.mean(scores)), 4)
+    return out
+
+
+def run(name, seed, quick):
     X, y, X_test, y_test = SETS[name](seed)
-    for features_name, seconds, Z, Z_test in features(X, X_test, seed):
-        row = {"data": name, "features": features_name, "seed": seed, "n_features": Z.shape[1]}
-        row["fit_seconds"] = round(seconds, 1)
-        for n in N_LABELS:
-            scores = [probe(Z[few], y[few], Z_test, y_test) for few in draws(y, n, seed)]
-            row[f"accuracy_{n}"] = round(float(np.mean(scores)), 4)
-        row["accuracy_all"] = round(float(probe(Z, y, Z_test, y_test)), 4)
-        write_line("few_seconds", **row)
+    for features, Z, Z_test in (
+        ("raw pixels", rows(X), rows(X_test)),
+        ("HOG", hog(X), hog(X_test)),
+    ):
+        line = {"data": name, "features": features, "seed": seed, "n_features": Z.shape[1]}
+        write_line("image_sets", **line, **accuracies(Z, y, Z_test, y_test, seed))
+    for features, embedder in embedders(seed, quick):
+        start = time.perf_counter()
+        embedder.fit(X)
+        seconds = round(time.perf_counter() - start, 1)
+        start = time.perf_counter()
+        Z = embedder.transform(X)
+        line = {
+            "data": name,
+            "features": features,
+            "seed": seed,
+            "n_features": Z.shape[1],
+            "fit_seconds": seconds,
+            "images_per_second": round(len(X) / (time.perf_counter() - start)),
+            "symmetry": embedder.symmetry_,
+        }
+        Z_test = embedder.transform(X_test)
+        line |= accuracies(Z, y, Z_test, y_test, seed)
+        if Z.shape[1] <= MOST_FEATURES:
+            line["stages_50"] = stages(embedder, Z, Z_test, X, y, X_test, y_test, seed)
+        write_line("image_sets", **line)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--data", nargs="*", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--quick", action="store_true", help="nothing that is trained")
     args = parser.parse_args()
     for seed in args.seeds:
         for name in args.data:
-            run(name, seed)
+            run(name, seed, args.quick)

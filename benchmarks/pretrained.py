@@ -137,7 +137,7 @@ def report_stages(embedder, sets, seconds, **row):
 def embedders(args, seed):
     """Yield names, embedders and the sides that images are brought to."""
     own = {"random_state": seed, "image_size": 32}
-    yield "untrained convnet", RotNetEmbedder(max_epochs=0, **own), 32
+    yield "untrained convnet", RotNetEmbedder("convnet", max_epochs=0, **own), 32
     yield "RotNet", RotNetEmbedder(max_epochs=args.epochs, **own), 32
     for side in args.sizes:
         own = {"random_state": seed, "image_size": side}

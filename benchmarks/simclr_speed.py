@@ -97,7 +97,9 @@ def seconds(function, *args):
 
 def run(seed, epochs):
     data = Cifar4K(seed)
-    ours = SimCLREmbedder(max_epochs=epochs, device="cpu", precision="float32", random_state=seed)
+    ours = SimCLREmbedder(
+        "convnet", max_epochs=epochs, device="cpu", precision="float32", random_state=seed
+    )
     untrained = copy.deepcopy(ours).set_params(max_epochs=0).fit(data.X)
     theirs = copy.deepcopy(untrained)
     times = [

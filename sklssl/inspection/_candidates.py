@@ -47,7 +47,7 @@ def _baselines(settings):
     """Give what needs no training, by name."""
     return {
         PIXELS: RawPixels(**settings),
-        UNTRAINED: RotNetEmbedder(max_epochs=0, **settings),
+        UNTRAINED: RotNetEmbedder("convnet", max_epochs=0, **settings),
     }
 
 

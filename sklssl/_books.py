@@ -7,7 +7,7 @@ import warnings
 import torch
 from tqdm.auto import tqdm
 
-from sklssl._memory import kept_memory
+from sklssl._memory import explaining_memory, kept_memory
 from sklssl._progress import Diverged, fitting, set_generators
 from sklssl._training import train
 from sklssl.exceptions import (
@@ -18,8 +18,6 @@ from sklssl.exceptions import (
 from sklssl.utils._module_state import module_state, set_module_state
 
 __all__ = ["StopPhase", "train_estimator"]
-
-_NO_MEMORY = "can't allocate memory"
 
 
 class StopPhase(StopTraining):
@@ -86,7 +84,8 @@ def train_estimator(
         books = _Books(estimator, pretext, device, checkpoints, tasks, guards, bar)
         with contextlib.suppress(StopTraining), books.keeping_what_was_good():
             for start, phase in books.phases_from(books.take_up(len(images)), phases):
-                with contextlib.suppress(StopPhase), _explaining_memory(name, recipe):
+                advice = _say_smaller(name, recipe.batch_size)
+                with contextlib.suppress(StopPhase), explaining_memory(advice):
                     train(
                         pretext,
                         images,
@@ -207,18 +206,12 @@ class _Books:
                 callback.after_training(self.estimator)
 
 
-@contextlib.contextmanager
-def _explaining_memory(name, recipe):
+def _say_smaller(name, batch_size):
     """Say what to do when the memory does not hold a step."""
-    try:
-        yield
-    except RuntimeError as error:
-        # Of a processor, torch's error has no type of its own.
-        if not isinstance(error, torch.OutOfMemoryError) and _NO_MEMORY not in str(error):
-            raise
-        size = recipe.batch_size
-        smaller = f"batch_size={size // 2}" if size > 3 else "a smaller image_size or backbone"
-        raise MemoryError(
-            f"{name}: a step with batch_size={size} does not fit in the memory of the device. Try "
-            f"{smaller}."
-        ) from error
+    smaller = "a smaller image_size or backbone"
+    if batch_size > 3:
+        smaller = f"batch_size={batch_size // 2}"
+    return (
+        f"{name}: a step with batch_size={batch_size} does not fit in the memory of the device. "
+        f"Try {smaller}."
+    )

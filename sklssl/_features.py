@@ -152,7 +152,8 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         The graph takes ``images``, float32 of shape (n, H, W, C), any n, in the range of values
         seen in ``fit`` (0 to 255 for uint8), and gives ``features``, float32 of shape
         (n, n_features_out). Scaling, resizing and standardisation are part of it, as are the
-        present `layer`, `pool_size` and `symmetry`. It computes in float32, whatever `precision` is.
+        present `layer`, `pool_size` and `symmetry`. It computes in float32, whatever `precision`
+        is.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Memory that is freed and asked for again at every step."""
+"""Memory that is kept from step to step, and memory that is not there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from collections.abc import Iterator
 
 import torch
 
-__all__ = ["kept_memory"]
+from sklssl.utils._checks import is_out_of_memory
+
+__all__ = ["explaining_memory", "kept_memory"]
 
 # Numbers of mallopt's parameters, and what glibc arrives at by itself once large blocks are freed.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _USUAL = {_TRIM_THRESHOLD: 2**26, _MMAP_THRESHOLD: 2**25, _MMAP_MAX: 2**16}
 _KEEP = {_TRIM_THRESHOLD: -1, _MMAP_MAX: 0}
+
 
 _lock = threading.Lock()
 _depth = 0
@@ -53,6 +56,17 @@ def _enter(libc: ctypes.CDLL, change: int) -> None:
                 libc.mallopt(option, value)
             if change < 0:
                 libc.malloc_trim(0)
+
+
+@contextlib.contextmanager
+def explaining_memory(message: str) -> Iterator[None]:
+    """Raise a MemoryError with this message where the memory of a device or torch's runs out."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryError(message) from error
 
 
 @functools.cache

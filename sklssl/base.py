@@ -18,6 +18,7 @@ from sklssl._device import forked_rng, resolve_device, seeded
 from sklssl._features import NetworkFeatures
 from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
 from sklssl._guards import ChanceGuard, CollapseGuard
+from sklssl._memory import explaining_memory
 from sklssl._pretext import Pretext
 from sklssl._reading import read_images, store_images
 from sklssl._symmetry import find_symmetry
@@ -87,6 +88,8 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
 
     # Whether the task needs images as high as wide.
     _square_only = False
+    # What makes a network smaller.
+    _sized_by = "backbone or image_size"
 
     def __init__(
         self,
@@ -296,7 +299,8 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
                 if continued:
                     check_network(self, fresh.pretext_.backbone, sizes.values())
                 else:
-                    fresh._build(images, sizes.values())
+                    with explaining_memory(self._too_large):
+                        fresh._build(images, sizes.values())
                 fresh._resolve_layer(fresh.pretext_)
                 fresh.pretext_.before_fit(len(images))
             lr_schedule = "constant" if in_pieces else self.lr_schedule
@@ -331,6 +335,11 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         self.layer_names_ = backbone.layer_names
         self.history_ = []
         self.symmetry_ = self._find_symmetry(images) if self.symmetry == "auto" else None
+
+    @property
+    def _too_large(self):
+        name = type(self).__name__
+        return f"{name}: the network does not fit in the memory. Take a smaller {self._sized_by}."
 
     def _find_symmetry(self, images):
         height, width = self._full_size()

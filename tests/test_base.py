@@ -122,6 +122,15 @@ def test_layer_and_pool_size(X, layer, pool_size):
     assert_allclose(Z, expected.flatten(1), rtol=1e-3, atol=1e-5)
 
 
+def test_auto_takes_all_stages_in_no_more_than_6000_features(X):
+    embedder = quick().fit(X)
+    assert_array_equal(embedder.transform(X), embedder.set_layer("all").transform(X))
+    many = quick(backbone="resnet18", max_epochs=0).fit(X)
+    for pool_size, n_features in ((3, 1024 * 4), (2, 1024 * 4), (1, 1024)):
+        assert many.set_params(pool_size=pool_size)._n_features_out <= n_features
+        assert many.transform(X[:2]).shape == (2, many._n_features_out)
+
+
 def test_layer_can_change_after_fit(X):
     embedder = quick().fit(X)
     embedder.set_params(layer="block1", pool_size=1)

@@ -168,6 +168,8 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         **{name: BaseEmbedder._parameter_constraints[name] for name in _SHARED},
     }
 
+    _sized_by = "n_atoms or image_size"
+
     # What the base reads of those embedders that train; here there is nothing to be set.
     max_epochs, batch_size, learning_rate, lr_schedule = 0, 256, 1.0, "constant"
     optimizer, weight_decay, max_grad_norm, compile = "sgd", 0.0, None, False

@@ -271,7 +271,8 @@ class BaseFineTuner(
                 )
         if layer == "auto":
             own = self.embedder_._resolve_layer(self.embedder_.pretext_)
-            own = names[-1] if own == "all" else own
+            if own == "all":  # the last stage alone knows more about the task than about images
+                own = names[len(names) // 2] if frozen == "all" else names[-1]
             layer = max(own, frozen if frozen in names else own, key=names.index)
         frozen = layer if frozen == "all" else frozen
         if frozen is not None and names.index(frozen) > names.index(layer):

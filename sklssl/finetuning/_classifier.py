@@ -33,8 +33,9 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         averaged as a whole before the last layer.
 
     layer : str, default="auto"
-        The stage that the head stands on. "auto" is that of the embedder, the last one
-        if it takes all, or `frozen_until` if that is later.
+        The stage that the head stands on. "auto" is that of the embedder; if it takes
+        all, the last one, or with ``frozen_until="all"`` the middle one. It is never before
+        `frozen_until`.
 
     pool_size : int, default=None
         Maps are averaged to `pool_size` x `pool_size` cells for the head. None takes the parameter

@@ -20,10 +20,13 @@ __all__ = [
     "check_optimizer",
     "check_scaled_sizes",
     "check_square",
+    "is_out_of_memory",
     "naming_data",
     "naming_parameter",
     "warn_if_other_range",
 ]
+
+_NO_MEMORY = "can't allocate memory"
 
 MIN_SCALED_SIDE = 4
 # The largest square that is read from a file, too.
@@ -122,9 +125,17 @@ def naming_parameter(estimator, name):
     except (MemoryError, NotFittedError, OSError):
         raise
     except Exception as error:  # in the block, functions of the user may be called
+        if is_out_of_memory(error):
+            raise
         kinds = (TypeError, ImportError)
         kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
         raise kind(f"The '{name}' parameter of {type(estimator).__name__}: {error}") from error
+
+
+def is_out_of_memory(error):
+    """Tell whether torch says by `error` that there is no memory left."""
+    # Of a processor, its error has no type of its own.
+    return isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY in str(error)
 
 
 @contextlib.contextmanager

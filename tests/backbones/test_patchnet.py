@@ -95,3 +95,22 @@ def test_patches_larger_than_the_images_are_refused():
 
     with pytest.raises(ValueError, match="patches of 9x9 pixels do not fit into images of 8"):
         patchnet(image_size=8, patch_size=9)
+
+
+def test_training_leaves_the_dictionaries_as_they_are(X):
+    from sklssl import RotNetEmbedder
+
+    settings = {"batch_size": 8, "random_state": SEED}
+    before = RotNetEmbedder(max_epochs=0, **settings).fit(X).pretext_.backbone.stages
+    after = RotNetEmbedder(max_epochs=2, **settings).fit(X).pretext_.backbone.stages
+    for name, weight in before.named_parameters():
+        same = torch.equal(weight, after.get_parameter(name))
+        assert same == name.startswith("patches"), name
+
+
+@pytest.mark.parametrize("name", ["patchnet", "patchconvnet"])
+def test_maps_that_are_too_small_are_extended(name):
+    backbone = make_backbone(name, image_size=32).eval()
+    assert backbone.smallest_side() == 1
+    images = torch.rand(2, 3, 4, 7, generator=torch.Generator().manual_seed(SEED))
+    assert all(torch.isfinite(maps).all() for maps in backbone.maps(images).values())

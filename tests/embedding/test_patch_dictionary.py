@@ -137,3 +137,10 @@ def test_it_is_a_start_for_other_methods_and_for_fine_tuning(X, y):
     assert_array_equal(other.fit(X).transform(X), first.transform(X))
     tuned = FineTuneClassifier(first, max_epochs=2, random_state=SEED).fit(X, y)
     assert tuned.predict(X).shape == y.shape
+
+
+def test_more_than_the_memory_holds_is_said(X):
+    embedder = make(n_atoms=10**14)
+    with pytest.raises(MemoryError, match="PatchDictionaryEmbedder: .* Take a smaller n_atoms"):
+        embedder.fit(X)
+    assert not hasattr(embedder, "pretext_")

@@ -22,7 +22,7 @@ QUICK = {"max_epochs": 2, "random_state": SEED}
 
 @pytest.fixture(scope="module")
 def embedder(X):
-    return RotNetEmbedder(max_epochs=1, random_state=SEED).fit(X)
+    return RotNetEmbedder("convnet", max_epochs=1, random_state=SEED).fit(X)
 
 
 def weights(fitted):

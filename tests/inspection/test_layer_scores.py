@@ -29,7 +29,7 @@ def labels(digits):
 
 @pytest.fixture(scope="module")
 def embedder(images):
-    return RotNetEmbedder(max_epochs=1, random_state=SEED).fit(images)
+    return RotNetEmbedder("convnet", max_epochs=1, random_state=SEED).fit(images)
 
 
 def test_rows_agree_with_the_features_of_each_layer(embedder, images, labels):

@@ -70,7 +70,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         >>> with tempfile.TemporaryFile() as file:
         ...     for block in embedder.transform_iter(X):
         ...         _ = file.write(block)
-        ...     file.tell() == len(X) * 576 * 4
+        ...     file.tell() == len(X) * 5120 * 4
         True
         """
         images = self._check_images(X)  # at once, not when the first block is asked for

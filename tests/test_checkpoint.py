@@ -180,7 +180,7 @@ def test_without_a_seed_it_goes_on_but_does_not_repeat(tmp_path, X, y):
         ({"max_epochs": np.int64(4)}, "max_epochs was 3 and is 4"),
         ({"random_state": 1}, "random_state was 0 and is 1"),
         ({"random_state": None}, "random_state was 0 and is not set"),
-        ({"backbone": "nin"}, "backbone was 'convnet' and is 'nin'"),
+        ({"backbone": "nin"}, "backbone was 'patchconvnet' and is 'nin'"),
         ({"optimizer": torch.optim.SGD}, "optimizer was 'sgd' and is torch.optim.sgd.SGD"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_column_of_a_data_frame(paths, y):
     table = pd.DataFrame({"file": paths, "weight": np.arange(len(paths), dtype=float)})
     columns = ColumnTransformer([("image", quick(), "file"), ("number", "passthrough", ["weight"])])
     Z = columns.fit_transform(table)
-    assert Z.shape == (40, 577)
+    assert Z.shape == (40, 5121)
     assert make_pipeline(columns, LogisticRegression(max_iter=5000)).fit(table, y).predict(
         table
     ).shape == (40,)

@@ -238,7 +238,7 @@ class SimCLREmbedder(BaseEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = SimCLREmbedder(max_epochs=4, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:500]).shape
-    (500, 576)
+    (500, 5120)
     >>> embedder.score(X[500:]) > 5 / 127  # five times what chance gives in a batch of 64
     True
     """

@@ -140,7 +140,7 @@ def test_grid_search_without_labels(name, X):
         cv=2,
     ).fit(X)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert search.transform(X).shape == (40, 576)
+    assert search.transform(X).shape == (40, 5120)
 
 
 def test_grid_search_with_labels(X, y):

@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from torch import nn
 
 from sklssl import HarrisCornerMasker, RotNetEmbedder
+from sklssl.backbones._patchnet import patchnet
 from sklssl.exceptions import StopTraining
 from sklssl.finetuning import FineTuneRegressor
 from tests.fuzz._anything import ANYTHING
@@ -72,6 +73,8 @@ def _empty(in_channels, image_size):
 _BY_NAME = {
     "backbone": [
         "convnet",
+        "patchconvnet",
+        functools.partial(patchnet, n_atoms=(4, 6)),
         "resnet8",
         "resnet81",
         "Convnet",
@@ -93,7 +96,10 @@ _BY_NAME = {
         functools.partial(tiny, image_size=8),
         functools.partial(tiny, width=2),
     ],
-    "layer": ["0", "1", "2", "block1", "stage1", "-1"],
+    "layer": ["0", "1", "2", "all", "auto", "block1", "patches1", "stage1", "-1"],
+    "symmetry": ["auto", "mirror", "all", None, "both", 8, ["mirror"]],
+    "n_atoms": [1, 5, (4, 6), [4, 6], (5,), (), (1, 2, 3), (4.0, 6), (0, 4), "5", 10**14, (2, -1)],
+    "patch_size": [None, 1, 3, 8, 9, 40, 2.5, "3", (3, 3)],
     "pool_size": [1, 2, 50, 10**6],
     "image_shape": [
         (8, 8),

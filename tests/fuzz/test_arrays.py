@@ -11,6 +11,7 @@ from sklssl import (
     FineTuneClassifier,
     FineTuneRegressor,
     MultiScaleEmbedder,
+    PatchDictionaryEmbedder,
     PatchRelEmbedder,
     PatchRotEmbedder,
     RotationDecouplingEmbedder,
@@ -32,6 +33,7 @@ _ANY = st.one_of(images(), images(), things())
 
 EMBEDDERS = {
     "rotnet": RotNetEmbedder(**_QUICK),
+    "dictionary": PatchDictionaryEmbedder((4, 6), random_state=0),
     "rotnet resized": RotNetEmbedder(**_QUICK, image_size=12),
     "scalenet": ScaleNetEmbedder(**_QUICK, image_size=16),
     "simclr": SimCLREmbedder(**_QUICK),

@@ -11,6 +11,7 @@ from sklssl import (
     FineTuneClassifier,
     FineTuneRegressor,
     MultiScaleEmbedder,
+    PatchDictionaryEmbedder,
     PatchRelEmbedder,
     PatchRotEmbedder,
     RotationDecouplingEmbedder,
@@ -37,6 +38,7 @@ def _estimators():
     return [
         RotNetEmbedder(**_QUICK),
         RotNetEmbedder(**_QUICK),
+        PatchDictionaryEmbedder((4, 6), random_state=0),
         ScaleNetEmbedder(**_QUICK),
         SimCLREmbedder(**_QUICK),
         RotationDecouplingEmbedder(**_QUICK),

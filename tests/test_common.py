@@ -66,7 +66,7 @@ IMAGE_TRANSFORMERS = [
     ImageResizer(),
     PseudoGrayscaler(),
 ]
-UNTRAINED = RotNetEmbedder(max_epochs=0, random_state=SEED)
+UNTRAINED = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED)
 PREDICTORS = [
     # Six epochs of fifty images: enough for what the checks ask only where the head learns fast.
     FineTuneClassifier(

@@ -88,12 +88,12 @@ def module_state(module: nn.Module) -> dict[str, Any]:
     """Give the tensors and plain values of `module` by name.
 
     Plain are None, booleans, numbers, strings, tensors, arrays, and lists, tuples and dicts of
-    these. They are looked for in the modules that are not torch's own.
+    these. They are looked for in the modules that are neither torch's own nor of a backbone.
     """
     values = {
         f"{name}:{key}": _detach(value)
         for name, part in module.named_modules()
-        if not type(part).__module__.startswith("torch.")
+        if not _is_built(part)
         for key, value in vars(part).items()
         if key not in _NO_VALUES and _is_plain(value)
     }
@@ -112,7 +112,7 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
     now: dict[str, Tensor] = dict(module.named_parameters())
     for name, buffer in module.named_buffers():
         # What a task remembers may have grown; what a network computes with has not.
-        if type(_owner(module, name)[0]).__module__.startswith(("torch.", "sklssl.backbones.")):
+        if _is_built(_owner(module, name)[0]):
             now[name] = buffer
     parts = dict(module.named_modules())
     known = all(name.rpartition(".")[0] in parts for name in saved)
@@ -132,12 +132,19 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
     for name, value in state["values"].items():
         path, key = name.rsplit(":", 1)
         owner = module.get_submodule(path)
+        if _is_built(owner):
+            continue
         if callable(getattr(type(owner), key, None)):
             raise ValueError(f"{key!r} is no value of {type(owner).__name__}")
         setattr(owner, key, copy.deepcopy(value))
 
 
 _NO_VALUES = vars(nn.Module()).keys()
+
+
+def _is_built(part: nn.Module) -> bool:
+    """Tell whether all that `part` learns are weights: the rest is as it was built."""
+    return type(part).__module__.startswith(("torch.", "sklssl.backbones."))
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """What embedders give on unlike image sets, beside pixels, HOG and an untrained network.
 
     SKLSSL_DATA=... python benchmarks/image_sets.py [--seeds 0 1 2] [--data NAME ...] [--quick]
+                                                    [--only ROW ...]
 
 Sets: CIFAR-10 (4,000 images and their labels, all test images), its lossless part, traffic signs
 (their own split, which keeps tracks apart), pets (64x64), 4,000 images of 20 classes of
@@ -15,6 +16,7 @@ import argparse
 import os
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -26,6 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, ScaleNetEmbedder, SimCLREmbedder
+from sklssl.backbones._patchconvnet import patchconvnet
 from sklssl.datasets import load_digit_images
 
 N_LABELS, N_DRAWS = (10, 50), 5
@@ -137,6 +140,9 @@ def embedders(seed, quick):
         yield "ScaleNet", ScaleNetEmbedder(random_state=seed)
         yield "SimCLR", SimCLREmbedder(random_state=seed)
         yield "RotNet, convnet", RotNetEmbedder("convnet", max_epochs=20, random_state=seed)
+        large = partial(patchconvnet, n_atoms=(300, 1200), width=256)
+        settings = {"layer": "all", "pool_size": 2, "max_epochs": 5, "random_state": seed}
+        yield "SimCLR (300, 1200)", SimCLREmbedder(large, **settings)
 
 
 def probe(Z, y, Z_test, y_test):
@@ -179,15 +185,19 @@ def stages(embedder, Z, Z_test, X, y, X_test, y_test, seed):
     return out
 
 
-def run(name, seed, quick):
+def run(name, seed, quick, only):
     X, y, X_test, y_test = SETS[name](seed)
     for features, Z, Z_test in (
         ("raw pixels", rows(X), rows(X_test)),
         ("HOG", hog(X), hog(X_test)),
     ):
+        if only and features not in only:
+            continue
         line = {"data": name, "features": features, "seed": seed, "n_features": Z.shape[1]}
         write_line("image_sets", **line, **accuracies(Z, y, Z_test, y_test, seed))
     for features, embedder in embedders(seed, quick):
+        if only and features not in only:
+            continue
         start = time.perf_counter()
         embedder.fit(X)
         seconds = round(time.perf_counter() - start, 1)
@@ -214,7 +224,8 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--data", nargs="*", default=list(SETS), choices=list(SETS))
     parser.add_argument("--quick", action="store_true", help="nothing that is trained")
+    parser.add_argument("--only", nargs="*", default=[], help="the names of rows")
     args = parser.parse_args()
     for seed in args.seeds:
         for name in args.data:
-            run(name, seed, args.quick)
+            run(name, seed, args.quick, args.only)

@@ -1,4 +1,4 @@
-"""What SemiSupervisedClassifier makes of a few labels among many images, with its default classifier.
+"""What SemiSupervisedClassifier makes of a few labels, with its default classifier.
 
     SKLSSL_DATA=... python benchmarks/semi_supervised.py [--seeds 0 1 2]
 

@@ -71,6 +71,7 @@ PREDICTORS = [
     # Six epochs of fifty images: enough for what the checks ask only where the head learns fast.
     FineTuneClassifier(
         UNTRAINED,
+        layer="block2",
         optimizer="sgd",
         learning_rate=0.3,
         backbone_learning_rate=1e-3,

@@ -16,9 +16,11 @@ from torch import Tensor
 
 __all__ = ["average_orientations", "find_symmetry", "orient"]
 
-_SAMPLE = 256  # images
+_SAMPLE = 512  # images
 _FEWEST = 50  # with which to judge
-_TOLD = 0.65  # of them: digits 0.95, traffic signs 0.85, photographs at most 0.55
+# The share of mirrored images that may be told: digits 0.95, traffic signs 0.9, photographs at most
+# 0.55. Other changes must leave no trace: photographs of animals upside down (0.6) lost 5 points.
+_MIRRORED, _OTHERWISE = 0.65, 0.56
 
 
 def _mirror(images: Tensor) -> Tensor:
@@ -93,11 +95,11 @@ def find_symmetry(
     halves = np.random.default_rng(1).permutation(len(images))
     features = embed(images, lambda x: x)
 
-    def alike(change: Callable[[Tensor], Tensor]) -> bool:
+    def alike(change: Callable[[Tensor], Tensor], told: float = _OTHERWISE) -> bool:
         differences = (features - embed(images, change))[halves].astype(np.float64)
-        return _told_share(*np.array_split(differences, 2)) < _TOLD
+        return _told_share(*np.array_split(differences, 2)) < told
 
-    if not alike(_mirror):
+    if not alike(_mirror, _MIRRORED):
         return None
     return "all" if alike(_upend) and (not square or alike(_transpose)) else "mirror"
 

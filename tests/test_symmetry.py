@@ -43,13 +43,13 @@ def with_a_slope(images):
 )
 @pytest.mark.parametrize("shape", [(8, 8), (8, 11)])
 def test_found_by_what_can_be_told(change, expected, shape):
-    images = change(make_images(300, shape))
+    images = change(make_images(600, shape))
     assert find_symmetry(images, pixels, square=shape[0] == shape[1]) == expected
 
 
 def test_stripes_may_be_mirrored_and_not_turned_by_a_quarter():
     stripes = np.array([0, 1, 1, 0, 0, 1, 1, 0], dtype=np.float32)
-    images = make_images(300) + stripes[:, None, None]
+    images = make_images(600) + stripes[:, None, None]
     assert find_symmetry(images, pixels, square=True) == "mirror"
 
 

@@ -167,7 +167,7 @@ def _decode_ours(node: Any, names: Names, estimators: list[Any]) -> BaseEstimato
     return estimator
 
 
-def _bring_up_to_date(cls: type, params: dict[str, Any], learned: dict[str, Any]) -> None:
+def _bring_up_to_date(cls: Any, params: dict[str, Any], learned: dict[str, Any]) -> None:
     """Let a file that is older than the parameter `symmetry` mean what it meant."""
     if "symmetry" in params or "symmetry" not in cls._get_param_names():
         return

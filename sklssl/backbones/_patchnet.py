@@ -59,8 +59,8 @@ class PatchDictionary(nn.Module):
     stride : int, default=1
         The distance of neighbouring patches.
 
-    pool : nn.Module, default=None
-        Applied to the features of each sign.
+    window : int, default=1
+        The features are averaged over windows of this side, which overlap by half.
     """
 
     floor: Tensor
@@ -73,7 +73,7 @@ class PatchDictionary(nn.Module):
         *,
         regularisation: float,
         stride: int = 1,
-        pool: nn.Module | None = None,
+        window: int = 1,
     ) -> None:
         super().__init__()
         self.patch_size = patch_size
@@ -84,9 +84,8 @@ class PatchDictionary(nn.Module):
         self.weight = nn.Parameter(weight / math.sqrt(weight[0].numel()))
         self.bias = nn.Parameter(torch.zeros(n_atoms))
         self.register_buffer("floor", torch.full((1,), _FLAT))
-        self.pool = pool or nn.Identity()
-        window = pool.kernel_size if isinstance(pool, nn.AvgPool2d) else 1
-        self.least_side = patch_size + (int(window) - 1) * stride
+        self.pool = nn.AvgPool2d(window, window // 2) if window > 1 else nn.Identity()
+        self.least_side = patch_size + (window - 1) * stride
 
     def forward(self, x: Tensor) -> Tensor:
         """Give the features (b, 2 * n_atoms, h', w') of maps (b, C, h, w)."""
@@ -253,9 +252,8 @@ def make_dictionaries(
     stride = max(1, round(image_size / 32))
     n_places = (image_size - size) // stride + 1
     pooled = n_places >= _LEAST_MAP
-    pool = nn.AvgPool2d(4, 2) if pooled else None
     first = PatchDictionary(
-        in_channels, counts[0], size, regularisation=0.1, stride=stride, pool=pool
+        in_channels, counts[0], size, regularisation=0.1, stride=stride, window=4 if pooled else 1
     )
     if len(counts) == 1:
         return {"patches1": first}

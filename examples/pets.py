@@ -175,8 +175,8 @@ def make_starts(setting, X, weights, seed):
 # ---------------------------------
 # As in the paper, the head is not linear, Adam trains it, and the rate falls when the loss on a
 # tenth of the images, kept back, no longer does. With ``frozen_until="all"`` only the head learns;
-# else the network does too, at the same rate. The head stands on the stage that the embedder reads
-# its features from: the middle one, or with ``--paper`` the last.
+# else the network does too, at the same rate. The head stands on the last stage; while all are
+# frozen, on the middle one, but for ``--paper``.
 
 
 def make_classifier(start, setting, seed, *, frozen):

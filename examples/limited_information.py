@@ -119,9 +119,9 @@ def load(data, setting, seed=0):
 # What is measured
 # ----------------
 # Three accuracies on the test images: of the pretext task; of a logistic regression on the
-# embedding, which takes all stages of the network; and of the whole network fine-tuned on the labels,
-# which is what the paper gives. The untrained network, fine-tuned, is supervised learning from
-# random weights.
+# embedding, which takes all stages of the network; and of the whole network fine-tuned on the
+# labels, which is what the paper gives. The untrained network, fine-tuned, is supervised learning
+# from random weights.
 
 
 def make_embedders(setting, seed):

@@ -51,7 +51,8 @@ class PatchDictionaryEmbedder(BaseEmbedder):
 
     layer : str, default="all"
         The dictionary whose maps become the features: "patches1", "patches2", or "all" for both
-        side by side. "auto" is the first. Read at ``transform``: a change needs no new ``fit``.
+        side by side. "auto" does so too, with fewer cells where there would be more than 6,000
+        features. Read at ``transform``: a change needs no new ``fit``.
 
     pool_size : int, default=2
         The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.

@@ -47,11 +47,11 @@ def check_learned(name, outputs):
 def check_features(estimator, features):
     """Give the features of X, or refuse them if they are not finite."""
     if not np.isfinite(features).all():
+        low, high = estimator.value_range_
         raise ValueError(
-            f"{type(estimator).__name__} was fitted on images with values from "
-            "{:g} to {:g}, and those in X are so far from it ".format(*estimator.value_range_)
-            + "that their features are infinite or not a number. Give it images of the range seen "
-            "in fit."
+            f"{type(estimator).__name__} was fitted on images with values from {np.min(low):g} to "
+            f"{np.max(high):g}, and those in X are so far from it that their features are infinite "
+            "or not a number. Give it images of the range seen in fit."
         )
     return features
 
@@ -156,7 +156,7 @@ def naming_data(who, problem):
 
 def warn_if_other_range(estimator, images):
     """Warn of images that can hardly be of the range seen in fit: 0 to 1 against 0 to 255."""
-    low, high = estimator.value_range_
+    low, high = map(float, (np.min(estimator.value_range_[0]), np.max(estimator.value_range_[1])))
     if images.dtype == np.uint8 and (low, high) == (0, 255):
         return
     span = high - low

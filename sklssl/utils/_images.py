@@ -58,6 +58,7 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     dtype('uint8')
     """
     who = _name(estimator)
+    transpose = "permute" if hasattr(X, "permute") else "transpose"  # of torch, of numpy
     if isinstance(X, (str, bytes, os.PathLike)) or _holds_strings(X):
         raise ValueError(
             f"{who} takes arrays of images, but X holds strings. Embedders read files by their "
@@ -89,10 +90,11 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
             f"{who} needs images of at least one pixel and one channel, but X has the shape "
             f"{X.shape}, read as {_LAYOUT}."
         )
-    if X.ndim == 4 and X.shape[1] in (1, 3) and X.shape[3] > 4 and X.shape[2] > 4:
+    if X.ndim == 4 and _is_channels_first(X.shape[1:]):
         raise ValueError(
             f"{who} takes images as (n, height, width, channels), but X has the shape {X.shape}, "
-            "which looks like channels first. Use X.transpose(0, 2, 3, 1)."
+            f"which looks like channels first. Use X.{transpose}(0, 2, 3, 1). If these really are "
+            f"images of {X.shape[3]} channels, lay them on their side: X.{transpose}(0, 2, 1, 3)."
         )
     return X
 
@@ -186,7 +188,19 @@ def full_shape(image_shape, estimator):
             f"The 'image_shape' parameter of {_name(estimator)} must be (height, width) or "
             f"(height, width, channels), all above 0, or None. Got {image_shape!r}."
         )
+    if len(sides) == 3 and _is_channels_first(sides):
+        raise ValueError(
+            f"The 'image_shape' parameter of {_name(estimator)} is {sides}, which looks like "
+            "channels first. Give (height, width, channels); of rows that are laid out so, "
+            f"X.reshape(-1, {', '.join(map(str, sides))}).transpose(0, 2, 3, 1) makes images."
+        )
     return (*map(int, sides), 1)[:3]
+
+
+def _is_channels_first(sides):
+    """Tell whether the three sides of an image rather are (C, H, W) than (H, W, C)."""
+    first, middle, last = sides
+    return last > 4 and (first != middle == last or first < min(middle, last))
 
 
 def _smallest_square(n_features, estimator):

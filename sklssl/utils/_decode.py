@@ -14,9 +14,11 @@ __all__ = [
     "blame_file",
     "check_bytes",
     "decode_image",
+    "different_depths",
     "read_bytes",
     "read_image_file",
     "resize_image",
+    "say_left_out",
 ]
 
 # Far above any camera's pictures, far below what fills a computer's memory: a file of a few
@@ -219,3 +221,25 @@ def _too_many_pixels(name):
         f"{name!r} is too large: at most {_MAX_PIXELS} pixels are read. Make it smaller or remove "
         "it."
     )
+
+
+def say_left_out(names, n_images):
+    """Say which files of how many are left out."""
+    shown = ", ".join(repr(str(name)) for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    verb = "is" if len(names) == 1 else "are"
+    return (
+        f"{len(names)} of {n_images} image files cannot be read and {verb} left out: {shown}{more}."
+    )
+
+
+def different_depths(name, dtype, other, other_dtype):
+    """Say that two images are not of one depth."""
+    return (
+        f"The images differ in depth: {name!r} has {_depth(dtype)}, {other!r} has "
+        f"{_depth(other_dtype)}. Convert them to one depth, so that their values mean the same."
+    )
+
+
+def _depth(dtype):
+    return "floats" if np.dtype(dtype).kind == "f" else f"{8 * np.dtype(dtype).itemsize} bits"

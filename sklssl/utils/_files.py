@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sklssl.exceptions import ImageFileError
-from sklssl.utils._decode import read_image_file, resize_image
+from sklssl.utils._decode import read_image_file, resize_image, say_left_out
 from sklssl.utils._file_cache import ImageCache, file_keys
 
 __all__ = ["ImageFiles", "common_shape", "holds_paths"]
@@ -252,12 +252,8 @@ class ImageFiles:
         reason = errors[min(errors)]
         if len(kept) == 0:
             raise _none_left(len(bad), reason)
-        names = ", ".join(map(repr, bad[:3])) + (
-            f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        )
         warnings.warn(
-            f"{len(bad)} of {len(self)} image files cannot be read and are left out: {names}. "
-            f"The first: {reason}",
+            f"{say_left_out(bad, len(self))} The first: {reason}",
             UserWarning,
             stacklevel=3,
         )

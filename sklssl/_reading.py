@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from sklssl.utils._checks import naming_parameter
-from sklssl.utils._files import ImageFiles, common_shape, holds_paths
+from sklssl.utils._files import ImageFiles, first_image, holds_paths
 from sklssl.utils._images import full_shape, validate_images
 
 __all__ = ["read_images", "store_images", "take_images"]
@@ -35,14 +35,19 @@ def read_images(embedder, X, *, reset, min_samples=1):
     if not holds_paths(X):
         return validate_images(embedder, X, reset=reset, min_samples=min_samples)
     _check_number(embedder, len(X), min_samples)
-    shape, resize = _shape_of_files(embedder, X) if reset else (embedder.image_shape_, True)
-    if shape[2] not in (1, 3):
-        raise ValueError(
-            f"Files are read with 1 channel (grey) or 3, but {type(embedder).__name__} "
-            f"{'has image_shape=' if reset else 'was fitted on images of shape '}{shape}."
-        )
+    shape = _wanted_shape(embedder) if reset else embedder.image_shape_
+    resize = shape is not None
+    path, first = first_image(X, shape[2] if resize else 3, embedder.on_error)
+    shape = shape if resize else first.shape
     with naming_parameter(embedder, "cache_dir"):  # whose name may be none that a folder can have
-        files = ImageFiles(X, shape, resize=resize, cache_dir=embedder.cache_dir)
+        files = ImageFiles(
+            X,
+            shape,
+            resize=resize,
+            cache_dir=embedder.cache_dir,
+            dtype=first.dtype,
+            known={path: first},
+        )
     # A stand-in of the shape that the files will have as rows.
     rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(shape))))
     validate_data(embedder, rows, skip_check_array=True, reset=reset)
@@ -71,13 +76,13 @@ def take_images(images, rows):
     return images.subset(rows) if isinstance(images, ImageFiles) else images[rows]
 
 
-def _shape_of_files(embedder, paths):
-    """Find the (H, W, C) that files are brought to, and whether they are resized to it."""
+def _wanted_shape(embedder):
+    """Give the (H, W, C) that files are brought to; None if all must be as the first one."""
     if embedder.image_shape is not None:
-        return full_shape(embedder.image_shape, embedder), True
+        return full_shape(embedder.image_shape, embedder)
     if embedder.image_size is not None:
-        return (embedder.image_size, embedder.image_size, 3), True
-    return (*common_shape(paths, embedder.on_error), 3), False
+        return embedder.image_size, embedder.image_size, 3
+    return None
 
 
 def _check_number(embedder, n_images, min_samples):

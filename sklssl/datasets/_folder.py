@@ -1,6 +1,7 @@
 """Read a folder or zip file of images as people have them, one folder a class or none."""
 
 import os
+import reprlib
 import warnings
 import zipfile
 import zlib
@@ -20,9 +21,18 @@ from sklssl.utils._decode import (
     read_bytes,
     resize_image,
     say_left_out,
+    say_pages,
 )
+from sklssl.utils._files import holds_paths
 
-__all__ = ["list_images", "load_image_folder", "make_bunch", "open_folder", "read_images"]
+__all__ = [
+    "list_images",
+    "load_image_folder",
+    "load_images",
+    "make_bunch",
+    "open_folder",
+    "read_images",
+]
 
 
 def load_image_folder(
@@ -30,6 +40,8 @@ def load_image_folder(
     *,
     image_size=None,
     color=True,
+    pages="first",
+    channels=None,
     unlabelled="auto",
     on_error="raise",
     return_X_y=False,
@@ -54,6 +66,14 @@ def load_image_folder(
     color : bool, default=True
         Whether to read images as red, green and blue, also grey ones; else as one grey channel.
 
+    pages : "first", int, "max", "mean" or "channels", default="first"
+        What is taken of files with several pages or frames, such as z-stacks: one page, by its
+        number from 0; the greatest value or the mean over all; or each page as a grey channel.
+
+    channels : "all" or sequence of int, default=None
+        Takes the channels that are stored, or those of these numbers from 0, instead of what
+        `color` says; of ``pages="channels"``, the pages.
+
     unlabelled : "auto" or sequence of str, default="auto"
         Names of folders whose images have no label, so that their target is -1. "auto" takes
         ``unlabelled``, ``unlabeled`` and ``unsorted``, in any case, with a warning that says so.
@@ -69,9 +89,10 @@ def load_image_folder(
     bunch : Bunch
         With the keys
 
-        images : ndarray of shape (n, H, W, C), uint8
-            The images, sorted by file name. C is 3, or 1 if not `color`.
-        data : ndarray of shape (n, H*W*C), uint8
+        images : ndarray of shape (n, H, W, C), uint8, uint16 or float32
+            The images, sorted by file name, of the depth that the files have: uint8 for up to 8
+            bits a channel, uint16 for up to 16, float32 for more. C is 3, or 1 if not `color`.
+        data : ndarray of shape (n, H*W*C)
             The same images as rows, sharing their memory.
         target : ndarray of shape (n,), int64
             The class of each image, an index into `target_names`; -1 without a label.
@@ -103,7 +124,7 @@ def load_image_folder(
     -----
     UserWarning
         If some images have a label and others have none, unless `unlabelled` names their folders;
-        if files are left out.
+        if files are left out, or pages of them.
 
     See Also
     --------
@@ -126,11 +147,7 @@ def load_image_folder(
     array([[  0,   9],
            [250, 255]], dtype=uint8)
     """
-    if image_size is not None and not (isinstance(image_size, Integral) and image_size > 0):
-        raise ValueError(
-            "The 'image_size' parameter of load_image_folder must be an int of at least 1 or None. "
-            f"Got {image_size!r} instead."
-        )
+    taken = _check_taken("load_image_folder", image_size, color, pages, channels)
     if on_error not in ("raise", "skip"):
         raise ValueError(
             "The 'on_error' parameter of load_image_folder must be 'raise' or 'skip'. Got "
@@ -139,7 +156,7 @@ def load_image_folder(
     errors = None if on_error == "raise" else {}
     with open_folder(path) as (names, read):
         layout = read_layout(names, path, unlabelled, "load_image_folder")
-        images = read_images(layout.names, read, image_size=image_size, color=color, errors=errors)
+        images = read_images(layout.names, read, **taken, errors=errors)
     labels = _labels(layout)
     if errors:
         images, labels = _leave_out(errors, images, labels)
@@ -163,6 +180,64 @@ def _leave_out(errors, images, labels):
     kept = np.setdiff1d(np.arange(n_images), list(errors))
     per_image = ("target", "filenames", "subset")
     return images[kept], labels | {key: labels[key][kept] for key in per_image}
+
+
+def load_images(paths, *, image_size=None, color=True, pages="first", channels=None):
+    """Read image files into one array.
+
+    Embedders read files by themselves; this is for a choice of pages or channels that they do not
+    make, and for other uses of the images.
+
+    Parameters
+    ----------
+    paths : sequence of str or path-like
+        The files, such as :func:`list_images` finds them.
+
+    image_size, color, pages, channels
+        As in :func:`load_image_folder`.
+
+    Returns
+    -------
+    images : ndarray of shape (n, H, W, C), uint8, uint16 or float32
+        In the order of `paths`.
+
+    Raises
+    ------
+    ImageFileError
+        If a file cannot be read.
+    ValueError
+        If a parameter cannot be used; if sizes differ and `image_size` is None, or some images
+        have 8 bits and others more.
+
+    Warns
+    -----
+    UserWarning
+        If of a file with several pages only the first is taken.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from sklssl.datasets import load_images
+    >>> slices = [Image.new("I;16", (8, 6), value) for value in (100, 4000, 900)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "stack.tif")
+    ...     slices[0].save(path, save_all=True, append_images=slices[1:])
+    ...     brightest = load_images([path], color=False, pages="max")
+    ...     stack = load_images([path], pages="channels")
+    >>> brightest.shape, int(brightest.max()), brightest.dtype
+    ((1, 6, 8, 1), 4000, dtype('uint16'))
+    >>> stack[0, 0, 0]
+    array([ 100, 4000,  900], dtype=uint16)
+    """
+    if not holds_paths(paths):
+        raise ValueError(
+            "The 'paths' parameter of load_images must be a sequence of at least one file name "
+            f"(str or path-like). Got {reprlib.repr(paths)}."
+        )
+    names = [os.path.expanduser(str(os.fsdecode(path))) for path in paths]
+    taken = _check_taken("load_images", image_size, color, pages, channels)
+    return read_images(names, read_bytes, **taken)
 
 
 def list_images(path, *, unlabelled="auto", return_X_y=False):
@@ -249,6 +324,33 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
     return (bunch.paths, bunch.target) if return_X_y else bunch
 
 
+def _check_taken(owner, image_size, color, pages, channels):
+    """Check what is to be taken of each file; give the arguments of `read_images`."""
+    whole = isinstance(image_size, Integral) and not isinstance(image_size, bool)
+    if image_size is not None and not (whole and image_size > 0):
+        raise ValueError(
+            f"The 'image_size' parameter of {owner} must be an int of at least 1 or None. Got "
+            f"{image_size!r} instead."
+        )
+    number = isinstance(pages, Integral) and not isinstance(pages, bool) and pages >= 0
+    if not number and pages not in ("first", "max", "mean", "channels"):
+        raise ValueError(
+            f"The 'pages' parameter of {owner} must be 'first', 'max', 'mean', 'channels' or the "
+            f"number of a page, from 0. Got {pages!r}."
+        )
+    if channels is None:
+        channels = "all" if pages == "channels" else 3 if color else 1
+    elif channels != "all":
+        numbers = isinstance(channels, (list, tuple, range, np.ndarray)) and len(channels) > 0
+        if not numbers or not all(isinstance(c, Integral) and c >= 0 for c in channels):
+            raise ValueError(
+                f"The 'channels' parameter of {owner} must be None, 'all' or the numbers of "
+                f"channels, from 0. Got {channels!r}."
+            )
+        channels = tuple(map(int, channels))
+    return {"image_size": image_size, "pages": pages, "channels": channels}
+
+
 @contextmanager
 def open_folder(path):
     """Give the names of the files in a folder or zip file, and what reads one as bytes."""
@@ -266,16 +368,17 @@ def open_folder(path):
             yield entries, lambda name: _read_entry(archive, index[name], name)
 
 
-def read_images(names, read, *, image_size=None, color=True, errors=None):
+def read_images(names, read, *, image_size=None, channels=3, pages="first", errors=None):
     """Read, decode and, if wanted, resize images into one array (n, H, W, C).
 
     What cannot be read raises an ImageFileError or, if there is a dict `errors`, is noted there by
     its position; in the array these images have any values.
     """
     images = first = None
+    told = []
     for i, name in enumerate(names):
         try:
-            image = decode_image(read(name), name, color)
+            image = decode_image(read(name), name, channels, pages, told)
         except ImageFileError as error:
             if errors is None:
                 raise
@@ -287,6 +390,8 @@ def read_images(names, read, *, image_size=None, color=True, errors=None):
             images, first = np.empty((len(names), *image.shape), image.dtype), name
         _check_alike(image, name, images, first)
         images[i] = image
+    if told:
+        say_pages(*told[0])
     return images
 
 

@@ -4,8 +4,11 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from sklssl.utils._checks import naming_parameter
-from sklssl.utils._files import ImageFiles, first_image, holds_paths
+from sklssl.utils._columns import as_images, holds_paths, holds_pictures
+from sklssl.utils._decode import say_pages
+from sklssl.utils._files import ImageFiles, first_image
 from sklssl.utils._images import full_shape, validate_images
+from sklssl.utils._pictures import stack_pictures
 
 __all__ = ["read_images", "store_images", "take_images"]
 
@@ -19,7 +22,7 @@ def read_images(embedder, X, *, reset, min_samples=1):
         With ``reset=True`` gets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_``;
         otherwise `X` is compared with them.
 
-    X : array-like of images or rows, or sequence of file names
+    X : array-like of images or rows, or sequence or column of file names or pictures
         Files are not read yet.
 
     reset : bool
@@ -32,12 +35,20 @@ def read_images(embedder, X, *, reset, min_samples=1):
     -------
     images : ndarray or ImageFiles of shape (n, H, W, C)
     """
+    X = as_images(X)
+    if holds_pictures(X):
+        shape = _wanted_shape(embedder) if reset else embedder.image_shape_
+        channels, size = (3, None) if shape is None else (shape[2], shape[:2])
+        X = stack_pictures(X, channels, size, who=type(embedder).__name__)
     if not holds_paths(X):
         return validate_images(embedder, X, reset=reset, min_samples=min_samples)
     _check_number(embedder, len(X), min_samples)
     shape = _wanted_shape(embedder) if reset else embedder.image_shape_
     resize = shape is not None
-    path, first = first_image(X, shape[2] if resize else 3, embedder.on_error)
+    told = []
+    path, first = first_image(X, shape[2] if resize else 3, embedder.on_error, told)
+    if told:
+        say_pages(*told[0])
     shape = shape if resize else first.shape
     with naming_parameter(embedder, "cache_dir"):  # whose name may be none that a folder can have
         files = ImageFiles(
@@ -47,6 +58,7 @@ def read_images(embedder, X, *, reset, min_samples=1):
             cache_dir=embedder.cache_dir,
             dtype=first.dtype,
             known={path: first},
+            told=told,
         )
     # A stand-in of the shape that the files will have as rows.
     rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(shape))))

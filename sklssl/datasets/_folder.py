@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 
 from sklssl.datasets._layout import is_image, read_layout
 from sklssl.exceptions import ImageFileError
+from sklssl.utils._columns import as_images, holds_paths
 from sklssl.utils._decode import (
     check_bytes,
     decode_image,
@@ -23,7 +24,6 @@ from sklssl.utils._decode import (
     say_left_out,
     say_pages,
 )
-from sklssl.utils._files import holds_paths
 
 __all__ = [
     "list_images",
@@ -230,6 +230,7 @@ def load_images(paths, *, image_size=None, color=True, pages="first", channels=N
     >>> stack[0, 0, 0]
     array([ 100, 4000,  900], dtype=uint16)
     """
+    paths = as_images(paths)
     if not holds_paths(paths):
         raise ValueError(
             "The 'paths' parameter of load_images must be a sequence of at least one file name "

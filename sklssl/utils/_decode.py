@@ -21,6 +21,7 @@ __all__ = [
     "resize_image",
     "say_left_out",
     "say_pages",
+    "take_channels",
 ]
 
 # Far above any camera's pictures, far below what fills a computer's memory.
@@ -169,7 +170,7 @@ def _put_together(read, n_pages, pages, channels, name):
                 f"{name!r} has no page {numbers[0]}: its pages are 0 to {n_pages - 1}."
             )
     taken = 1 if pages == "channels" else channels
-    parts = (_take_channels(read(number, taken), taken, name) for number in numbers)
+    parts = (take_channels(read(number, taken), taken, name) for number in numbers)
     image = next(parts)
     dtype, shape = image.dtype, image.shape
     if pages == "channels":
@@ -197,7 +198,7 @@ def _check_page(image, shape, name):
     return image
 
 
-def _take_channels(image, channels, name):
+def take_channels(image, channels, name):
     """Give a page (H, W) or (H, W, S) the channels that are wanted."""
     image = image if image.ndim == 3 else image[..., np.newaxis]
     stored = image.shape[2]

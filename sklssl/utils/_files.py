@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from sklssl.exceptions import ImageFileError
+from sklssl.utils._columns import as_images, holds_paths
 from sklssl.utils._decode import (
     different_depths,
     read_image_file,
@@ -20,9 +21,8 @@ from sklssl.utils._decode import (
 )
 from sklssl.utils._file_cache import ImageCache, file_keys
 
-__all__ = ["ImageFiles", "first_image", "holds_paths"]
+__all__ = ["ImageFiles", "first_image"]
 
-_PATH = (str, os.PathLike)
 # Between two writes: enough to keep all threads busy, little beside what training takes.
 _BATCH_IMAGES = 1024
 _BATCH_BYTES = 2**26
@@ -30,15 +30,7 @@ _PIECE = 16  # images that a thread takes at a time
 _UNKNOWN, _ABSENT = -2, -1
 
 
-def holds_paths(X):
-    """Tell whether `X` is a list, tuple, 1-D array or Series of file names (str or path-like)."""
-    if not isinstance(X, (list, tuple)) and len(getattr(X, "shape", ())) != 1:
-        return False
-    # The first one tells, unless X mixes: arrays of millions are not gone through.
-    return isinstance(next(iter(X), None), _PATH) and all(isinstance(x, _PATH) for x in X)
-
-
-def first_image(paths, channels, on_error="raise"):
+def first_image(paths, channels, on_error="raise", told=None):
     """Decode the first image: it tells the size and the depth that all should have.
 
     Parameters
@@ -50,6 +42,9 @@ def first_image(paths, channels, on_error="raise"):
 
     on_error : {"raise", "skip"}, default="raise"
         Whether to raise if the first file cannot be read, or to take the first one that can.
+
+    told : list, default=None
+        Gets the name and the number of pages of a file of which only the first page is taken.
 
     Returns
     -------
@@ -67,7 +62,7 @@ def first_image(paths, channels, on_error="raise"):
     first = None
     for path in paths:
         try:
-            return _full_name(path), read_image_file(_full_name(path), channels)
+            return _full_name(path), read_image_file(_full_name(path), channels, told=told)
         except ImageFileError as error:
             if on_error == "raise":
                 raise _with_hint(error) from error
@@ -103,6 +98,9 @@ class ImageFiles:
     known : dict of str to ndarray, default=None
         Images that were decoded before, by the names of their files.
 
+    told : list, default=None
+        Of files with more pages than are taken that the user knows of already.
+
     Attributes
     ----------
     shape : tuple of int
@@ -125,8 +123,17 @@ class ImageFiles:
     ndim = 4
 
     def __init__(
-        self, paths, image_shape, *, cache_dir=None, resize=True, dtype=np.uint8, known=None
+        self,
+        paths,
+        image_shape,
+        *,
+        cache_dir=None,
+        resize=True,
+        dtype=np.uint8,
+        known=None,
+        told=None,
     ):
+        paths = as_images(paths)
         if not holds_paths(paths):
             raise ValueError(
                 "ImageFiles takes a list, tuple, 1-D array or Series of at least one file name "
@@ -137,7 +144,7 @@ class ImageFiles:
         self._resize = resize
         self.dtype = np.dtype(dtype)
         self._known = dict(known or {})
-        self._told = []  # of files with more pages than are taken; shared with subsets
+        self._told = [] if told is None else told  # shared with subsets
         self._cache = ImageCache(self._image_shape, self._cache_folder(cache_dir), self.dtype)
         self._cache.refresh()
         # Where nothing is stored, nothing need be looked for.

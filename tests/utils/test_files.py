@@ -17,7 +17,8 @@ from numpy.testing import assert_array_equal
 from sklssl.datasets import load_image_folder
 from sklssl.exceptions import ImageFileError
 from sklssl.utils import _files
-from sklssl.utils._files import ImageFiles, first_image, holds_paths
+from sklssl.utils._columns import holds_paths
+from sklssl.utils._files import ImageFiles, first_image
 from tests.utils._image_files import IMAGES, SHAPE, damage, list_stored, write
 
 INDICES = [

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["autocast", "forked_rng", "resolve_device", "seeded"]
+__all__ = ["autocast", "forked_rng", "plain_torch", "resolve_device", "seeded"]
 
 
 def resolve_device(device: str | torch.device, *, owner: object) -> torch.device:
@@ -26,6 +26,44 @@ def resolve_device(device: str | torch.device, *, owner: object) -> torch.device
             f"torch that this machine has, such as 'cpu'. Got {device!r}: {error}"
         ) from error
     return resolved
+
+
+@contextlib.contextmanager
+def plain_torch() -> Iterator[None]:
+    """Compute as torch does by default within the block, whatever the program has set for itself.
+
+    That is: new tensors are float32 and on the CPU, gradients are recorded, nothing is cast.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_float32_by_default())
+        # Tensors made in inference mode could never be trained.
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+# torch has one default dtype for all threads: the first block sets it, the last one puts it back.
+_dtype_lock = threading.Lock()
+_dtypes: list[torch.dtype] = []  # one a block; what was set before all of them comes first
+
+
+@contextlib.contextmanager
+def _float32_by_default() -> Iterator[None]:
+    with _dtype_lock:
+        _dtypes.append(torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        with _dtype_lock:
+            last = _dtypes.pop()
+            if not _dtypes:
+                torch.set_default_dtype(last)
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

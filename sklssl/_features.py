@@ -8,7 +8,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._device import autocast, resolve_device
+from sklssl._device import autocast, plain_torch, resolve_device
 from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
 from sklssl._reading import read_images
 from sklssl._symmetry import average_orientations
@@ -231,10 +231,11 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     @contextlib.contextmanager
     def _evaluating(self):
         """Give the feed, with the pretext in evaluation on its device and nothing recorded."""
-        device = resolve_device(self.device, owner=self)
-        self.pretext_.to(device).eval()
-        with torch.inference_mode(), autocast(device, self.precision):
-            yield ImageFeed(device, self.value_range_, self._full_size())
+        with plain_torch():
+            device = resolve_device(self.device, owner=self)
+            self.pretext_.to(device).eval()
+            with torch.inference_mode(), autocast(device, self.precision):
+                yield ImageFeed(device, self.value_range_, self._full_size())
 
     def _embed(self, images):
         """Embed checked images (n, H, W, C)."""

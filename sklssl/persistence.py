@@ -2,6 +2,7 @@
 
 from sklearn.base import BaseEstimator
 
+from sklssl._device import plain_torch
 from sklssl._saving._estimators import decode_estimators, encode_estimators
 from sklssl._saving._names import Names, Refusal
 from sklssl.exceptions import StateFileError
@@ -12,6 +13,7 @@ __all__ = ["load", "save"]
 _KIND = "estimator"
 
 
+@plain_torch()
 def save(estimator, path):
     """Write an estimator, fitted or not, into a file from which loading runs no code.
 
@@ -74,6 +76,7 @@ def save(estimator, path):
     write_state(path, encode_estimators(estimator), kind=_KIND)
 
 
+@plain_torch()
 def load(path, *, trusted=()):
     """Read an estimator that :func:`save` wrote; no code is run that the file chooses.
 

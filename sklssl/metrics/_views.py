@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from sklssl._device import plain_torch
 from sklssl.utils import RandomViews
 from sklssl.utils._images import check_images, fold_rows
 
@@ -14,6 +15,7 @@ _IMAGES_AT_ONCE = 512
 _DTYPES = (np.float32, np.float64, np.uint8)
 
 
+@plain_torch()
 def embed_two_views(name, estimator, X):
     """Draw two views of each image of `X` and give the features of both, (n, d) each.
 

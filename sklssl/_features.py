@@ -13,7 +13,7 @@ from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
 from sklssl._reading import read_images
 from sklssl._symmetry import average_orientations
 from sklssl.backbones import pool_map, pool_stages
-from sklssl.utils._checks import check_features, check_network, warn_if_other_range
+from sklssl.utils._checks import check_features, check_network
 
 __all__ = ["NetworkFeatures"]
 
@@ -181,9 +181,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _check_images(self, X):
         check_is_fitted(self)
         self._check_params()
-        images = read_images(self, X, reset=False)
-        warn_if_other_range(self, images)
-        return images
+        return read_images(self, X, reset=False)
 
     def _check_params(self):
         """Check what may have changed since ``fit``: some parameters are read later."""

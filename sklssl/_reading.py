@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from sklssl.utils._checks import naming_parameter
+from sklssl.utils._checks import naming_parameter, warn_if_other_range
 from sklssl.utils._files import ImageFiles, common_shape, holds_paths
 from sklssl.utils._images import full_shape, validate_images
 
@@ -31,9 +31,17 @@ def read_images(embedder, X, *, reset, min_samples=1):
     Returns
     -------
     images : ndarray or ImageFiles of shape (n, H, W, C)
+
+    Warns
+    -----
+    UserWarning
+        If they can hardly be of the range of values that the embedder was fitted on.
     """
     if not holds_paths(X):
-        return validate_images(embedder, X, reset=reset, min_samples=min_samples)
+        images = validate_images(embedder, X, reset=reset, min_samples=min_samples)
+        if not reset:
+            warn_if_other_range(embedder, images)
+        return images
     _check_number(embedder, len(X), min_samples)
     shape, resize = _shape_of_files(embedder, X) if reset else (embedder.image_shape_, True)
     if shape[2] not in (1, 3):
@@ -48,6 +56,8 @@ def read_images(embedder, X, *, reset, min_samples=1):
     validate_data(embedder, rows, skip_check_array=True, reset=reset)
     if reset:
         embedder.image_shape_ = shape
+    else:
+        warn_if_other_range(embedder, files)
     return files
 
 

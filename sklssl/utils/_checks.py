@@ -50,8 +50,8 @@ def check_features(estimator, features):
         low, high = estimator.value_range_
         raise ValueError(
             f"{type(estimator).__name__} was fitted on images with values from {np.min(low):g} to "
-            f"{np.max(high):g}, and those in X are so far from it that their features are infinite or not a number. Give it images of the range seen "
-            "in fit."
+            f"{np.max(high):g}, and those in X are so far from it that their features are infinite "
+            "or not a number. Give it images of the range seen in fit."
         )
     return features
 
@@ -204,7 +204,7 @@ def _is_rescaled(low, high, least, greatest):
     values too, but near 0 and at the old spread.
     """
     span, spread = high - low, greatest - least
-    too_dark = (high == 255) & (0 < greatest) & (greatest <= 1)
+    too_dark = (high == 255) & (greatest > 0) & (greatest <= 1)
     negative = (low >= 0) & (least < -spread / 10)
     other = (spread < span / 10) | (spread > 1.9 * span) | (least < low - 0.9 * span)
     return np.all(too_dark) or np.any(negative & other)

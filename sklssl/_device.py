@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -34,6 +36,7 @@ def plain_torch() -> Iterator[None]:
 
     That is: new tensors are float32 and on the CPU, gradients are recorded, nothing is cast.
     """
+    _survive_forks()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_float32_by_default())
         # Tensors made in inference mode could never be trained.
@@ -45,6 +48,22 @@ def plain_torch() -> Iterator[None]:
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
         yield
+
+
+@functools.cache
+def _survive_forks() -> None:
+    """Let processes that are forked from now on compute with one thread.
+
+    The threads that have computed here are not there in a forked process, but the library that runs
+    them waits for them.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_take_one_thread)
+
+
+def _take_one_thread() -> None:
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
 
 
 # torch has one default dtype for all threads: the first block sets it, the last one puts it back.

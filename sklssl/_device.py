@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["autocast", "forked_rng", "resolve_device", "seeded"]
+__all__ = ["autocast", "forked_rng", "plain_torch", "resolve_device", "seeded"]
 
 
 def resolve_device(device: str | torch.device, *, owner: object) -> torch.device:
@@ -26,6 +28,61 @@ def resolve_device(device: str | torch.device, *, owner: object) -> torch.device
             f"torch that this machine has, such as 'cpu'. Got {device!r}: {error}"
         ) from error
     return resolved
+
+
+@contextlib.contextmanager
+def plain_torch() -> Iterator[None]:
+    """Compute as torch does by default within the block, whatever the program has set for itself.
+
+    That is: new tensors are float32 and on the CPU, gradients are recorded, nothing is cast.
+    """
+    _survive_forks()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_float32_by_default())
+        # Tensors made in inference mode could never be trained.
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+@functools.cache
+def _survive_forks() -> None:
+    """Let processes that are forked from now on compute with one thread.
+
+    The threads that have computed here are not there in a forked process, but the library that runs
+    them waits for them.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_take_one_thread)
+
+
+def _take_one_thread() -> None:
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+
+
+# torch has one default dtype for all threads: the first block sets it, the last one puts it back.
+_dtype_lock = threading.Lock()
+_dtypes: list[torch.dtype] = []  # one a block; what was set before all of them comes first
+
+
+@contextlib.contextmanager
+def _float32_by_default() -> Iterator[None]:
+    with _dtype_lock:
+        _dtypes.append(torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        with _dtype_lock:
+            last = _dtypes.pop()
+            if not _dtypes:
+                torch.set_default_dtype(last)
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

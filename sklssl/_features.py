@@ -8,12 +8,12 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._device import autocast, resolve_device
+from sklssl._device import autocast, plain_torch, resolve_device
 from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
 from sklssl._reading import read_images
 from sklssl._symmetry import average_orientations
 from sklssl.backbones import pool_map, pool_stages
-from sklssl.utils._checks import check_features, check_network, warn_if_other_range
+from sklssl.utils._checks import check_features, check_network
 
 __all__ = ["NetworkFeatures"]
 
@@ -196,9 +196,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _check_images(self, X):
         check_is_fitted(self)
         self._check_params()
-        images = read_images(self, X, reset=False)
-        warn_if_other_range(self, images)
-        return images
+        return read_images(self, X, reset=False)
 
     def _check_params(self):
         """Check what may have changed since ``fit``: some parameters are read later."""
@@ -246,10 +244,11 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     @contextlib.contextmanager
     def _evaluating(self):
         """Give the feed, with the pretext in evaluation on its device and nothing recorded."""
-        device = resolve_device(self.device, owner=self)
-        self.pretext_.to(device).eval()
-        with torch.inference_mode(), autocast(device, self.precision):
-            yield ImageFeed(device, self.value_range_, self._full_size())
+        with plain_torch():
+            device = resolve_device(self.device, owner=self)
+            self.pretext_.to(device).eval()
+            with torch.inference_mode(), autocast(device, self.precision):
+                yield ImageFeed(device, self.value_range_, self._full_size())
 
     def _embed(self, images):
         """Embed checked images (n, H, W, C)."""

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sklssl._device import plain_torch
 from sklssl._feed import ImageFeed
 from sklssl.backbones import pool_stages
 from sklssl.utils._atomic import write_atomically
@@ -40,6 +41,7 @@ class _Transform(nn.Module):
         return self.encode(self.feed(images))
 
 
+@plain_torch()
 def export_onnx(embedder: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted embedder; see ``NetworkFeatures.export_onnx``."""
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]

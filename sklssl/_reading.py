@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from sklssl.utils._checks import naming_parameter
+from sklssl.utils._checks import naming_parameter, warn_if_other_range
 from sklssl.utils._columns import as_images, holds_paths, holds_pictures
 from sklssl.utils._decode import say_pages
 from sklssl.utils._files import ImageFiles, first_image
@@ -34,37 +34,49 @@ def read_images(embedder, X, *, reset, min_samples=1):
     Returns
     -------
     images : ndarray or ImageFiles of shape (n, H, W, C)
+
+    Warns
+    -----
+    UserWarning
+        If they can hardly be of the range of values that the embedder was fitted on.
     """
     X = as_images(X)
     if holds_pictures(X):
         shape = _wanted_shape(embedder) if reset else embedder.image_shape_
         channels, size = (3, None) if shape is None else (shape[2], shape[:2])
         X = stack_pictures(X, channels, size, who=type(embedder).__name__)
-    if not holds_paths(X):
-        return validate_images(embedder, X, reset=reset, min_samples=min_samples)
-    _check_number(embedder, len(X), min_samples)
+    if holds_paths(X):
+        images = _open_files(embedder, X, reset, min_samples)
+    else:
+        images = validate_images(embedder, X, reset=reset, min_samples=min_samples)
+    if not reset:
+        warn_if_other_range(embedder, images)
+    return images
+
+
+def _open_files(embedder, paths, reset, min_samples):
+    """Give files as images of the shape that is wanted, and of the depth of the first one."""
+    _check_number(embedder, len(paths), min_samples)
     shape = _wanted_shape(embedder) if reset else embedder.image_shape_
-    resize = shape is not None
     told = []
-    path, first = first_image(X, shape[2] if resize else 3, embedder.on_error, told)
+    path, first = first_image(paths, 3 if shape is None else shape[2], embedder.on_error, told)
     if told:
         say_pages(*told[0])
-    shape = shape if resize else first.shape
     with naming_parameter(embedder, "cache_dir"):  # whose name may be none that a folder can have
         files = ImageFiles(
-            X,
-            shape,
-            resize=resize,
+            paths,
+            shape or first.shape,
+            resize=shape is not None,
             cache_dir=embedder.cache_dir,
             dtype=first.dtype,
             known={path: first},
             told=told,
         )
     # A stand-in of the shape that the files will have as rows.
-    rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(shape))))
+    rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(files.shape[1:]))))
     validate_data(embedder, rows, skip_check_array=True, reset=reset)
     if reset:
-        embedder.image_shape_ = shape
+        embedder.image_shape_ = files.shape[1:]
     return files
 
 

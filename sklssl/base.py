@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._books import train_estimator
 from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
-from sklssl._device import forked_rng, resolve_device, seeded
+from sklssl._device import forked_rng, plain_torch, resolve_device, seeded
 from sklssl._features import NetworkFeatures
 from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
 from sklssl._guards import ChanceGuard, CollapseGuard
@@ -262,6 +262,7 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
 
     # Fitting: everything happens to a copy, which replaces self in one step at the end. ------
 
+    @plain_torch()
     def _fit(self, X, phases, *, y=None, continued=False, in_pieces=False, caller=None):
         # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
         tasks = FitTasks(

@@ -2,6 +2,7 @@
 
 from sklearn.base import BaseEstimator
 
+from sklssl._device import plain_torch
 from sklssl._saving._estimators import decode_estimators, encode_estimators
 from sklssl._saving._names import Names, Refusal
 from sklssl.exceptions import StateFileError
@@ -12,12 +13,13 @@ __all__ = ["load", "save"]
 _KIND = "estimator"
 
 
+@plain_torch()
 def save(estimator, path):
     """Write an estimator, fitted or not, into a file from which loading runs no code.
 
     Weights are written as safetensors, parameters and what was learned beside them as JSON, and
-    estimators of scikit-learn by skops. What can be read again is checked before anything is
-    written.
+    estimators of scikit-learn by skops. The file is read again, as :func:`load` reads it, before it
+    takes its name.
 
     Parameters
     ----------
@@ -33,7 +35,8 @@ def save(estimator, path):
     Raises
     ------
     TypeError
-        If a parameter or attribute cannot be written; the message names it.
+        If a parameter or attribute cannot be written, or could not be read again; the message names
+        it.
     ValueError
         If parameters were changed since ``fit`` so that the network cannot be built from them.
     OSError
@@ -71,9 +74,27 @@ def save(estimator, path):
     """
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(f"save takes an estimator of sklssl or scikit-learn. Got {estimator!r}.")
-    write_state(path, encode_estimators(estimator), kind=_KIND)
+    named = []
+    nodes = encode_estimators(estimator, named)
+    # The reader has to trust these too; whether the rest is in order need not wait for it.
+    names = Names(named, all_of_skops=True)
+
+    def check(part):
+        try:
+            decode_estimators(read_state(part, kind=_KIND), names)
+        except OSError:
+            raise
+        except Exception as error:
+            reason = error.__cause__ if isinstance(error, StateFileError) else error
+            raise TypeError(
+                f"{type(estimator).__name__} was not saved, since load would refuse the file: "
+                f"{reason or error}"
+            ) from error
+
+    write_state(path, nodes, kind=_KIND, check=check)
 
 
+@plain_torch()
 def load(path, *, trusted=()):
     """Read an estimator that :func:`save` wrote; no code is run that the file chooses.
 

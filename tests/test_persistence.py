@@ -15,6 +15,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -203,6 +204,13 @@ def test_pipelines(X, y, path):
     loaded = saved(pipe, path)
     assert_same(loaded, pipe, X)
     assert [name for name, _ in loaded.steps] == [name for name, _ in pipe.steps]
+
+
+def test_the_order_of_arrays_is_kept(X, path):
+    """Those of a PCA have gaps, which are closed, in an order in which sums end otherwise."""
+    pipe = make_pipeline(RotNetEmbedder(**QUICK), PCA(5, random_state=0)).fit(X)
+    assert not pipe[-1].components_.flags.c_contiguous
+    assert_array_equal(saved(pipe, path).transform(X), pipe.transform(X))
 
 
 def test_frozen_and_shared(X, y, fitted, path):

@@ -4,14 +4,22 @@ import errno
 import os
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_matrix
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from sklssl import ImageResizer, MultiScaleEmbedder, RotNetEmbedder, SimCLREmbedder, load, save
+from sklssl._saving import _estimators
 from sklssl.exceptions import StateFileError
+from sklssl.utils import _state_file
 from tests import _own_method
 from tests._own_method import KeptTensorEmbedder, MeanEmbedder, double, small_net
 
@@ -120,6 +128,47 @@ def test_what_no_longer_goes_together_is_refused(X, y, path):
     with pytest.raises(TypeError, match="save takes an estimator.*Got 'convnet'"):
         save("convnet", path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "hide", [FrozenEstimator, lambda pipe: FrozenEstimator(FrozenEstimator(pipe))]
+)
+@pytest.mark.parametrize("wrap", [FixedThresholdClassifier, lambda e: VotingClassifier([("a", e)])])
+def test_ours_hidden_in_one_of_theirs_is_refused(wrap, hide, X, y, path):
+    probe = LogisticRegression(max_iter=1000)
+    pipe = make_pipeline(RotNetEmbedder(**QUICK), probe).fit(X, y > 4)
+    model = wrap(hide(pipe)).fit(X.reshape(len(X), -1), y > 4)
+    with pytest.raises(TypeError, match="holds RotNetEmbedder, and is written by skops, which"):
+        save(model, path)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_ours_that_one_of_theirs_has_learned_is_refused(X, fitted, path):
+    model = FunctionTransformer().fit(X)
+    model.helper_ = fitted
+    with pytest.raises(TypeError, match="FunctionTransformer holds RotNetEmbedder"):
+        save(model, path)
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "limit", "message"),
+    [
+        (_estimators, "_UNPACKED", 10, "sparse matrix that is too large"),
+        (_state_file, "_LONGEST_HEADER", 10, "header"),
+    ],
+)
+def test_what_load_would_refuse_is_not_saved(
+    where, what, limit, message, X, path, monkeypatch, fitted
+):
+    """Whatever the reason: here the limits of what is read, lowered."""
+    path.write_text("before")
+    onehot = OneHotEncoder().fit(X[:, 3, 3])
+    onehot.sparse_ = csr_matrix(np.eye(5))
+    monkeypatch.setattr(where, what, limit)
+    with pytest.raises(TypeError, match=f"Pipeline was not saved, since load.*{message}"):
+        save(make_pipeline(fitted, onehot), path)
+    assert path.read_text() == "before"
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_bad_paths(fitted, tmp_path):

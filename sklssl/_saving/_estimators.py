@@ -7,6 +7,7 @@ number.
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 import zipfile
@@ -19,6 +20,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import Bunch
 from torch import nn
 
+import sklssl
 from sklssl._saving._attributes import MODULES, check_attributes
 from sklssl._saving._modules import build_module, check_module, fill_module
 from sklssl._saving._names import CONTAINERS, Names, Refusal, is_ours, name_of
@@ -35,8 +37,17 @@ _HARMLESS = [Bunch]  # a dict, which skops does not know
 _UNPACKED = 2**28  # bytes, of arrays that skops has packed
 
 
-def encode_estimators(estimator: BaseEstimator) -> list[dict[str, Any]]:
+def encode_estimators(
+    estimator: BaseEstimator, named: list[Any] | None = None
+) -> list[dict[str, Any]]:
     """Turn an estimator into a list that ends with it, after those inside of it.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    named : list, default=None
+        Gets the classes and functions that are written by name.
 
     Raises
     ------
@@ -47,11 +58,12 @@ def encode_estimators(estimator: BaseEstimator) -> list[dict[str, Any]]:
     """
     nodes: list[dict[str, Any]] = []
     numbers: dict[int, int] = {}
+    named = [] if named is None else named
 
     def add(item: BaseEstimator) -> int:
         if id(item) not in numbers:
             whole = not is_ours(type(item)) and type(item) not in CONTAINERS
-            node = _encode_theirs(item) if whole else _encode_ours(item, add)
+            node = _encode_theirs(item) if whole else _encode_ours(item, add, named)
             numbers[id(item)] = len(nodes)
             nodes.append(node)
         return numbers[id(item)]
@@ -80,7 +92,7 @@ def decode_estimators(nodes: Any, names: Names) -> BaseEstimator:
 # Ours ------------------------------------------------------------------------------------------
 
 
-def _encode_ours(estimator: Any, add: Any) -> dict[str, Any]:
+def _encode_ours(estimator: Any, add: Any, named: list[Any]) -> dict[str, Any]:
     cls, params = type(estimator), estimator.get_params(deep=False)
     learned = {k: v for k, v in vars(estimator).items() if k not in params}
     params, learned = _drop_callbacks(cls, params, learned)
@@ -95,12 +107,13 @@ def _encode_ours(estimator: Any, add: Any) -> dict[str, Any]:
         out = {}
         for name, value in values.items():
             try:
-                out[name] = encode_value(value, add)
+                out[name] = encode_value(value, add, named)
             except TypeError as error:
                 raise TypeError(f"The {what} '{name}' of {cls.__name__}: {error}") from error
         return out
 
     learned = {name: value for name, value in learned.items() if name not in modules}
+    named.append(cls)
     return {
         "class": name_of(cls),
         "params": encode(params, "parameter"),
@@ -206,17 +219,29 @@ def _check_params(estimator: BaseEstimator) -> None:
 
 def _encode_theirs(estimator: BaseEstimator) -> dict[str, Any]:
     name = type(estimator).__name__
-    for inner in estimator.get_params(deep=True).values():
-        if is_ours(type(inner)):
-            raise TypeError(
-                f"{name} holds {type(inner).__name__}, and is written by skops, which cannot write "
-                "estimators of sklssl. Save what it has fitted by itself, of a search "
-                "save(search.best_estimator_, path), or take joblib."
-            )
+    params = estimator.get_params(deep=True).values()
+    _refuse_inner(name, [type(value).__name__ for value in params if is_ours(type(value))])
     try:
-        return {"class": _SKOPS, "data": skops.io.dumps(estimator)}
+        # A copy, whose arrays have no gaps: skops would write those that have in another order, in
+        # which sums of their products have other last digits.
+        data = skops.io.dumps(copy.deepcopy(estimator))
+        types = skops.io.get_untrusted_types(data=data)
     except Exception as error:  # skops has no one error for it
         raise TypeError(f"{name} cannot be written by skops: {error}") from error
+    # What it has fitted is no parameter.
+    ours = [item.rpartition(".")[2] for item in types if item.startswith("sklssl.")]
+    _refuse_inner(name, sorted(ours, key=lambda item: item not in sklssl.__all__))
+    return {"class": _SKOPS, "data": data}
+
+
+def _refuse_inner(name: str, inner: list[str]) -> None:
+    """Refuse an estimator of scikit-learn, called `name`, that holds something of sklssl."""
+    if inner:
+        raise TypeError(
+            f"{name} holds {inner[0]}, and is written by skops, which cannot write estimators of "
+            "sklssl. Save what it has fitted by itself, of a search save(search.best_estimator_, "
+            "path), or take joblib."
+        )
 
 
 def _decode_theirs(node: Any, names: Names, estimators: list[Any]) -> BaseEstimator:
@@ -224,13 +249,14 @@ def _decode_theirs(node: Any, names: Names, estimators: list[Any]) -> BaseEstima
     _check_size(data)
     trusted = [*_HARMLESS, *names.trusted.values()]
     known = {f"{item.__module__}.{item.__qualname__}" for item in trusted}
-    missing = sorted(set(skops.io.get_untrusted_types(data=data)) - known)
-    if missing:
+    types = set(skops.io.get_untrusted_types(data=data))
+    missing = sorted(types - known)
+    if missing and not names.all_of_skops:
         raise Refusal(
             f"it asks for {missing}, which are not trusted. If you know them, and where the file "
             "comes from, pass these classes and functions as trusted=[...]."
         )
-    estimator = skops.io.loads(data, trusted=sorted(known))
+    estimator = skops.io.loads(data, trusted=sorted(types | known))
     if not isinstance(estimator, BaseEstimator):
         raise Refusal(f"it holds {type(estimator).__name__} in the place of an estimator.")
     return estimator

@@ -40,9 +40,13 @@ class Names:
     Parameters
     ----------
     trusted : iterable of classes and functions, default=()
+
+    all_of_skops : bool, default=False
+        Whether every type that skops asks for is trusted, since it was in use when it was written.
     """
 
-    def __init__(self, trusted: Iterable[Any] = ()) -> None:
+    def __init__(self, trusted: Iterable[Any] = (), *, all_of_skops: bool = False) -> None:
+        self.all_of_skops = all_of_skops
         self.trusted: dict[str, Any] = {}
         for item in trusted:
             if not callable(item) or not hasattr(item, "__qualname__"):

@@ -26,38 +26,54 @@ _PLAIN = (bool, int, float, str, bytes, type(None))
 _KEYS = 624  # numbers in the state of a RandomState
 
 
-def encode_value(value: Any, add: Callable[[Any], int]) -> Any:
-    """Turn a value into plain ones; `add` takes an estimator and gives its number.
+def encode_value(value: Any, add: Callable[[Any], int], named: list[Any]) -> Any:
+    """Turn a value into plain ones.
+
+    Parameters
+    ----------
+    value : object
+
+    add : callable
+        Takes an estimator and gives its number.
+
+    named : list
+        Gets the classes and functions that are written by name.
 
     Raises
     ------
     TypeError
         If that is not possible.
     """
-    if type(value) in _PLAIN or isinstance(value, (np.number, np.bool_, np.str_)):
-        return value
-    if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
-        return np.asarray(value)
-    if type(value) in (list, tuple):
-        return type(value)(encode_value(item, add) for item in value)
-    if type(value) is dict:
-        return {"dict": {key: encode_value(item, add) for key, item in value.items()}}
-    if isinstance(value, BaseEstimator):
-        return {"estimator": add(value)}
-    if isinstance(value, os.PathLike):
-        return {"path": os.fspath(value)}
-    if isinstance(value, torch.device):
-        return {"device": str(value)}
-    if isinstance(value, Enum) and str(value) in torchvision_weights():
-        return {"weights": str(value)}
-    if isinstance(value, np.random.RandomState):
-        return {"random_state": _encode_random_state(value)}
-    if type(value) is partial:
-        function, args = encode_value(value.func, add), encode_value(list(value.args), add)
-        return {"partial": [function, args, encode_value(value.keywords, add)]}
-    if callable(value) and hasattr(value, "__qualname__"):
-        return {"name": name_of(value)}
-    raise TypeError(f"{value!r} is of no type that is written.")
+
+    def encode(value: Any) -> Any:
+        if type(value) in _PLAIN or isinstance(value, (np.number, np.bool_, np.str_)):
+            return value
+        if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
+            return np.asarray(value)
+        if type(value) in (list, tuple):
+            return type(value)(encode(item) for item in value)
+        if type(value) is dict:
+            return {"dict": {key: encode(item) for key, item in value.items()}}
+        if isinstance(value, BaseEstimator):
+            return {"estimator": add(value)}
+        if isinstance(value, os.PathLike):
+            return {"path": os.fspath(value)}
+        if isinstance(value, torch.device):
+            return {"device": str(value)}
+        if isinstance(value, Enum) and str(value) in torchvision_weights():
+            return {"weights": str(value)}
+        if isinstance(value, np.random.RandomState):
+            return {"random_state": _encode_random_state(value)}
+        if type(value) is partial:
+            function, args = encode(value.func), encode(list(value.args))
+            return {"partial": [function, args, encode(value.keywords)]}
+        if callable(value) and hasattr(value, "__qualname__"):
+            name = name_of(value)
+            named.append(value)
+            return {"name": name}
+        raise TypeError(f"{value!r} is of no type that is written.")
+
+    return encode(value)
 
 
 def decode_value(value: Any, names: Names, estimators: list[Any]) -> Any:

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sklssl._device import plain_torch
+
 __all__ = ["Backbone", "conv_block", "pool_map", "pool_stages"]
 
 _Shapes = dict[str, tuple[int, int, int]]
@@ -209,7 +211,7 @@ class Backbone(nn.Module):
             training = self.training
             self.eval()
             try:
-                with torch.no_grad():
+                with plain_torch(), torch.no_grad():
                     maps = self.maps(self.mean.new_zeros(1, self.in_channels, *size))
             finally:
                 self.train(training)

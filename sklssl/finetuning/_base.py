@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._books import train_estimator
 from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
-from sklssl._device import forked_rng, resolve_device, seeded
+from sklssl._device import forked_rng, plain_torch, resolve_device, seeded
 from sklssl._feed import MapFeed, embed_in_batches
 from sklssl._reading import read_images, store_images, take_images
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
@@ -89,6 +89,7 @@ class BaseFineTuner(
     _keep_places = False
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @plain_torch()
     def fit(self, X, y, sample_weight=None):
         """Learn to answer `y`.
 

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import torch
 
+from sklssl._device import plain_torch
 from sklssl.utils import RandomViews
+from sklssl.utils._checks import warn_if_other_range
 from sklssl.utils._images import check_images, fold_rows
 
 __all__ = ["embed_two_views"]
@@ -14,6 +16,7 @@ _IMAGES_AT_ONCE = 512
 _DTYPES = (np.float32, np.float64, np.uint8)
 
 
+@plain_torch()
 def embed_two_views(name, estimator, X):
     """Draw two views of each image of `X` and give the features of both, (n, d) each.
 
@@ -36,6 +39,8 @@ def embed_two_views(name, estimator, X):
     steps = [step for _, step in getattr(estimator, "steps", ())] or [estimator]
     learner = next((step for step in steps if hasattr(step, "image_shape_")), None)
     shape = _image_shape(name, estimator, learner, images)
+    # Of the images: their views are cut to the range that was learned.
+    warn_if_other_range(steps[0], fold_rows(images, shape))
     value_range = _value_range(steps[0], images)
     rng = torch.Generator().manual_seed(0)
     features = [], []

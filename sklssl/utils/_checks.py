@@ -155,19 +155,56 @@ def naming_data(who, problem):
 
 
 def warn_if_other_range(estimator, images):
-    """Warn of images that can hardly be of the range seen in fit: 0 to 1 against 0 to 255."""
-    low, high = map(float, (np.min(estimator.value_range_[0]), np.max(estimator.value_range_[1])))
-    if images.dtype == np.uint8 and (low, high) == (0, 255):
+    """Warn of images that can hardly be of the range seen in fit, if one was learned there.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``value_range_`` holds numbers or arrays (C,).
+
+    images : ndarray or ImageFiles of shape (n, H, W, C)
+    """
+    if not hasattr(estimator, "value_range_"):
         return
-    span = high - low
-    sample = images[:: -(-len(images) // _RANGE_SAMPLE)]  # all would have to be read once more
-    least, greatest = float(sample.min()), float(sample.max())
-    too_dark = images.dtype != np.uint8 and high == 255 and 0 < greatest <= 1
-    if too_dark or greatest > high + 10 * span or least < low - 10 * span:
+    low, high = estimator.value_range_
+    are_bytes = images.dtype == np.uint8
+    if are_bytes and np.all(np.equal(low, 0)) and np.all(np.equal(high, 255)):
+        return
+    least, greatest = _extremes(images, (0, 1, 2) if np.ndim(low) else None)
+    if _is_far(low, high, least, greatest) or (
+        not are_bytes and _is_rescaled(low, high, least, greatest)
+    ):
         warnings.warn(
-            f"{type(estimator).__name__} was fitted on images with values from {low:g} to "
-            f"{high:g}, but X has values from {least:g} to {greatest:g}. Give it images of the "
-            "range seen in fit.",
+            f"{type(estimator).__name__} was fitted on images with values from {np.min(low):g} to "
+            f"{np.max(high):g}, but X has values from {np.min(least):g} to {np.max(greatest):g}. "
+            "Give it images of the range seen in fit.",
             UserWarning,
             stacklevel=3,
         )
+
+
+def _extremes(images, axis):
+    """Give the least and the greatest value of a sample: all would have to be read once more."""
+    if not isinstance(images, np.ndarray):  # files, which would have to be decoded for it
+        return 0.0, 255.0
+    sample = images[:: -(-len(images) // _RANGE_SAMPLE)]
+    return sample.min(axis).astype(np.float64), sample.max(axis).astype(np.float64)
+
+
+def _is_far(low, high, least, greatest):
+    """Tell whether values lie much farther out than any of those seen: 0 to 255 after 0 to 1."""
+    span = high - low
+    return np.any((greatest > high + 10 * span) | (least < low - 10 * span))
+
+
+def _is_rescaled(low, high, least, greatest):
+    """Tell whether values are 0 to 1 in the place of 0 to 255, or have mean 0 and deviation 1.
+
+    What was never negative is then, and its spread is another one. Resampling makes a few negative
+    values too, but near 0 and at the old spread.
+    """
+    span, spread = high - low, greatest - least
+    too_dark = (high == 255) & (greatest > 0) & (greatest <= 1)
+    negative = (low >= 0) & (least < -spread / 10)
+    other = (spread < span / 10) | (spread > 1.9 * span) | (least < low - 0.9 * span)
+    return np.all(too_dark) or np.any(negative & other)

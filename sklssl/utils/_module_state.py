@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sklssl._device import plain_torch
+
 __all__ = [
     "PackedModules",
     "module_state",
@@ -71,6 +73,7 @@ class PackedModules:
     def __getstate__(self) -> dict[str, Any]:
         return _map_modules(pack_module, super().__getstate__())  # type: ignore[arg-type]
 
+    @plain_torch()
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(_map_modules(unpack_module, state))  # type: ignore[misc]
 

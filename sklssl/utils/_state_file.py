@@ -35,7 +35,13 @@ _NUMBERS = "biuf"  # kinds of numpy
 _SCALARS = "biufU"
 
 
-def write_state(path: str | os.PathLike[str], tree: Any, *, kind: str) -> None:
+def write_state(
+    path: str | os.PathLike[str],
+    tree: Any,
+    *,
+    kind: str,
+    check: Callable[[Path], object] | None = None,
+) -> None:
     """Write a tree into a file, whole or not at all.
 
     Parameters
@@ -50,6 +56,10 @@ def write_state(path: str | os.PathLike[str], tree: Any, *, kind: str) -> None:
 
     kind : str
         What the file is: it is read as nothing else.
+
+    check : callable, default=None
+        Called with the path of the whole file before it takes its name, which it does not if this
+        raises an error.
 
     Raises
     ------
@@ -72,6 +82,8 @@ def write_state(path: str | os.PathLike[str], tree: Any, *, kind: str) -> None:
         with open(part, "xb") as file:
             file.write(header)
             file.write(memoryview(data)[end:])
+        if check is not None:
+            check(part)
 
     write_atomically(path, write)
 

@@ -1,0 +1,47 @@
+"""A process that was forked from one that has computed computes, too."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import multiprocessing
+
+import torch
+
+from sklssl import RotNetEmbedder
+from sklssl.datasets import load_digit_images
+
+X = load_digit_images().images[:80]
+torch.set_num_threads(2)
+embedder = RotNetEmbedder(max_epochs=1, random_state=0).fit(X)
+expected = embedder.transform(X)
+
+
+def child(queue):
+    trained = {train}
+    queue.put((torch.get_num_threads(), trained.transform(X).shape))
+
+
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+process = context.Process(target=child, args=(queue,), daemon=True)
+process.start()
+print(*queue.get(timeout=60), torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("train", ["embedder", "RotNetEmbedder(max_epochs=1).fit(X)"])
+def test_a_forked_process_computes(train):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.replace("{train}", train)],
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout.split() == ["1", "(80,", "5120)", "2"], done.stderr

@@ -40,7 +40,7 @@ MIN_SIDE = 8
 _RESIDENT_SHARE = 0.4
 _PIECE_BYTES = 2**26
 # Pixels and images embedded at once: a processor wants them in its cache, a GPU many.
-_BLOCKS = {"cpu": (2**17, 256), "cuda": (2**22, 4096)}
+_BLOCKS = {"cpu": (2**15, 32), "cuda": (2**22, 4096)}
 _RELEASE_EVERY = 64  # blocks
 # Channels of one unit each take up at least this share of their common range.
 _SAME_UNIT = 0.5

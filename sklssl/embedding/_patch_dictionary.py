@@ -95,7 +95,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         threads gives the same bytes.
 
     verbose : int, default=0
-        Whether to show a progress bar.
+        Not used: nothing is trained.
 
     Attributes
     ----------

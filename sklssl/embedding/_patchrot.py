@@ -159,7 +159,7 @@ class PatchRotEmbedder(PatchEmbedder):
         threads gives the same bytes.
 
     verbose : int, default=0
-        Whether to show a progress bar.
+        1 keeps a line on stderr that says how far the training is; 2 leaves one an epoch.
 
     Attributes
     ----------

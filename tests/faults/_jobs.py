@@ -6,8 +6,6 @@ import time
 import warnings
 from pathlib import Path
 
-import tqdm
-
 from sklssl import (
     FineTuneClassifier,
     MultiScaleEmbedder,
@@ -74,7 +72,6 @@ CASES = {
 
 def warm_up():
     """Fit once, for what is loaded and set up by the first fit of a process."""
-    tqdm.tqdm.monitor_interval = 0  # it is a thread, which does not survive a fork
     with warnings.catch_warnings(action="ignore"):
         digest(_fine_tuned().fit(X, Y))
 

@@ -32,7 +32,7 @@ MIN_SCALED_SIDE = 4
 # The largest square that is read from a file, too.
 MAX_SIDE = 2**13
 
-_RANGE_SAMPLE = 1000
+_RANGE_SAMPLE, _FILES_SAMPLE = 1000, 32
 
 
 def check_learned(name, outputs):
@@ -185,9 +185,10 @@ def warn_if_other_range(estimator, images):
 
 def _extremes(images, axis):
     """Give the least and the greatest value of a sample: all would have to be read once more."""
-    if not isinstance(images, np.ndarray):  # files, which would have to be decoded for it
+    of_files = not isinstance(images, np.ndarray)  # which are decoded for it
+    if of_files and images.dtype == np.uint8:
         return 0.0, 255.0
-    sample = images[:: -(-len(images) // _RANGE_SAMPLE)]
+    sample = images[:: -(-len(images) // (_FILES_SAMPLE if of_files else _RANGE_SAMPLE))]
     return sample.min(axis).astype(np.float64), sample.max(axis).astype(np.float64)
 
 

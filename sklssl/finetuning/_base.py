@@ -141,14 +141,16 @@ class BaseFineTuner(
             check_consistent_length(images, y)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         rows, weights = merge_repeats(images, y, weights * fresh._class_weights(y))
-        targets = fresh._encode(y[rows], weights)
+        y = y[rows]
+        targets = fresh._encode(y, weights)
         X = _safe_indexing(X, rows) if hasattr(X, "columns") else images[rows]
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         fresh.embedder_ = start_from(self.embedder, X, seed, owner=self)
         images = read_images(fresh.embedder_, X, reset=False)
         readable = store_images(fresh.embedder_, images, min_samples=2)
         if readable is not None:
-            targets, weights = targets[readable], weights[readable]
+            weights = weights[readable]
+            targets = fresh._encode(y[readable], weights)
         device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
         with (
             open_checkpoints(fresh, seed, [images, targets, weights]) as checkpoints,

@@ -55,7 +55,7 @@ def common_shape(paths, on_error="raise"):
     first = None
     for path in paths:
         try:
-            return read_image_file(str(os.fsdecode(path)), color=False).shape[:2]
+            return read_image_file(_name(path), color=False).shape[:2]
         except ImageFileError as error:
             if on_error == "raise":
                 raise _with_hint(error) from error
@@ -107,7 +107,7 @@ class ImageFiles:
                 f"(str or path-like). Got {reprlib.repr(paths)}."
             )
         self._image_shape = _check_shape(image_shape)
-        self._paths = np.array([str(os.fsdecode(path)) for path in paths], dtype=object)
+        self._paths = np.array([_name(path) for path in paths], dtype=object)
         self._resize = resize
         self._cache = ImageCache(self._image_shape, self._cache_folder(cache_dir))
         self._cache.refresh()
@@ -277,6 +277,11 @@ class ImageFiles:
         # What was resized to this shape must not pass for an image that has it.
         kind = "" if self._resize else "-exact"
         return os.path.join(os.path.expanduser(cache_dir), f"{shape}{kind}-v1")
+
+
+def _name(path):
+    """Give the name of a file as a plain string, in which "~" stands for no folder any more."""
+    return str(os.path.expanduser(os.fsdecode(path)))
 
 
 def _in_threads(work, n):

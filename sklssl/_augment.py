@@ -53,7 +53,8 @@ class RandomViews:
 
     jitter : float, default=0.5
         Strength of the color distortions in [0, 1], which four in five images get. One in five
-        becomes grey. 0 leaves all colors as they are.
+        becomes grey. 0 leaves all colors as they are. Images of other than three channels only
+        change in brightness and, each channel by itself, in contrast.
 
     Raises
     ------
@@ -236,9 +237,15 @@ def adjust_brightness_(images: Tensor, factors: Tensor) -> None:
 
 
 def adjust_contrast_(images: Tensor, factors: Tensor) -> None:
-    """Move the pixels of each image away from its mean grey by its own factor (b,), in place."""
+    """Move the pixels of each image away from its mean grey by its own factor (b,), in place.
+
+    Images of other than three channels have a mean in every channel, for their channels may be of
+    different units.
+    """
     factors = factors.view(-1, 1, 1, 1)
-    mean = _to_grey(images.mean(dim=(2, 3), keepdim=True))
+    mean = images.mean(dim=(2, 3), keepdim=True)
+    if images.shape[1] == 3:
+        mean = _to_grey(mean)
     images.mul_(factors).add_(mean.mul_(1.0 - factors)).clamp_(0.0, 1.0)
 
 
@@ -259,9 +266,7 @@ def to_grey_(images: Tensor, chosen: Tensor) -> None:
 
 
 def _to_grey(images: Tensor) -> Tensor:
-    """Weigh RGB images (b, 3, H, W) to their luma (b, 1, H, W); average other channels."""
-    if images.shape[1] != 3:
-        return images.mean(dim=1, keepdim=True)
+    """Weigh RGB images (b, 3, H, W) to their luma (b, 1, H, W)."""
     red, green, blue = _GREY_WEIGHTS
     grey = (images[:, :1] * red).add_(images[:, 1:2], alpha=green)
     return grey.add_(images[:, 2:], alpha=blue)

@@ -1,14 +1,14 @@
-"""The books of a training: the rows of its epochs, its callbacks, checkpoints and progress bar."""
+"""The books of a training: the rows of its epochs, its callbacks, checkpoints and progress."""
 
 import contextlib
 import copy
 import warnings
 
 import torch
-from tqdm.auto import tqdm
 
 from sklssl._memory import explaining_memory, kept_memory
 from sklssl._progress import Diverged, fitting, set_generators
+from sklssl._progress_line import ProgressLine
 from sklssl._training import train
 from sklssl.exceptions import (
     NonFiniteLossError,
@@ -77,13 +77,12 @@ def train_estimator(
         If it does so later: what was learned until then is kept.
     """
     pretext.to(device)
-    total = len(images) * sum(phase.max_epochs for phase in phases)
     name = type(estimator).__name__
-    progress = tqdm(total=total, desc=name, unit="image", disable=not estimator.verbose)
-    with kept_memory(device), progress as bar, checkpoints.hold_signals():
-        books = _Books(estimator, pretext, device, checkpoints, tasks, guards, bar)
+    line = ProgressLine(name, len(images), phases, estimator.verbose)
+    with kept_memory(device), line, checkpoints.hold_signals():
+        books = _Books(estimator, pretext, device, checkpoints, tasks, guards, line)
         with contextlib.suppress(StopTraining), books.keeping_what_was_good():
-            for start, phase in books.phases_from(books.take_up(len(images)), phases):
+            for start, phase in books.phases_from(books.take_up(), phases):
                 advice = _say_smaller(name, recipe.batch_size)
                 with contextlib.suppress(StopPhase), explaining_memory(advice):
                     train(
@@ -94,7 +93,7 @@ def train_estimator(
                         recipe,
                         books.rng,
                         books.record,
-                        bar,
+                        line.see,
                         owner=name,
                         start=start,
                         is_due=checkpoints.is_due,
@@ -112,9 +111,9 @@ class _Books:
         For the order of the images and for the views.
     """
 
-    def __init__(self, estimator, pretext, device, checkpoints, tasks, guards, bar):
+    def __init__(self, estimator, pretext, device, checkpoints, tasks, guards, line):
         self.estimator, self.pretext = estimator, pretext
-        self.checkpoints, self.tasks, self.bar = checkpoints, tasks, bar
+        self.checkpoints, self.tasks, self.line = checkpoints, tasks, line
         self.callbacks = (*guards, *(estimator.callbacks or ()))
         self.rng = torch.Generator(), torch.Generator(device)
         for generator in self.rng:
@@ -122,9 +121,9 @@ class _Books:
         self._number, self._done = 0, 0  # of the phase to begin with, and of its epochs
         self._good = None  # what was learned when the last epoch ended
 
-    def take_up(self, n_images):
+    def take_up(self):
         """Go back to where the training was left, if it was; give that state."""
-        state, n_rows = self.checkpoints.found, len(self.estimator.history_)
+        state = self.checkpoints.found
         if state is None:
             return None
         with fitting(type(self.estimator).__name__):
@@ -134,7 +133,6 @@ class _Books:
             if not state["finished"]:
                 set_generators(state["generators"], *self.rng)
                 self._number, self._done = int(state["phase"]), int(state["position"]["epoch"])
-            self.bar.update(n_images * (len(state["history"]) - n_rows))
         return state
 
     def phases_from(self, state, phases):
@@ -146,7 +144,9 @@ class _Books:
             if left > 0:
                 self.tasks.begin_epochs(left)
                 # Where the rows of this phase begin: what came before is not its own.
-                self.estimator._first_row = len(self.estimator.history_) - self._done
+                n_rows = len(self.estimator.history_)
+                self.estimator._first_row = n_rows - self._done
+                self.line.begin(number, self._done, n_rows)
                 yield state, phase
             state, self._done = None, 0
 
@@ -156,11 +156,14 @@ class _Books:
         row = {"epoch": len(history) + 1, **row}
         history.append(row)
         self._good = copy.deepcopy(module_state(self.pretext))
-        shown = {k: f"{row[k]:.3g}" for k in ("epoch", "scale", "loss", "accuracy") if k in row}
-        self.bar.set_postfix(shown)
         stop = self.tasks.end_epoch()
-        for callback in self.callbacks:
-            callback(self.estimator, row)
+        if self.estimator.callbacks:
+            self.line.clear()  # they may print
+        try:
+            for callback in self.callbacks:
+                callback(self.estimator, row)
+        finally:
+            self.line.end_epoch(row)
         if stop:
             raise StopTraining
         self.tasks.begin_epoch()
@@ -196,6 +199,7 @@ class _Books:
 
     def close(self):
         """Write the last checkpoint, and tell the callbacks that want to know."""
+        self.line.close()
         self.pretext.eval()
         vars(self.estimator).pop("_first_row", None)
         if self.checkpoints.found is None or not self.checkpoints.found["finished"]:

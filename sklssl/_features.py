@@ -178,6 +178,21 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         export_onnx(self, path)
 
+    def get_feature_names_out(self, input_features=None):
+        """Give names to the features: the class in small letters, and a number.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            The names of the columns of `X`; of files or pictures, the one column that holds them.
+
+        Returns
+        -------
+        names : ndarray of str
+        """
+        one = input_features is not None and len(input_features) == 1 != self.n_features_in_
+        return super().get_feature_names_out(None if one else input_features)
+
     def _check_images(self, X):
         check_is_fitted(self)
         self._check_params()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections import deque
@@ -39,8 +40,10 @@ MIN_SIDE = 8
 _RESIDENT_SHARE = 0.4
 _PIECE_BYTES = 2**26
 # Pixels and images embedded at once: a processor wants them in its cache, a GPU many.
-_BLOCKS = {"cpu": (2**17, 256), "cuda": (2**22, 4096)}
+_BLOCKS = {"cpu": (2**15, 32), "cuda": (2**22, 4096)}
 _RELEASE_EVERY = 64  # blocks
+# Channels of one unit each take up at least this share of their common range.
+_SAME_UNIT = 0.5
 # Of a range of values: twice it, and its inverse, are numbers of float32.
 _WIDEST = 1e37
 
@@ -52,28 +55,38 @@ class ImageFeed:
     Parameters
     ----------
     device : torch.device
-    value_range : (float, float)
-        The values that become 0 and 1.
+    value_range : (low, high)
+        The values that become 0 and 1: two floats, or two arrays of shape (C,).
     size : (int, int)
         Height and width that the network sees.
     """
 
     device: torch.device
-    value_range: tuple[float, float]
+    value_range: tuple[Any, Any]
     size: tuple[int, int]
 
     def __call__(self, images: Tensor) -> Tensor:
         """Turn (b, H, W, C) images into (b, C, h, w) floats in [0, 1], in channels-last layout."""
-        low, high = self.value_range
+        low, span = self._low_and_span
         # (b, H, W, C) in memory is what torch calls (b, C, H, W) in channels-last: nothing moves.
         x = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        x = (x - low if low else x) / ((high - low) or 1.0)
+        x = (x if isinstance(low, float) and low == 0.0 else x - low) / span
         missing = max(MIN_SIDE - x.shape[3], 0), max(MIN_SIDE - x.shape[2], 0)
         if any(missing):
             x = F.pad(x, (0, missing[0], 0, missing[1]))
         if x.shape[2:] != self.size:
             x = resize(x, self.size)
         return x.contiguous(memory_format=torch.channels_last)
+
+    @functools.cached_property
+    def _low_and_span(self) -> tuple[Any, Any]:
+        """What is taken off, and what is divided by; of several channels, on the device."""
+        low, high = (np.asarray(end, dtype=np.float64) for end in self.value_range)
+        span = np.where(high > low, high - low, 1.0)
+        if low.ndim == 0:
+            return float(low), float(span)
+        ends = torch.from_numpy(np.stack([low, span])).float().to(self.device)
+        return ends[0].view(-1, 1, 1), ends[1].view(-1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -108,13 +121,20 @@ def bring(images: Any, parts: Iterable[Any], feed: Any) -> Iterator[Tensor]:
     def load(part: Any) -> Tensor:
         if isinstance(images, Tensor):
             return images[part]
-        # Copied only when it must be; torch warns of arrays that it could not write to.
-        batch = torch.from_numpy(np.require(images[part], requirements=["C", "W"]))
+        batch = _as_tensor(images[part])
         return batch.pin_memory() if gpu else batch
 
     # A thread gains nothing where the network computes on the processor itself.
     ahead = gpu and not isinstance(images, Tensor)
     return map(feed, (_load_ahead if ahead else map)(load, parts))
+
+
+def _as_tensor(images: np.ndarray) -> Tensor:
+    """Give an array as a tensor that torch computes with."""
+    # Of 16 bits without a sign it only knows the name.
+    dtype = np.float32 if images.dtype == np.uint16 else images.dtype
+    # Copied only when it must be; torch warns of arrays that it could not write to.
+    return torch.from_numpy(np.require(images, dtype, requirements=["C", "W"]))
 
 
 def _load_ahead(load: Callable[[Any], Tensor], parts: Iterable[Any]) -> Iterator[Tensor]:
@@ -132,14 +152,14 @@ def reside(images: Any, device: torch.device) -> Any:
     """Copy `images` to a GPU that has room for them; elsewhere they stay what they are."""
     if device.type != "cuda":
         return images
-    n_bytes = math.prod(images.shape) * images.dtype.itemsize
+    dtype = _as_tensor(np.empty(0, images.dtype)).dtype
+    n_bytes = math.prod(images.shape) * dtype.itemsize
     if n_bytes > _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
         return images
-    dtype = torch.from_numpy(np.empty(0, images.dtype)).dtype
     resident = torch.empty(images.shape, dtype=dtype, device=device)
     rows = slices(len(images), max(1, _PIECE_BYTES * len(images) // n_bytes))
     for part in rows:  # piece by piece: they may lie in a file
-        resident[part] = torch.from_numpy(np.require(images[part], requirements=["C", "W"]))
+        resident[part] = _as_tensor(images[part])
     return resident
 
 
@@ -150,38 +170,57 @@ def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(images, size, mode="bilinear", antialias=antialias)
 
 
-def image_statistics(
-    images: np.ndarray,
-) -> tuple[tuple[float, float], Tensor, Tensor]:
+def image_statistics(images: Any) -> tuple[tuple[Any, Any], Tensor, Tensor]:
     """Learn the range of (n, H, W, C) images, and their mean and scale (C,) within it.
 
-    uint8 has a range by itself; other images have that of their values.
+    uint8 has a range by itself; other images have that of their values, every channel its own if
+    the channels are of different units.
 
     Raises
     ------
     ValueError
         If the range is one that float32 does not hold.
     """
-    if images.dtype == np.uint8:
-        low, high = 0.0, 255.0
-    else:
-        low, high = float(images.min()), float(images.max())
-    if high - low > _WIDEST or 0 < high - low < 1 / _WIDEST:
+    rows = slices(len(images), max(1, 2**22 // math.prod(images.shape[1:])))  # bounded memory
+    low, high = _value_range(images, rows)
+    spans = np.asarray(high, dtype=np.float64) - low
+    if ((spans > _WIDEST) | ((spans > 0) & (spans < 1 / _WIDEST))).any():
         raise ValueError(
-            f"X holds images with values from {low:g} to {high:g}, a range that float32 cannot "
-            "compute with. Bring X to a range such as 0 to 1."
+            f"X holds images with values from {np.min(low):g} to {np.max(high):g}, a range that "
+            "float32 cannot compute with. Bring X to a range such as 0 to 1."
         )
     total = np.zeros((2, images.shape[3]))
-    chunk = max(1, 2**22 // math.prod(images.shape[1:]))  # bounded memory, whatever n
-    for part in slices(len(images), chunk):
-        total += _sums(images[part].reshape(-1, images.shape[3]), low, (high - low) or 1.0)
+    for part in rows:
+        total += _sums(_channels(images[part]), low, np.where(spans > 0, spans, 1.0))
     mean, square = total / math.prod(images.shape[:3])
     scale = np.sqrt(np.maximum(square - mean**2, 0.0))
     scale[scale < 1e-6] = 1.0
     return (low, high), torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
 
 
-def _sums(values: np.ndarray, low: float, span: float) -> np.ndarray:
+def _value_range(images: Any, rows: list[slice]) -> tuple[Any, Any]:
+    """Find the least and the greatest value: two floats, or where units differ arrays (C,)."""
+    if images.dtype == np.uint8:
+        return 0.0, 255.0
+    ends = [
+        (values.min(axis=0), values.max(axis=0))
+        for values in (_channels(images[part]) for part in rows)
+    ]
+    low = np.min([least for least, _ in ends], axis=0).astype(np.float64)
+    high = np.max([greatest for _, greatest in ends], axis=0).astype(np.float64)
+    spans, common = high - low, high.max() - low.min()
+    # Colours share one range, else their proportions would change.
+    if (spans[spans > 0] >= _SAME_UNIT * common).all():
+        return float(low.min()), float(high.max())
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def _channels(images: np.ndarray) -> np.ndarray:
+    """Give all pixels of (n, H, W, C) images as rows of C values."""
+    return images.reshape(-1, images.shape[3])
+
+
+def _sums(values: np.ndarray, low: Any, span: Any) -> np.ndarray:
     """Sum the numbers (n, C) that `values` become, and their squares: (2, C)."""
     if values.dtype == np.uint8:  # to count each of 256 values is ten times faster
         levels = (np.arange(256) - low) / span

@@ -30,13 +30,16 @@ class CollapseGuard:
     def __init__(self, images):
         self.images = images[:_SAMPLE]
         self.warned = False
+        self.looked_after = None  # epochs
 
     def __call__(self, estimator, row):
         if row["epoch"].bit_count() == 1:
+            self.looked_after = row["epoch"]
             self.look(estimator)
 
     def after_training(self, estimator):
-        self.look(estimator)
+        if not self.warned and estimator.n_epochs_ != self.looked_after:
+            self.look(estimator)
 
     def look(self, estimator):
         """Embed the sample, and warn if its features tell little."""

@@ -4,8 +4,11 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from sklssl.utils._checks import naming_parameter, warn_if_other_range
-from sklssl.utils._files import ImageFiles, common_shape, holds_paths
+from sklssl.utils._columns import as_images, holds_paths, holds_pictures
+from sklssl.utils._decode import say_pages
+from sklssl.utils._files import ImageFiles, first_image
 from sklssl.utils._images import full_shape, validate_images
+from sklssl.utils._pictures import stack_pictures
 
 __all__ = ["read_images", "store_images", "take_images"]
 
@@ -19,7 +22,7 @@ def read_images(embedder, X, *, reset, min_samples=1):
         With ``reset=True`` gets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_``;
         otherwise `X` is compared with them.
 
-    X : array-like of images or rows, or sequence of file names
+    X : array-like of images or rows, or sequence or column of file names or pictures
         Files are not read yet.
 
     reset : bool
@@ -37,27 +40,43 @@ def read_images(embedder, X, *, reset, min_samples=1):
     UserWarning
         If they can hardly be of the range of values that the embedder was fitted on.
     """
-    if not holds_paths(X):
+    X = as_images(X)
+    if holds_pictures(X):
+        shape = _wanted_shape(embedder) if reset else embedder.image_shape_
+        channels, size = (3, None) if shape is None else (shape[2], shape[:2])
+        X = stack_pictures(X, channels, size, who=type(embedder).__name__)
+    if holds_paths(X):
+        images = _open_files(embedder, X, reset, min_samples)
+    else:
         images = validate_images(embedder, X, reset=reset, min_samples=min_samples)
-        if not reset:
-            warn_if_other_range(embedder, images)
-        return images
-    _check_number(embedder, len(X), min_samples)
-    shape, resize = _shape_of_files(embedder, X) if reset else (embedder.image_shape_, True)
-    if shape[2] not in (1, 3):
-        raise ValueError(
-            f"Files are read with 1 channel (grey) or 3, but {type(embedder).__name__} "
-            f"{'has image_shape=' if reset else 'was fitted on images of shape '}{shape}."
-        )
+    if not reset:
+        warn_if_other_range(embedder, images)
+    return images
+
+
+def _open_files(embedder, paths, reset, min_samples):
+    """Give files as images of the shape that is wanted, and of the depth of the first one."""
+    _check_number(embedder, len(paths), min_samples)
+    shape = _wanted_shape(embedder) if reset else embedder.image_shape_
+    told = []
+    path, first = first_image(paths, 3 if shape is None else shape[2], embedder.on_error, told)
+    if told:
+        say_pages(*told[0])
     with naming_parameter(embedder, "cache_dir"):  # whose name may be none that a folder can have
-        files = ImageFiles(X, shape, resize=resize, cache_dir=embedder.cache_dir)
+        files = ImageFiles(
+            paths,
+            shape or first.shape,
+            resize=shape is not None,
+            cache_dir=embedder.cache_dir,
+            dtype=first.dtype,
+            known={path: first},
+            told=told,
+        )
     # A stand-in of the shape that the files will have as rows.
-    rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(shape))))
+    rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(files.shape[1:]))))
     validate_data(embedder, rows, skip_check_array=True, reset=reset)
     if reset:
-        embedder.image_shape_ = shape
-    else:
-        warn_if_other_range(embedder, files)
+        embedder.image_shape_ = files.shape[1:]
     return files
 
 
@@ -81,13 +100,13 @@ def take_images(images, rows):
     return images.subset(rows) if isinstance(images, ImageFiles) else images[rows]
 
 
-def _shape_of_files(embedder, paths):
-    """Find the (H, W, C) that files are brought to, and whether they are resized to it."""
+def _wanted_shape(embedder):
+    """Give the (H, W, C) that files are brought to; None if all must be as the first one."""
     if embedder.image_shape is not None:
-        return full_shape(embedder.image_shape, embedder), True
+        return full_shape(embedder.image_shape, embedder)
     if embedder.image_size is not None:
-        return (embedder.image_size, embedder.image_size, 3), True
-    return (*common_shape(paths, embedder.on_error), 3), False
+        return embedder.image_size, embedder.image_size, 3
+    return None
 
 
 def _check_number(embedder, n_images, min_samples):

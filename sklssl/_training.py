@@ -15,7 +15,6 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from sklssl._device import autocast
 from sklssl._feed import ImageFeed, bring, count_batches, reside, slices
@@ -273,11 +272,16 @@ def _embed_all(
 
 
 class _Advance(Callback):
-    def __init__(self, bar: tqdm) -> None:
-        self.bar = bar
+    """Calls `see` with the share of the present epoch that is done."""
 
-    def on_batch_end(self, net: Any, batch: tuple[Tensor, Tensor], **kwargs: Any) -> None:
-        self.bar.update(len(batch[1]))
+    def __init__(self, see: Callable[[float], None], n_batches: int) -> None:
+        self.see, self.n_batches = see, n_batches
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.on_batch_end(net)
+
+    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+        self.see(net.position.step / self.n_batches)
 
 
 def train(
@@ -288,7 +292,7 @@ def train(
     recipe: Recipe,
     rng: tuple[torch.Generator, torch.Generator],
     on_epoch: Callable[[dict[str, Any]], None],
-    bar: tqdm,
+    see: Callable[[float], None],
     *,
     owner: str,
     start: dict[str, Any] | None = None,
@@ -311,8 +315,8 @@ def train(
         For the order of the images (on the CPU) and for the views (on the device).
     on_epoch : callable
         Called with the row of every epoch; may raise StopTraining.
-    bar : tqdm
-        Advanced by the images seen.
+    see : callable
+        Called after each step, and once before, with the share of the epoch that is done.
     owner : str
         Named in errors.
     start : dict, default=None
@@ -337,7 +341,8 @@ def train(
     )
     schedule = SCHEDULES[recipe.lr_schedule](phase.max_epochs, len(batches))
     saves = _Saves(pretext, batches, schedule, is_due, save)
-    callbacks = [_Advance(bar), *_clips(recipe), _Epochs(phase, on_epoch), *schedule, saves]
+    advance = _Advance(see, len(batches))  # behind what counts the steps
+    callbacks = [*_clips(recipe), _Epochs(phase, on_epoch), advance, *schedule, saves]
     own = {"callbacks": callbacks, "rng": rng[1], "position": position}
     net = _make_net(pretext, feed.device, phase, recipe, **own).initialize()
     net.notify("on_train_begin", X=batches, y=None)

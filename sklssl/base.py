@@ -18,7 +18,7 @@ from sklssl._device import forked_rng, plain_torch, resolve_device, seeded
 from sklssl._features import NetworkFeatures
 from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
 from sklssl._guards import ChanceGuard, CollapseGuard
-from sklssl._memory import explaining_memory
+from sklssl._memory import explaining_memory, kept_memory
 from sklssl._pretext import Pretext
 from sklssl._reading import read_images, store_images
 from sklssl._symmetry import find_symmetry
@@ -286,6 +286,7 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
         with (
+            kept_memory(device),  # from one part of the fit to the next, too
             open_checkpoints(
                 fresh,
                 seed,

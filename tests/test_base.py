@@ -310,15 +310,6 @@ def test_a_callback_can_stop_the_training(X):
     assert quick(max_epochs=9, callbacks=[stop_after_two]).fit(X).n_epochs_ == 2
 
 
-def test_progress_bar(X, capsys):
-    quick(max_epochs=2, verbose=1).fit(X)
-    shown = capsys.readouterr().err
-    for part in ("RotNetEmbedder", "epoch=2", "loss=", "accuracy=", "image/s", "80/80"):
-        assert part in shown
-    quick().fit(X)
-    assert capsys.readouterr().err == ""
-
-
 # The tools around it ---------------------------------------------------------------------------
 
 

@@ -67,6 +67,7 @@ IMAGE_TRANSFORMERS = [
     PseudoGrayscaler(),
 ]
 UNTRAINED = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED)
+FEW_FEATURES = clone(UNTRAINED).set_params(layer="block2")
 PREDICTORS = [
     # Six epochs of fifty images: enough for what the checks ask only where the head learns fast.
     FineTuneClassifier(
@@ -79,15 +80,27 @@ PREDICTORS = [
         random_state=SEED,
     ),
     FineTuneRegressor(UNTRAINED, max_epochs=6, random_state=SEED),
-    SemiSupervisedClassifier(UNTRAINED),
-    SemiSupervisedClassifier(UNTRAINED, LogisticRegression()),
+    SemiSupervisedClassifier(FEW_FEATURES),
+    SemiSupervisedClassifier(FEW_FEATURES, LogisticRegression()),
 ]
-# As quick as they can be, for checks of names and containers.
+
+
+def _quickest(estimator, max_epochs):
+    """Make it as quick as it can be, and of few features, for checks of names and containers."""
+    wraps = [name for name in ("estimator", "embedder") if hasattr(estimator, name)]
+    params = {
+        "__".join([*wraps, name]): value
+        for name, value in {"backbone": "convnet", "layer": "block1", "pool_size": 1}.items()
+    }
+    if hasattr(estimator, "max_epochs"):
+        params["max_epochs"] = max_epochs
+    return clone(estimator).set_params(**params)
+
+
 QUICKEST = [
-    *(clone(embedder).set_params(max_epochs=0) for embedder in EMBEDDERS),
+    *(_quickest(embedder, 0) for embedder in EMBEDDERS),
     *CLOSED_FORM,
-    *(clone(predictor).set_params(max_epochs=1) for predictor in PREDICTORS[:2]),
-    *PREDICTORS[2:],
+    *(_quickest(predictor, 1) for predictor in PREDICTORS),
 ]
 # scikit-learn's data hold 1x1 to 4x4 "images" at which an embedding may well collapse.
 pytestmark = pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning")

@@ -128,7 +128,7 @@ def test_embedding_batches_are_all_of_one_size():
 
     images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
     out = embed_in_batches(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), encode, 3)
-    assert sizes == [128, 128, 128]
+    assert sizes == [32] * 10
     np.testing.assert_allclose(out, images.mean((1, 2)) / 255, rtol=1e-5)
 
 
@@ -220,19 +220,19 @@ def test_images_reside_on_a_gpu_with_room_for_them(monkeypatch):
 
 
 def test_a_block_that_does_not_fit_is_halved_until_it_does():
-    """As on a GPU that holds 40 images at a time."""
+    """As on a GPU that holds 10 images at a time."""
     sizes = []
 
     def encode(batch):
         sizes.append(len(batch))
-        if len(batch) > 40:
+        if len(batch) > 10:
             raise torch.OutOfMemoryError
         return batch.mean((2, 3))
 
     images = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), dtype=np.uint8)
     out = embed_in_batches(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), encode, 3)
     np.testing.assert_allclose(out, images.mean((1, 2)) / 255, rtol=1e-5)
-    assert sizes == [128, 64, *[32] * 8]  # what was learned is kept for the next block
+    assert sizes == [32, 16, *[8] * 28]  # what was learned is kept for the next block
 
 
 def test_an_image_that_does_not_fit_alone_is_an_error():
@@ -255,6 +255,6 @@ def test_blocks_are_made_as_they_are_asked_for():
 
     images = np.zeros((1000, 32, 32, 3), dtype=np.uint8).view(Images)
     blocks = embed_blocks(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), lambda x: x.mean((2, 3)))
-    assert len(next(blocks)) == 128
-    assert read == [slice(0, 128)]
-    assert sum(map(len, blocks)) == 1000 - 128
+    assert len(next(blocks)) == 32
+    assert read == [slice(0, 32)]
+    assert sum(map(len, blocks)) == 1000 - 32

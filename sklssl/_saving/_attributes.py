@@ -97,7 +97,10 @@ def _is_range(value: Any) -> bool:
     return (
         isinstance(value, tuple)
         and len(value) == 2
-        and all(isinstance(item, float) for item in value)
+        and (
+            all(isinstance(item, float) for item in value)
+            or all(isinstance(item, np.ndarray) and item.ndim == 1 for item in value)
+        )
     )
 
 

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.metrics import knn_score
 from sklssl.utils._checks import naming_parameter
-from sklssl.utils._files import holds_paths
+from sklssl.utils._columns import as_images, holds_paths, holds_pictures
 from sklssl.utils._images import check_images
 from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import _safe_indexing
@@ -91,8 +91,9 @@ class ProbeMonitor:
             )
         _check_number("every", every, 1)
         with naming_parameter(self, "X_val"):
-            files = holds_paths(X_val)  # read when they are embedded
-            n_images = len(X_val if files else check_images(X_val, estimator=self, min_samples=2))
+            X_val = as_images(X_val)
+            later = holds_paths(X_val) or holds_pictures(X_val)  # read when they are embedded
+            n_images = len(X_val if later else check_images(X_val, estimator=self, min_samples=2))
         self.X_val = X_val
         self.y_val = _check_labels(self, y_val, n_images)
         if probe == "knn":

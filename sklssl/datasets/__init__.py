@@ -2,6 +2,6 @@
 
 from sklssl.datasets._cifar10 import load_cifar10
 from sklssl.datasets._digits import load_digit_images
-from sklssl.datasets._folder import load_image_folder
+from sklssl.datasets._folder import list_images, load_image_folder, load_images
 
-__all__ = ["load_cifar10", "load_digit_images", "load_image_folder"]
+__all__ = ["list_images", "load_cifar10", "load_digit_images", "load_image_folder", "load_images"]

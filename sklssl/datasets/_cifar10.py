@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sklssl.datasets._folder import make_bunch, open_folder, read_images, split_name
+from sklssl.datasets._folder import make_bunch, open_folder, read_images
+from sklssl.datasets._layout import read_layout
 
 __all__ = ["load_cifar10"]
 
@@ -126,9 +127,13 @@ def _from_torchvision(home, subsets, download):
 
 def _from_zip(path, subsets):
     with open_folder(path) as (names, read):
-        parts = {name: split_name(name) for name in _official_order(names, read)}
-        chosen = [name for subset in subsets for name in parts if parts[name][0] == subset]
-        found = sorted({parts[name][1] for name in chosen})
+        layout = read_layout(names, path, [], "load_cifar10")
+        parts = dict(
+            zip(layout.names, zip(layout.subsets, layout.classes, strict=True), strict=True)
+        )
+        order = _official_order(layout.names, read)
+        chosen = [name for subset in subsets for name in order if parts[name][0] == subset]
+        found = sorted({str(parts[name][1]) for name in chosen})
         if found != _CLASSES:
             raise ValueError(
                 f"{str(path)!r} must hold the classes {_CLASSES} in {' and '.join(subsets)}, but "

@@ -130,8 +130,9 @@ class MultiScaleEmbedder(
     image_shape_ : tuple of (H, W, C)
         The shape of one image.
 
-    value_range_ : tuple of (float, float)
+    value_range_ : tuple of (low, high)
         The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
+        Two floats, or where the ranges of the channels differ much two ndarrays of shape (C,).
 
     n_features_in_ : int
         H * W * C.

@@ -135,7 +135,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         threads gives the same bytes.
 
     verbose : int, default=0
-        Whether to show a progress bar.
+        1 keeps a line on stderr that says how far the training is; 2 leaves one an epoch.
 
     Attributes
     ----------
@@ -158,8 +158,9 @@ class ScaleNetEmbedder(BaseEmbedder):
     image_shape_ : tuple of (H, W, C)
         The shape of one image.
 
-    value_range_ : tuple of (float, float)
+    value_range_ : tuple of (low, high)
         The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
+        Two floats, or where the ranges of the channels differ much two ndarrays of shape (C,).
 
     n_features_in_ : int
         H * W * C.

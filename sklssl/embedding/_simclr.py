@@ -5,6 +5,7 @@ Representations. ICML 2020.
 """
 
 import math
+import warnings
 from numbers import Integral, Real
 
 import torch
@@ -182,7 +183,7 @@ class SimCLREmbedder(BaseEmbedder):
         threads gives the same bytes.
 
     verbose : int, default=0
-        Whether to show a progress bar.
+        1 keeps a line on stderr that says how far the training is; 2 leaves one an epoch.
 
     Attributes
     ----------
@@ -206,8 +207,9 @@ class SimCLREmbedder(BaseEmbedder):
     image_shape_ : tuple of (H, W, C)
         The shape of one image.
 
-    value_range_ : tuple of (float, float)
+    value_range_ : tuple of (low, high)
         The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
+        Two floats, or where the ranges of the channels differ much two ndarrays of shape (C,).
 
     n_features_in_ : int
         H * W * C.
@@ -322,6 +324,15 @@ class SimCLREmbedder(BaseEmbedder):
         self.horizontal_flip = horizontal_flip
 
     def _make_pretext(self, backbone):
+        n_channels = self.image_shape_[2]
+        if n_channels not in (1, 3) and self.jitter_strength > 0:
+            warnings.warn(
+                f"{type(self).__name__}: images of {n_channels} channels are not red, green and "
+                "blue. Their views change in brightness and contrast, each channel by itself, but "
+                "not in saturation and hue, and none becomes grey.",
+                UserWarning,
+                stacklevel=2,
+            )
         with naming_parameter(self, "crop_scale"):
             views = RandomViews(self.crop_scale, self.horizontal_flip, self.jitter_strength)
         return ContrastivePretext(backbone, views, self.temperature, self.projection_dim)

@@ -29,7 +29,7 @@ from sklssl.utils._checks import (
     naming_data,
     naming_parameter,
 )
-from sklssl.utils._files import holds_paths
+from sklssl.utils._columns import as_images, holds_paths, holds_pictures
 from sklssl.utils._images import check_images
 from sklssl.utils._module_state import PackedModules
 from sklssl.utils._repeats import merge_repeats
@@ -133,6 +133,7 @@ class BaseFineTuner(
         tasks = FitTasks(self, self.max_epochs, lambda: fresh._learned(), data=(X, y))
         check_callbacks(self, self.callbacks)
         check_optimizer(self)
+        X = as_images(X)
         images = self._comparable(X)
         fresh = self._unfitted()
         with naming_data(type(self).__name__, "cannot use this y"):
@@ -143,7 +144,8 @@ class BaseFineTuner(
         rows, weights = merge_repeats(images, y, weights * fresh._class_weights(y))
         y = y[rows]
         targets = fresh._encode(y, weights)
-        X = _safe_indexing(X, rows) if hasattr(X, "columns") else images[rows]
+        named = hasattr(X, "columns") or holds_pictures(X)
+        X = _safe_indexing(X, rows) if named else images[rows]
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         fresh.embedder_ = start_from(self.embedder, X, seed, owner=self)
         images = read_images(fresh.embedder_, X, reset=False)
@@ -167,9 +169,11 @@ class BaseFineTuner(
         return self
 
     def _comparable(self, X):
-        """Give an array whose rows are equal where images are: pixels, or names of files."""
+        """Give what has equal rows where images are equal: pixels, names of files, pictures."""
         if holds_paths(X):
             return np.array([os.fsdecode(path) for path in X])
+        if holds_pictures(X):
+            return X
         return check_images(X, estimator=self, min_samples=2)
 
     def transform(self, X):

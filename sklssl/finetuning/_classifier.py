@@ -113,7 +113,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         that is fitted here has a `random_state` of its own.
 
     verbose : int, default=0
-        Whether to show a progress bar.
+        1 keeps a line on stderr that says how far the training is; 2 leaves one an epoch.
 
     Attributes
     ----------

@@ -17,7 +17,7 @@ from sklssl.inspection._label_draws import check_n_labels, draw_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.semi_supervised._rows import take_rows
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
-from sklssl.utils._files import holds_paths
+from sklssl.utils._columns import as_images, holds_paths, holds_pictures
 from sklssl.utils._images import check_images
 from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
@@ -217,7 +217,8 @@ def _make_probe(probe, n_features):
 
 def _check_data(X, y, groups, embedders):
     """Give X, the class of each row as a number, the labels, and the groups as numbers."""
-    if not holds_paths(X):
+    X = as_images(X)
+    if not holds_paths(X) and not holds_pictures(X):
         check_images(X, estimator=_NAME)  # only checked: each embedder reads X its own way
     y, labelled = check_labels(y, owner=_NAME)
     _check_length("y", X, y)

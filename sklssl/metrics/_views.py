@@ -55,8 +55,8 @@ def embed_two_views(name, estimator, X):
 
 def _draw(images, value_range, rng):
     """Draw a view of each image (b, H, W, C), of the dtype and range that came."""
-    low, high = value_range
-    span = (high - low) or 1.0
+    low, high = (np.asarray(end, dtype=np.float32) for end in value_range)
+    span = np.where(high > low, high - low, np.float32(1.0))
     x = torch.from_numpy((images.astype(np.float32) - low) / span).permute(0, 3, 1, 2)
     views = RandomViews()(x.clamp(0.0, 1.0), rng).permute(0, 2, 3, 1).numpy() * span + low
     return (np.rint(views) if images.dtype == np.uint8 else views).astype(images.dtype)

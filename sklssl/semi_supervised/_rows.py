@@ -14,7 +14,7 @@ def take_rows(X, rows):
         return X.iloc[rows]
     if hasattr(X, "tocsr"):  # not every sparse format can be indexed
         return X.tocsr()[rows]
-    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
+    return X[rows] if hasattr(X, "shape") else [X[row] for row in rows]
 
 
 def embed_rows(embedder, X):

@@ -1,37 +1,37 @@
 """Decode image files, and bring images to another size."""
 
 import errno
-import io
 import os
 import stat
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
 
 from sklssl.exceptions import ImageFileError
+from sklssl.utils._pages import REMEDY, damaged, open_pages, too_many_pixels
 
 __all__ = [
     "blame_file",
     "check_bytes",
     "decode_image",
+    "different_depths",
     "read_bytes",
     "read_image_file",
     "resize_image",
+    "say_left_out",
+    "say_pages",
+    "take_channels",
 ]
 
-# Far above any camera's pictures, far below what fills a computer's memory: a file of a few
-# kilobytes may claim to unfold into gigabytes.
+# Far above any camera's pictures, far below what fills a computer's memory.
 _MAX_FILE_BYTES = 2**28
-_MAX_PIXELS = 2**26
-# No others: some of what Pillow opens it hands on to other programs.
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
-_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_MAX_STACK = 2**28  # values of all pages
 # These say that the computer is short of something, not that a file is bad.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_REMEDY = "Repair it or leave it out."
 
 
-def read_image_file(path, color):
+def read_image_file(path, channels, pages="first", told=None):
     """Read and decode one image file.
 
     Parameters
@@ -39,19 +39,19 @@ def read_image_file(path, color):
     path : str or path-like
         A regular file.
 
-    color : bool
-        Whether to give red, green and blue, else grey; see :func:`decode_image`.
+    channels, pages, told
+        What is taken of it; see :func:`decode_image`.
 
     Returns
     -------
-    image : ndarray of shape (H, W, 3) or (H, W, 1), uint8
+    image : ndarray of shape (H, W, C), uint8, uint16 or float32
 
     Raises
     ------
     ImageFileError
         If there is no such file, or it cannot be read or decoded.
     """
-    return decode_image(read_bytes(path), os.fspath(path), color)
+    return decode_image(read_bytes(path), os.fspath(path), channels, pages, told)
 
 
 def read_bytes(path, name=None):
@@ -78,7 +78,7 @@ def blame_file(name):
         if getattr(error, "errno", None) in _SHORTAGES:
             raise
         reason = getattr(error, "strerror", None) or error
-        raise ImageFileError(f"{name!r} cannot be read: {reason}. {_REMEDY}") from error
+        raise ImageFileError(f"{name!r} cannot be read: {reason}. {REMEDY}") from error
 
 
 def check_bytes(size, name):
@@ -90,22 +90,22 @@ def check_bytes(size, name):
         )
 
 
-def decode_image(content, name, color):
+def decode_image(content, name, channels, pages="first", told=None):
     """Decode one image file: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM/PGM/PBM or JPEG 2000.
 
     What is in the file comes out as follows.
 
-    - Grey, also 1 bit a pixel: all three colours are the grey value; 1 bit becomes 0 and 255.
+    - 8 bits a channel or fewer: uint8. 1 bit becomes 0 and 255.
+    - More bits: the values as they are, as uint16; signed ones, 32 bits and floats as float32.
+    - Grey as colours: all three are the grey value. Colours as grey: 0.299 red + 0.587 green +
+      0.114 blue.
     - Palette: the colours of the palette.
-    - Alpha: dropped. What a transparent pixel shows is the colour that is stored below it.
-    - 16 bits a channel: the high byte, so 65535 becomes 255; PPM rounds instead. Images that use
-      only some of the 16 bits come out dark.
+    - Alpha: dropped, unless it is asked for as a channel. What a transparent pixel shows is the
+      colour that is stored below it.
     - CMYK and YCbCr: converted to RGB without a colour profile, a CMYK JPEG as Adobe writes it
       (inverted), which is how practically all are.
-    - Colour to grey: 0.299 red + 0.587 green + 0.114 blue.
     - EXIF rotation: applied.
-    - Several pages or frames: the first one.
-    - Floats, 32 bits or Lab: refused, for there is no one way to bring them to 8 bits.
+    - Lab, and what none of the readers knows: refused.
 
     Parameters
     ----------
@@ -115,36 +115,124 @@ def decode_image(content, name, color):
     name : str
         What errors call it.
 
-    color : bool
-        Whether to give red, green and blue, else grey.
+    channels : int, "all" or tuple of int
+        3 gives red, green and blue, 1 grey. Another number gives all that are stored, or as many
+        pages, and must be theirs. "all" gives the channels as they are stored, a tuple those of
+        these numbers, from 0.
+
+    pages : "first", int, "max", "mean" or "channels", default="first"
+        Which of several pages or frames: one, by its number from 0; the greatest value or the mean
+        over all; or each as a grey channel.
+
+    told : list, default=None
+        Gets (name, number of pages) of a file of which only the first page is taken.
 
     Returns
     -------
-    image : ndarray of shape (H, W, 3) or (H, W, 1), uint8
+    image : ndarray of shape (H, W, C), uint8, uint16 or float32
         Contiguous and writable.
 
     Raises
     ------
     ImageFileError
-        If `content` is no image, is damaged, incomplete, too large or of a kind refused above.
-        Damage that only changes the values of pixels is not noticed.
+        If `content` is no image, is damaged, incomplete, too large or of a kind refused above; if
+        it has no such channels or pages. Damage that only changes the values of pixels is not
+        noticed.
     """
     from PIL import Image
 
     try:
-        # Opening reads the header: no memory is spent on what it claims.
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise _too_many_pixels(name)
-            if image.format in ("JPEG", "MPO", "PNG"):
-                return _decode_quickly(content, name, color)
-            return _decode_with_pillow(image, name, color)
-    except (ImageFileError, MemoryError):
+        n_pages, read = open_pages(content, name)
+        if pages == "first" and n_pages == channels and channels not in (1, 3):
+            pages = "channels"
+        if pages == "first" and n_pages > 1 and told is not None:
+            told.append((name, n_pages))
+        image = _put_together(read, n_pages, pages, channels, name)
+    except (ImageFileError, ImportError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels(name) from error
+        raise too_many_pixels(name) from error
     except Exception as error:  # Pillow raises whatever a damaged file makes it trip over
-        raise _damaged(name) from error
+        raise damaged(name) from error
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise ImageFileError(f"{name!r} has pixels that are infinite or not a number. {REMEDY}")
+    return image
+
+
+def _put_together(read, n_pages, pages, channels, name):
+    """Read the pages that are wanted and make one image of them."""
+    if pages in ("max", "mean", "channels"):
+        numbers = range(n_pages)
+    else:
+        numbers = [0 if pages == "first" else pages]
+        if not 0 <= numbers[0] < n_pages:
+            raise ImageFileError(
+                f"{name!r} has no page {numbers[0]}: its pages are 0 to {n_pages - 1}."
+            )
+    taken = 1 if pages == "channels" else channels
+    parts = (take_channels(read(number, taken), taken, name) for number in numbers)
+    image = next(parts)
+    dtype, shape = image.dtype, image.shape
+    if pages == "channels":
+        if n_pages * image.shape[0] * image.shape[1] > _MAX_STACK:
+            raise too_many_pixels(name)
+        stack = [image, *(_check_page(part, shape, name) for part in parts)]
+        return _pick(np.concatenate(stack, axis=2), channels, name)
+    if pages == "mean":
+        total = image.astype(np.float64)
+        for part in parts:
+            total += _check_page(part, shape, name)
+        total /= n_pages
+        return (total if dtype.kind == "f" else np.rint(total)).astype(dtype)
+    for part in parts:  # of one page, none
+        np.maximum(image, _check_page(part, shape, name), out=image)
+    return np.require(image, requirements=["C", "W"])
+
+
+def _check_page(image, shape, name):
+    if image.shape != shape:
+        raise ImageFileError(
+            f"{name!r} has pages that differ in size: {shape[0]}x{shape[1]} and "
+            f"{image.shape[0]}x{image.shape[1]} pixels (height x width). Take one of them."
+        )
+    return image
+
+
+def take_channels(image, channels, name):
+    """Give a page (H, W) or (H, W, S) the channels that are wanted."""
+    image = image if image.ndim == 3 else image[..., np.newaxis]
+    stored = image.shape[2]
+    if channels == 3 and stored in (1, 2):  # 2: grey and alpha
+        return np.repeat(image[..., :1], 3, axis=2)
+    if channels == 3 and stored == 4:
+        return image[..., :3]
+    if channels == 1 and stored in (3, 4):
+        import cv2  # slow to import
+
+        grey = cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_RGB2GRAY)
+        return grey[..., np.newaxis]
+    if channels == 1 and stored == 2:
+        return image[..., :1]
+    return _pick(image, channels, name)
+
+
+def _pick(image, channels, name):
+    """Give the channels of these numbers, or all of so many."""
+    stored = image.shape[2]
+    if isinstance(channels, tuple):
+        if not all(-stored <= number < stored for number in channels):
+            raise ImageFileError(
+                f"{name!r} has {stored} channels, 0 to {stored - 1}, but channels {channels} are "
+                "wanted."
+            )
+        return np.ascontiguousarray(image[..., list(channels)])
+    if channels not in ("all", stored):
+        raise ImageFileError(
+            f"{name!r} has {stored} channels, but {channels} are wanted. Give the number that the "
+            "files have as the channels of image_shape, or read some of them by "
+            "sklssl.datasets.load_images(files, channels=[...])."
+        )
+    return image
 
 
 def resize_image(image, size):
@@ -162,60 +250,34 @@ def resize_image(image, size):
     return image.reshape(*size, channels)
 
 
-def _decode_quickly(content, name, color):
-    """Decode JPEG or PNG; cv2 does what Pillow does, in less time."""
-    import cv2  # slow to import
-
-    # Some versions of cv2 fill what is missing with grey, and all write to stderr.
-    if not _is_complete(content):
-        raise ImageFileError(f"{name!r} is damaged: its end is missing. {_REMEDY}")
-    flag = cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-    if image is None:
-        raise _damaged(name)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if color else image[..., np.newaxis]
-
-
-def _is_complete(content):
-    """Look for the marker that ends a JPEG or PNG; other data may follow it."""
-    if not content.startswith(b"\xff\xd8"):
-        return content.rfind(b"IEND\xaeB\x60\x82") >= 0
-    # The header of a JPEG may hold a small preview with an end of its own: step over the header's
-    # segments to the first scan, which no end marker can be within.
-    at = 2
-    while content[at : at + 1] == b"\xff" and content[at + 1 : at + 2] != b"\xda":
-        if content[at + 1 : at + 2] == b"\xff":
-            at += 1
-        else:
-            at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return content.rfind(b"\xff\xd9", at) >= 0
-
-
-def _decode_with_pillow(image, name, color):
-    from PIL import ImageOps
-
-    # Pillow opens 16-bit PGM as 32 bits.
-    is_16_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
-    if not is_16_bits and image.mode not in _EIGHT_BITS:
-        raise ImageFileError(
-            f"{name!r} has pixels that are not read (Pillow calls them {image.mode!r}). Convert it "
-            "to 8 or 16 bits a channel or leave it out."
-        )
-    if image.format != "TIFF":  # which Pillow rotates by itself, some versions then once more
-        image = ImageOps.exif_transpose(image)
-    if not is_16_bits:
-        image = np.array(image.convert("RGB" if color else "L"))
-        return image if color else image[..., np.newaxis]
-    image = (np.asarray(image) >> 8).astype(np.uint8)[..., np.newaxis]
-    return np.repeat(image, 3, axis=2) if color else image
-
-
-def _damaged(name):
-    return ImageFileError(f"{name!r} is no image or is damaged. {_REMEDY}")
-
-
-def _too_many_pixels(name):
-    return ImageFileError(
-        f"{name!r} is too large: at most {_MAX_PIXELS} pixels are read. Make it smaller or remove "
-        "it."
+def say_pages(name, n_pages):
+    """Warn that of a file, and of others like it, only the first page is taken."""
+    warnings.warn(
+        f"{name!r} has {n_pages} pages or frames. Of files such as this one only the first is "
+        "taken; sklssl.datasets.load_images(files, pages=...) reads another one, their maximum or "
+        "mean, or all as channels.",
+        UserWarning,
+        stacklevel=2,
     )
+
+
+def say_left_out(names, n_images):
+    """Say which files of how many are left out."""
+    shown = ", ".join(repr(str(name)) for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    verb = "is" if len(names) == 1 else "are"
+    return (
+        f"{len(names)} of {n_images} image files cannot be read and {verb} left out: {shown}{more}."
+    )
+
+
+def different_depths(name, dtype, other, other_dtype):
+    """Say that two images are not of one depth."""
+    return (
+        f"The images differ in depth: {name!r} has {_depth(dtype)}, {other!r} has "
+        f"{_depth(other_dtype)}. Convert them to one depth, so that their values mean the same."
+    )
+
+
+def _depth(dtype):
+    return "floats" if np.dtype(dtype).kind == "f" else f"{8 * np.dtype(dtype).itemsize} bits"

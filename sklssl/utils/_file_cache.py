@@ -60,7 +60,7 @@ def _file_key(path):
 
 
 class ImageCache:
-    """Decoded images of one shape, found by the keys of their files.
+    """Decoded images of one shape and dtype, found by the keys of their files.
 
     They lie in immutable shards: ``<name>.npy`` holds images, ``<name>.keys.npy`` their keys. A
     shard counts once its keys are there, and both appear complete, the keys last. So nobody has
@@ -71,18 +71,21 @@ class ImageCache:
     image_shape : tuple of int
         (height, width, channels).
 
+    dtype : dtype, default=uint8
+
     folder : str, default=None
         Where the shards lie; it is made when something is written. None keeps them in temporary
         files without names, for as long as this object lives.
 
     Attributes
     ----------
-    shards : list of ndarray of shape (n, H, W, C), uint8
+    shards : list of ndarray of shape (n, H, W, C)
         Memory-mapped, unless small.
     """
 
-    def __init__(self, image_shape, folder=None):
+    def __init__(self, image_shape, folder=None, dtype=np.uint8):
         self.image_shape = tuple(image_shape)
+        self.dtype = np.dtype(dtype)
         self.folder = folder
         self.shards = []
         self._keys = []
@@ -129,11 +132,11 @@ class ImageCache:
 
         Returns
         -------
-        images : ndarray of shape (n, H, W, C), uint8
+        images : ndarray of shape (n, H, W, C)
         """
         if len(shard) and shard[0] >= 0 and (shard == shard[0]).all():
             return self.shards[shard[0]][row]
-        images = np.empty((len(shard), *self.image_shape), np.uint8)
+        images = np.empty((len(shard), *self.image_shape), self.dtype)
         for number in np.unique(shard[shard >= 0]):
             here = shard == number
             images[here] = self.shards[number][row[here]]
@@ -203,7 +206,7 @@ class ImageCache:
         """Write batches one after the other and return the positions of what was written."""
         done = [np.empty(0, np.int64)]
         with self._explain_errors(n_images):
-            _write_header(file, (n_images, *self.image_shape))
+            _write_header(file, (n_images, *self.image_shape), self.dtype)
         for positions, images in batches:
             with self._explain_errors(n_images):
                 _write(file, images)
@@ -211,7 +214,9 @@ class ImageCache:
         done = np.concatenate(done)
         with self._explain_errors(n_images):
             file.seek(0)
-            _write_header(file, (len(done), *self.image_shape))  # numpy makes both equally long
+            _write_header(
+                file, (len(done), *self.image_shape), self.dtype
+            )  # numpy makes both equally long
             if sync:
                 os.fsync(file.fileno())
         return done
@@ -223,7 +228,7 @@ class ImageCache:
         shape = (len(keys), *self.image_shape)
         start = os.fstat(file.fileno()).st_size - len(keys) * self._image_bytes
         # They were not written through a map: a full disk would have killed the process.
-        self._add(np.asarray(np.memmap(file, np.uint8, "r", offset=start, shape=shape)), keys)
+        self._add(np.asarray(np.memmap(file, self.dtype, "r", offset=start, shape=shape)), keys)
 
     def _open(self, name):
         self._opened.add(name)
@@ -234,7 +239,7 @@ class ImageCache:
             whole = keys.shape == (len(images), _KEY_BYTES) and images.shape[1:] == self.image_shape
         except Exception:  # whatever a damaged header makes numpy trip over
             return
-        if whole and keys.dtype == images.dtype == np.uint8:
+        if whole and keys.dtype == np.uint8 and images.dtype == self.dtype:
             # A map keeps its file open, and of open files there may be some thousand.
             images = np.array(images) if images.nbytes <= _SMALL_BYTES else np.asarray(images)
             self._add(images, np.array(keys, order="C"))
@@ -255,7 +260,7 @@ class ImageCache:
 
     @property
     def _image_bytes(self):
-        return int(np.prod(self.image_shape))
+        return int(np.prod(self.image_shape)) * self.dtype.itemsize
 
     @contextmanager
     def _explain_errors(self, n_images):
@@ -283,14 +288,14 @@ def _head(keys):
 
 def _write_keys(path, keys):
     with open(path, "xb", buffering=0) as file:
-        _write_header(file, keys.shape)
+        _write_header(file, keys.shape, keys.dtype)
         _write(file, keys)
         os.fsync(file.fileno())
 
 
-def _write_header(file, shape):
+def _write_header(file, shape, dtype):
     header = io.BytesIO()
-    fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, fields)
     _write(file, header.getvalue())
 

@@ -11,12 +11,18 @@ import numpy as np
 import torch
 
 from sklssl.exceptions import ImageFileError
-from sklssl.utils._decode import read_image_file, resize_image
+from sklssl.utils._columns import as_images, holds_paths
+from sklssl.utils._decode import (
+    different_depths,
+    read_image_file,
+    resize_image,
+    say_left_out,
+    say_pages,
+)
 from sklssl.utils._file_cache import ImageCache, file_keys
 
-__all__ = ["ImageFiles", "common_shape", "holds_paths"]
+__all__ = ["ImageFiles", "first_image"]
 
-_PATH = (str, os.PathLike)
 # Between two writes: enough to keep all threads busy, little beside what training takes.
 _BATCH_IMAGES = 1024
 _BATCH_BYTES = 2**26
@@ -24,27 +30,28 @@ _PIECE = 16  # images that a thread takes at a time
 _UNKNOWN, _ABSENT = -2, -1
 
 
-def holds_paths(X):
-    """Tell whether `X` is a list, tuple, 1-D array or Series of file names (str or path-like)."""
-    if not isinstance(X, (list, tuple)) and len(getattr(X, "shape", ())) != 1:
-        return False
-    # The first one tells, unless X mixes: arrays of millions are not gone through.
-    return isinstance(next(iter(X), None), _PATH) and all(isinstance(x, _PATH) for x in X)
-
-
-def common_shape(paths, on_error="raise"):
-    """Find the (height, width) that all images should have: that of the first one.
+def first_image(paths, channels, on_error="raise", told=None):
+    """Decode the first image: it tells the size and the depth that all should have.
 
     Parameters
     ----------
     paths : sequence of str or path-like
 
+    channels : int
+        How many are wanted; see :class:`ImageFiles`.
+
     on_error : {"raise", "skip"}, default="raise"
         Whether to raise if the first file cannot be read, or to take the first one that can.
 
+    told : list, default=None
+        Gets the name and the number of pages of a file of which only the first page is taken.
+
     Returns
     -------
-    shape : tuple of (height, width)
+    path : str
+        The file that was read.
+
+    image : ndarray of shape (H, W, channels), uint8, uint16 or float32
         As the image is shown, after any rotation.
 
     Raises
@@ -55,7 +62,7 @@ def common_shape(paths, on_error="raise"):
     first = None
     for path in paths:
         try:
-            return read_image_file(_name(path), color=False).shape[:2]
+            return _full_name(path), read_image_file(_full_name(path), channels, told=told)
         except ImageFileError as error:
             if on_error == "raise":
                 raise _with_hint(error) from error
@@ -73,7 +80,8 @@ class ImageFiles:
 
     image_shape : tuple of int
         (height, width, channels) of the images that are wanted; 3 channels are red, green and
-        blue, 1 is grey.
+        blue, 1 is grey. Another number must be that of the channels, or of the pages, that each
+        file has.
 
     cache_dir : str or path-like, default=None
         Folder in which decoded images are kept for later runs, and looked for. None keeps what
@@ -83,13 +91,28 @@ class ImageFiles:
         Whether to bring every image to height x width, whatever its proportions; else images of
         another size are refused.
 
+    dtype : dtype, default=uint8
+        What files of the depth that is expected decode to: uint8, uint16 or float32. Files of
+        another depth are refused.
+
+    known : dict of str to ndarray, default=None
+        Images that were decoded before, by the names of their files.
+
+    told : list, default=None
+        Of files with more pages than are taken that the user knows of already.
+
     Attributes
     ----------
     shape : tuple of int
         (n, height, width, channels).
 
     dtype : dtype
-        uint8.
+        As given.
+
+    Warns
+    -----
+    UserWarning
+        Once, if of a file with several pages only the first is taken.
 
     Notes
     -----
@@ -98,18 +121,31 @@ class ImageFiles:
     """
 
     ndim = 4
-    dtype = np.dtype(np.uint8)
 
-    def __init__(self, paths, image_shape, *, cache_dir=None, resize=True):
+    def __init__(
+        self,
+        paths,
+        image_shape,
+        *,
+        cache_dir=None,
+        resize=True,
+        dtype=np.uint8,
+        known=None,
+        told=None,
+    ):
+        paths = as_images(paths)
         if not holds_paths(paths):
             raise ValueError(
                 "ImageFiles takes a list, tuple, 1-D array or Series of at least one file name "
                 f"(str or path-like). Got {reprlib.repr(paths)}."
             )
         self._image_shape = _check_shape(image_shape)
-        self._paths = np.array([_name(path) for path in paths], dtype=object)
+        self._paths = np.array([_full_name(path) for path in paths], dtype=object)
         self._resize = resize
-        self._cache = ImageCache(self._image_shape, self._cache_folder(cache_dir))
+        self.dtype = np.dtype(dtype)
+        self._known = dict(known or {})
+        self._told = [] if told is None else told  # shared with subsets
+        self._cache = ImageCache(self._image_shape, self._cache_folder(cache_dir), self.dtype)
         self._cache.refresh()
         # Where nothing is stored, nothing need be looked for.
         start = _UNKNOWN if self._cache.shards else _ABSENT
@@ -217,7 +253,8 @@ class ImageFiles:
 
     def _decode(self, rows, errors=None):
         """Decode rows in threads; bad ones raise, or are noted in `errors` and hold any values."""
-        images = np.empty((len(rows), *self._image_shape), np.uint8)
+        images = np.empty((len(rows), *self._image_shape), self.dtype)
+        told_before = bool(self._told)
 
         def decode(some):
             for i in some:
@@ -229,11 +266,17 @@ class ImageFiles:
                     errors[rows[i]] = str(error)  # no traceback, which would keep the file's bytes
 
         _in_threads(decode, len(rows))
+        if self._told and not told_before:
+            say_pages(*self._told[0])
         return images
 
     def _read(self, path):
         height, width, channels = self._image_shape
-        image = read_image_file(path, color=channels == 3)
+        image = self._known.pop(path, None)
+        if image is None:
+            image = read_image_file(path, channels, told=self._told)
+        if image.dtype != self.dtype:  # not an ImageFileError, see below
+            raise ValueError(different_depths(path, image.dtype, "the first one", self.dtype))
         if self._resize:
             return resize_image(image, (height, width))
         if image.shape == self._image_shape:
@@ -252,12 +295,8 @@ class ImageFiles:
         reason = errors[min(errors)]
         if len(kept) == 0:
             raise _none_left(len(bad), reason)
-        names = ", ".join(map(repr, bad[:3])) + (
-            f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        )
         warnings.warn(
-            f"{len(bad)} of {len(self)} image files cannot be read and are left out: {names}. "
-            f"The first: {reason}",
+            f"{say_left_out(bad, len(self))} The first: {reason}",
             UserWarning,
             stacklevel=3,
         )
@@ -276,12 +315,12 @@ class ImageFiles:
         shape = "x".join(map(str, self._image_shape))
         # What was resized to this shape must not pass for an image that has it.
         kind = "" if self._resize else "-exact"
-        return os.path.join(os.path.expanduser(cache_dir), f"{shape}{kind}-v1")
+        depth = "" if self.dtype == np.uint8 else f"-{self.dtype}"
+        return os.path.join(os.path.expanduser(cache_dir), f"{shape}{depth}{kind}-v1")
 
 
-def _name(path):
-    """Give the name of a file as a plain string, in which "~" stands for no folder any more."""
-    return str(os.path.expanduser(os.fsdecode(path)))
+def _full_name(path):
+    return os.path.expanduser(str(os.fsdecode(path)))  # no str of numpy
 
 
 def _in_threads(work, n):
@@ -303,11 +342,11 @@ def _in_threads(work, n):
 
 
 def _check_shape(image_shape):
-    valid = len(image_shape) == 3 and image_shape[2] in (1, 3)
-    if not valid or not all(isinstance(side, Integral) and side > 0 for side in image_shape):
+    whole = all(isinstance(side, Integral) and side > 0 for side in image_shape)
+    if len(image_shape) != 3 or not whole:
         raise ValueError(
             "The 'image_shape' parameter of ImageFiles must be (height, width, channels), all "
-            f"above 0 and channels 1 or 3. Got {image_shape!r} instead."
+            f"above 0. Got {image_shape!r}."
         )
     return tuple(map(int, image_shape))
 

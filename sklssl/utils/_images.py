@@ -10,13 +10,17 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
 from sklssl.utils._checks import naming_data
+from sklssl.utils._columns import as_images, check_names, holds_pictures
 from sklssl.utils._memmaps import check_length, find_memmap, release
+from sklssl.utils._pictures import stack_pictures
 
 __all__ = ["check_images", "fold_rows", "full_shape", "resolve_image_shape", "validate_images"]
 
 # The first entry is what any other numeric dtype becomes.
 EMBEDDER_DTYPES = (np.float32, np.uint8)
 _PIECE = 2**25  # bytes
+_EXACT = 2**24  # float32 holds every whole number up to this one
+_FEW_LEVELS = 1024
 _LAYOUT = "(n, height, width), (n, height, width, channels) or rows (n, height*width*channels)"
 
 
@@ -58,12 +62,16 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     dtype('uint8')
     """
     who = _name(estimator)
-    if isinstance(X, (str, bytes, os.PathLike)) or _holds_strings(X):
+    transpose = "permute" if hasattr(X, "permute") else "transpose"  # of torch, of numpy
+    X = as_images(X)
+    check_names(X, who)
+    if holds_pictures(X):
+        X = stack_pictures(X, 3, who=who)
+    if _holds_strings(X):
         raise ValueError(
             f"{who} takes arrays of images, but X holds strings. Embedders read files by their "
-            "names, all of them str or path-like in a one-dimensional sequence (of a data frame, "
-            "one column); elsewhere read them first, for example by "
-            "sklssl.datasets.load_image_folder."
+            "names, in a one-dimensional sequence or one column of a table; elsewhere read them "
+            "first by sklssl.datasets.load_images."
         )
     _check_one_size(X, who)
     in_file = find_memmap(X) is not None
@@ -71,6 +79,7 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
         check_length(X, who)
     with naming_data(who, f"takes images as numbers, in an array {_LAYOUT}, but X is none"):
         _refuse_hidden_values(X, who)
+        given = X
         X = check_array(
             X,
             dtype=list(dtype),
@@ -82,6 +91,7 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
         )
         if in_file:
             _check_finite_in_pieces(X, estimator)
+    _tell_of_rounding(given, X, who)
     if X.ndim > 4:
         raise ValueError(f"{who} takes images as {_LAYOUT}, but X has the shape {X.shape}.")
     if X.ndim > 2 and 0 in X.shape[1:]:
@@ -89,10 +99,11 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
             f"{who} needs images of at least one pixel and one channel, but X has the shape "
             f"{X.shape}, read as {_LAYOUT}."
         )
-    if X.ndim == 4 and X.shape[1] in (1, 3) and X.shape[3] > 4 and X.shape[2] > 4:
+    if X.ndim == 4 and _is_channels_first(X.shape[1:]):
         raise ValueError(
             f"{who} takes images as (n, height, width, channels), but X has the shape {X.shape}, "
-            "which looks like channels first. Use X.transpose(0, 2, 3, 1)."
+            f"which looks like channels first. Use X.{transpose}(0, 2, 3, 1). If these really are "
+            f"images of {X.shape[3]} channels, lay them on their side: X.{transpose}(0, 2, 1, 3)."
         )
     return X
 
@@ -152,6 +163,7 @@ def validate_images(estimator, X, *, reset, **check_params):
     With ``reset=True`` sets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_``;
     otherwise compares with them.
     """
+    X = as_images(X)
     named = hasattr(X, "columns")
     if named and not reset:  # before the values are looked at: wrong columns explain those
         validate_data(estimator, X, skip_check_array=True, reset=reset)
@@ -186,7 +198,19 @@ def full_shape(image_shape, estimator):
             f"The 'image_shape' parameter of {_name(estimator)} must be (height, width) or "
             f"(height, width, channels), all above 0, or None. Got {image_shape!r}."
         )
+    if len(sides) == 3 and _is_channels_first(sides):
+        raise ValueError(
+            f"The 'image_shape' parameter of {_name(estimator)} is {sides}, which looks like "
+            "channels first. Give (height, width, channels); of rows that are laid out so, "
+            f"X.reshape(-1, {', '.join(map(str, sides))}).transpose(0, 2, 3, 1) makes images."
+        )
     return (*map(int, sides), 1)[:3]
+
+
+def _is_channels_first(sides):
+    """Tell whether the three sides of an image rather are (C, H, W) than (H, W, C)."""
+    first, middle, last = sides
+    return last > 4 and (first != middle == last or first < min(middle, last))
 
 
 def _smallest_square(n_features, estimator):
@@ -227,6 +251,25 @@ def _check_finite_in_pieces(X, estimator):
         release(X)
 
 
+def _tell_of_rounding(given, images, who):
+    """Warn if the float32 `images` keep too little of the values that were `given`."""
+    changed = isinstance(given, np.ndarray) and given.dtype != images.dtype == np.float32
+    if not changed or not given.size or given.dtype.kind not in "iuf" or given.itemsize <= 2:
+        return
+    least, greatest = float(given.min()), float(given.max())
+    farthest = max(abs(least), abs(greatest))
+    rounded = farthest > _EXACT
+    if given.dtype.kind == "f":
+        rounded = 0 < greatest - least < farthest * _FEW_LEVELS / _EXACT
+    if rounded:
+        warnings.warn(
+            f"{who} rounds the {given.dtype} values in X, from {least:g} to {greatest:g}, to "
+            "float32, and levels are lost. Take off their minimum, or scale them to 16 bits.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
 def _refuse_hidden_values(X, who):
     """Refuse masked values: what lies below the mask would be taken for pixels."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
@@ -237,18 +280,18 @@ def _refuse_hidden_values(X, who):
 
 
 def _check_one_size(X, who):
-    """Refuse a list (or object array) of images that differ in shape."""
+    """Refuse a sequence of arrays that differ in shape."""
     nested = getattr(X, "ndim", None) == 1 and getattr(X, "dtype", None) == np.dtype(object)
     if not isinstance(X, (list, tuple)) and not nested:
         return
     shapes = list(dict.fromkeys(x.shape for x in X if isinstance(x, np.ndarray)))
-    if len(shapes) > 1:
-        raise ValueError(
-            f"{who} needs images of one size, but X holds images of shape {shapes[0]} and of "
-            f"shape {shapes[1]}. Resize them to one size first, for example with cv2.resize."
-        )
-    if nested and shapes:
-        raise ValueError(
-            f"{who} takes one array of images, but X holds an array for each of them. Use "
-            "np.stack(X)."
-        )
+    if len(shapes) < 2:
+        return
+    first, second = ((*shape, 1)[:3] for shape in shapes[:2])
+    remedy = "Resize them to one size first, for example with cv2.resize"
+    if first[:2] == second[:2]:
+        remedy = "Give them the same channels, for example without an alpha channel: x[..., :3]"
+    raise ValueError(
+        f"{who} needs images of one size, but X holds images of shape {shapes[0]} and of "
+        f"shape {shapes[1]}. {remedy}."
+    )

@@ -2,11 +2,11 @@
 
 from sklearn.frozen import FrozenEstimator
 
-from sklssl.utils._files import ImageFiles, holds_paths
+from sklssl.utils._columns import as_images, holds_paths
+from sklssl.utils._files import ImageFiles, first_image
+from sklssl.utils._images import full_shape
 
 __all__ = ["readable_rows"]
-
-_SMALLEST = (1, 1, 3)
 
 
 def readable_rows(X, estimators):
@@ -37,21 +37,28 @@ def readable_rows(X, estimators):
     UserWarning
         If files are left out; it counts them.
     """
-    if not _skips(estimators) or not holds_paths(X):
+    X = as_images(X)
+    reader = next(_skipping(estimators), None) if holds_paths(X) else None
+    if reader is None:
         return None
-    return ImageFiles(X, _SMALLEST).store("skip")
+    shape = reader.image_shape
+    channels = 3 if shape is None else full_shape(shape, reader)[2]
+    path, first = first_image(X, channels, "skip")
+    smallest = (1, 1, channels)
+    return ImageFiles(X, smallest, dtype=first.dtype, known={path: first}).store("skip")
 
 
-def _skips(item):
-    """Tell whether `on_error` is "skip" anywhere in `item`."""
+def _skipping(item):
+    """Yield the embedders in `item` whose `on_error` is "skip"."""
     if isinstance(item, dict):
-        return any(map(_skips, item.values()))
-    if isinstance(item, (list, tuple)):
-        return any(map(_skips, item))
+        item = list(item.values())
     if isinstance(item, FrozenEstimator):  # which hides the parameters of what it holds
-        return _skips(item.estimator)
-    if isinstance(item, type) or not hasattr(item, "get_params"):
-        return False
-    params = item.get_params(deep=False)
-    on_error = params.pop("on_error", None)
-    return (isinstance(on_error, str) and on_error == "skip") or _skips(params)
+        item = [item.estimator]
+    if isinstance(item, (list, tuple)):
+        for part in item:
+            yield from _skipping(part)
+    elif hasattr(item, "get_params") and not isinstance(item, type):
+        params = item.get_params(deep=False)
+        if isinstance(params.get("on_error"), str) and params["on_error"] == "skip":
+            yield item
+        yield from _skipping(params)

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklssl.datasets import load_image_folder
-from sklssl.utils import _decode
+from sklssl.utils import _decode, _pages
 from tests.datasets._common import encode, make_image, write_folder, write_zip
 
 PLAIN = {
@@ -52,9 +52,10 @@ def test_subsets(write):
 
 
 def test_classes_may_be_named_train_and_test(write):
-    bunch = load_image_folder(write({"train/a.png": PLAIN["dog/b.png"]}))
-    assert_array_equal(bunch.target_names, ["train"])
-    assert_array_equal(bunch.subset, [""])
+    files = dict.fromkeys(["train/a.png", "bus/a.png"], PLAIN["dog/b.png"])
+    bunch = load_image_folder(write(files))
+    assert_array_equal(bunch.target_names, ["bus", "train"])
+    assert_array_equal(bunch.subset, ["", ""])
 
 
 def test_folder_named_images_below_the_class(write):
@@ -121,15 +122,9 @@ def test_damaged_images_are_named(write, content):
         load_image_folder(write(PLAIN | {"dog/c.png": content}))
 
 
-@pytest.mark.parametrize("name", ["a.png", "pets/dog/big/a.png", "train/pets/dog/a.png"])
-def test_other_layouts_are_refused(write, name):
-    with pytest.raises(ValueError, match=rf"Images must lie in .*<class>.*there is '{name}'"):
-        load_image_folder(write({name: PLAIN["dog/b.png"]}))
-
-
 def test_images_outside_of_the_subsets_are_refused(write):
-    files = WITH_SUBSETS | {"val/a.png": PLAIN["dog/b.png"]}
-    with pytest.raises(ValueError, match=r"train/ and test/, but there are 'train.*' and 'val/a"):
+    files = WITH_SUBSETS | {"extra/a.png": PLAIN["dog/b.png"]}
+    with pytest.raises(ValueError, match=r"train/ and test/, but there are 't.*' and 'extra/a"):
         load_image_folder(write(files))
 
 
@@ -153,7 +148,7 @@ def test_neither_folder_nor_zip(tmp_path):
 @pytest.mark.parametrize(("limit", "value"), [("_MAX_PIXELS", 23), ("_MAX_FILE_BYTES", 50)])
 def test_limits(write, monkeypatch, limit, value):
     path = write(PLAIN)
-    monkeypatch.setattr(_decode, limit, value)
+    monkeypatch.setattr(_decode if "FILE" in limit else _pages, limit, value)
     with pytest.raises(ValueError, match=rf"'cat/z.png' is too large: .*at most {value}"):
         load_image_folder(path)
 
@@ -166,10 +161,11 @@ def test_a_small_file_cannot_unfold_into_a_huge_image(write, side):
         load_image_folder(write({"a/bomb.pgm": content}))
 
 
-def test_zip_is_not_unpacked(tmp_path):
-    outside = {"../a/evil.png": PLAIN["dog/b.png"], "dog/../../evil.png": PLAIN["dog/b.png"]}
-    path = write_zip(tmp_path / "images.zip", PLAIN | outside)
-    assert len(load_image_folder(path).images) == 3
+@pytest.mark.parametrize("name", ["../a/evil.png", "dog/../../evil.png", "/evil.png", "..\\a.png"])
+def test_names_that_lead_out_of_a_zip_file(tmp_path, name):
+    path = write_zip(tmp_path / "images.zip", PLAIN | {name: PLAIN["dog/b.png"]})
+    with pytest.raises(ValueError, match=r"a name that leads out of it"):
+        load_image_folder(path)
     assert [p.name for p in tmp_path.iterdir()] == ["images.zip"]
 
 

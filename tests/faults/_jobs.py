@@ -6,8 +6,6 @@ import time
 import warnings
 from pathlib import Path
 
-import tqdm
-
 from sklssl import (
     FineTuneClassifier,
     MultiScaleEmbedder,
@@ -27,19 +25,23 @@ EVERY_STEP = 1e-9  # minutes
 X, Y = load()
 
 
+# Of a small network, as a checkpoint is written after each step; one has the default network.
+SMALL = {"backbone": "convnet", "batch_size": 10, "random_state": SEED}
+
+
 def _rotnet(max_epochs=4, **given):
-    return RotNetEmbedder(max_epochs=max_epochs, batch_size=10, random_state=SEED, **given)
+    return RotNetEmbedder(max_epochs=max_epochs, **SMALL, **given)
 
 
 def _simclr(max_epochs=4, **given):
-    return SimCLREmbedder(max_epochs=max_epochs, batch_size=10, random_state=SEED, **given)
+    return SimCLREmbedder(max_epochs=max_epochs, **SMALL, **given)
 
 
 def _fine_tuned(checkpoint_dir=None, **given):
     # The embedder has checkpoints of its own: it is fitted, too.
     own = None if checkpoint_dir is None else os.path.join(checkpoint_dir, "embedder")
     return FineTuneClassifier(
-        RotNetEmbedder(max_epochs=2, batch_size=10, random_state=SEED, checkpoint_dir=own, **given),
+        RotNetEmbedder(max_epochs=2, checkpoint_dir=own, **SMALL, **given),
         augment=True,
         early_stopping=True,
         validation_fraction=0.5,
@@ -56,7 +58,7 @@ CASES = {
     "RotNet": _rotnet,
     "SimCLR": _simclr,
     "RotationDecoupling": lambda **given: RotationDecouplingEmbedder(
-        max_epochs=4, batch_size=10, random_state=SEED, **given
+        max_epochs=4, **SMALL, **given
     ),
     "ScaleNet": lambda **given: ScaleNetEmbedder(
         max_epochs=2, batch_size=10, random_state=SEED, **given
@@ -70,7 +72,6 @@ CASES = {
 
 def warm_up():
     """Fit once, for what is loaded and set up by the first fit of a process."""
-    tqdm.tqdm.monitor_interval = 0  # it is a thread, which does not survive a fork
     with warnings.catch_warnings(action="ignore"):
         digest(_fine_tuned().fit(X, Y))
 

@@ -14,8 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklssl import RotNetEmbedder
 from tests._determinism import digest
-from tests._seed import SEED
-from tests.faults._jobs import X, Y, make
+from tests.faults._jobs import SMALL, X, Y, make
 
 __all__ = ["fit_clone", "fit_files", "fit_then_wait", "search"]
 
@@ -34,9 +33,7 @@ def fit_then_wait(folder, ready):
 def fit_files(paths, cache_dir):
     """Learn from image files by way of a cache that others use, too."""
     paths = sorted(map(str, Path(paths).iterdir()))
-    embedder = RotNetEmbedder(
-        max_epochs=1, batch_size=10, image_size=8, random_state=SEED, cache_dir=cache_dir
-    )
+    embedder = RotNetEmbedder(max_epochs=1, image_size=8, cache_dir=cache_dir, **SMALL)
     return hashlib.sha256(embedder.fit(paths).transform(paths)).hexdigest()
 
 

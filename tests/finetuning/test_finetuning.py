@@ -83,8 +83,8 @@ def test_cached_maps_are_computed_once(X, y, embedder, monkeypatch):
         return forward(self, images, layer, after)
 
     monkeypatch.setattr(type(embedder.pretext_.backbone), "forward", spy)
-    tuner = FineTuneClassifier(embedder, "block2", frozen_until="all", max_epochs=5)
-    tuner.set_params(random_state=SEED).fit(X, y)
+    tuner = FineTuneClassifier(embedder, layer="block2", frozen_until="all", max_epochs=5)
+    tuner.set_params(batch_size=16, random_state=SEED).fit(X[:32], y[:32])
     # And once for some images, to see that what was learned is finite.
     assert len([after for _, after in seen if after is None]) == 1 + 1
     assert len([after for _, after in seen if after == "block2"]) == 5 * 2

@@ -21,9 +21,9 @@ def decoded(monkeypatch):
     """Give a list to which every file is added when it is read and decoded."""
     names = []
 
-    def read(path, color):
+    def read(path, *args, **kwargs):
         names.append(os.path.basename(path))
-        return original(path, color)
+        return original(path, *args, **kwargs)
 
     original = _files.read_image_file
     monkeypatch.setattr(_files, "read_image_file", read)

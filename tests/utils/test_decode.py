@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import struct
+import sys
 import threading
 import zlib
 
@@ -14,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from sklssl.exceptions import ImageFileError
-from sklssl.utils import _decode
+from sklssl.utils import _decode, _pages
 from sklssl.utils._decode import decode_image, read_image_file
 
 GREY_WEIGHTS = [0.299, 0.587, 0.114]
@@ -56,15 +57,15 @@ def _pillow(content):
         return np.asarray(image.convert("RGB"))
 
 
-def _check(content, expected, atol=0, atol_grey=1.1):
-    image = decode_image(content, "a", True)
-    assert image.dtype == np.uint8
+def _check(content, expected, atol=0, atol_grey=1.1, dtype=np.uint8):
+    image = decode_image(content, "a", 3)
+    assert image.dtype == dtype
     assert image.flags.c_contiguous
     assert image.flags.writeable
     assert image.shape == expected.shape
     assert_allclose(image, expected.astype(float), atol=atol)
-    grey = decode_image(content, "a", False)
-    assert grey.dtype == np.uint8
+    grey = decode_image(content, "a", 1)
+    assert grey.dtype == dtype
     assert grey.shape == (*expected.shape[:2], 1)
     assert_allclose(grey[..., 0], expected @ GREY_WEIGHTS, atol=atol + atol_grey)
 
@@ -83,7 +84,7 @@ def test_lossy_colour_and_grey():
     for format, options in [("JPEG", {}), ("JPEG", {"progressive": True}), ("WEBP", {})]:
         content = _save(PHOTO, format, quality=95, subsampling=0, **options)
         _check(content, PHOTO, atol=25 if format == "WEBP" else 12)
-        assert_allclose(decode_image(content, "a", True), _pillow(content).astype(float), atol=1)
+        assert_allclose(decode_image(content, "a", 3), _pillow(content).astype(float), atol=1)
         _check(_save(GREY, format, quality=95, **options), _three(GREY), atol=8)
 
 
@@ -114,32 +115,47 @@ def test_one_bit(format):
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "JPEG2000"])
-def test_sixteen_bits_grey(format):
-    _check(_save(GREY16, format), _three(GREY))
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_more_than_eight_bits_grey(format, bits):
+    grey = GREY16 >> (16 - bits)
+    _check(_save(grey, format), _three(grey), dtype=np.uint16)
 
 
-def test_sixteen_bits_pgm():
-    _check(b"P5 36 24 65535\n" + GREY16.astype(">u2").tobytes(), _three(GREY))
+@pytest.mark.parametrize("most", [1023, 4095, 65535])
+def test_more_than_eight_bits_ppm(most):
+    grey = GREY16 // (65536 // (most + 1))
+    header = f" 36 24 {most}\n".encode()
+    _check(b"P5" + header + grey.astype(">u2").tobytes(), _three(grey), dtype=np.uint16)
+    colours = PHOTO.astype(np.uint16) * ((most + 1) // 256) + 3
+    content = b"P6" + header + colours.astype(">u2").tobytes()
+    _check(content, colours, dtype=np.uint16, atol_grey=most / 250)
 
 
 def test_sixteen_bits_grey_big_endian_tiff():
-    _check(
-        _save(Image.frombytes("I;16B", (36, 24), GREY16.astype(">u2").tobytes()), "TIFF"),
-        _three(GREY),
-    )
+    content = _save(Image.frombytes("I;16B", (36, 24), GREY16.astype(">u2").tobytes()), "TIFF")
+    _check(content, _three(GREY16), dtype=np.uint16)
 
 
 @pytest.mark.parametrize("extension", [".png", ".tiff", ".ppm"])
-def test_sixteen_bits_colour(extension):
-    image = PHOTO.astype(np.uint16) * 256 + 77
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_more_than_eight_bits_colour(extension, bits):
+    image = PHOTO.astype(np.uint16) * 2 ** (bits - 8) + 3
     content = cv2.imencode(extension, image[..., ::-1])[1].tobytes()
-    _check(content, PHOTO, atol=1 if extension == ".ppm" else 0)
+    _check(content, image, dtype=np.uint16, atol_grey=2**bits / 250)
+
+
+def test_more_than_eight_bits_colour_jpeg_2000():
+    image = np.tile(PHOTO.astype(np.uint16) * 16 + 3, (8, 8, 1))
+    content = cv2.imencode(".jp2", image[..., ::-1], [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])
+    _check(content[1].tobytes(), image, dtype=np.uint16)
 
 
 @pytest.mark.parametrize("extension", [".png", ".tiff"])
 def test_sixteen_bits_with_alpha(extension):
-    image = np.dstack([PHOTO[..., ::-1], ALPHA]).astype(np.uint16) * 256 + 77
-    _check(cv2.imencode(extension, image)[1].tobytes(), PHOTO)
+    image = np.dstack([PHOTO, ALPHA]).astype(np.uint16) * 256 + 77
+    content = cv2.imencode(extension, image[..., [2, 1, 0, 3]])[1].tobytes()
+    _check(content, image[..., :3], dtype=np.uint16, atol_grey=300)
+    assert_array_equal(decode_image(content, "a", 4), image)
 
 
 def test_cmyk():
@@ -148,7 +164,7 @@ def test_cmyk():
     content = _save(image, "JPEG", quality=95, subsampling=0)
     assert b"Adobe" in content  # so the values in the file are inverted
     _check(content, PHOTO, atol=12)
-    assert_allclose(decode_image(content, "a", True), _pillow(content).astype(float), atol=2)
+    assert_allclose(decode_image(content, "a", 3), _pillow(content).astype(float), atol=2)
 
 
 def test_ycck_jpeg():
@@ -156,7 +172,7 @@ def test_ycck_jpeg():
     content[content.index(b"Adobe") + 11] = 2  # says that the same values are YCbCr and black
     expected = _pillow(content)
     assert np.abs(expected.astype(float) - PHOTO).max() > 50
-    assert_allclose(decode_image(bytes(content), "a", True), expected.astype(float), atol=3)
+    assert_allclose(decode_image(bytes(content), "a", 3), expected.astype(float), atol=3)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
@@ -165,11 +181,11 @@ def test_exif_rotation(format, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     content = _save(PHOTO, format, exif=exif)
-    image = decode_image(content, "a", True)
-    plain = decode_image(_save(PHOTO, format), "a", True)
+    image = decode_image(content, "a", 3)
+    plain = decode_image(_save(PHOTO, format), "a", 3)
     assert_allclose(image, ROTATE[orientation](plain).astype(float), atol=30)
     assert np.abs(image.astype(float) - ROTATE[orientation](plain)).mean() < 3
-    assert decode_image(content, "a", False).shape[:2] == image.shape[:2]
+    assert decode_image(content, "a", 1).shape[:2] == image.shape[:2]
 
 
 @pytest.mark.parametrize("format", ["TIFF", "GIF", "PNG", "WEBP"])
@@ -181,27 +197,144 @@ def test_first_page(format):
     assert np.abs(_pillow(content).astype(int) - PHOTO).mean() < 10
 
 
-@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
-def test_pixels_that_cannot_become_8_bits(mode):
-    content = _save(Image.new(mode, (5, 4)), "TIFF")
-    with pytest.raises(ImageFileError, match=rf"'a.tif' has pixels .* '{mode}'.*Convert"):
-        decode_image(content, "a.tif", True)
+def test_pixels_that_are_not_read():
+    content = _save(Image.new("LAB", (5, 4)), "TIFF")
+    with pytest.raises(ImageFileError, match=r"'a.tif' has pixels .* 'LAB'.*Convert"):
+        decode_image(content, "a.tif", 3)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
-def test_colour_tiff_of_other_types(dtype):
-    content = cv2.imencode(".tiff", np.ones((4, 5, 3), dtype))[1].tobytes()
-    with pytest.raises(ImageFileError, match=r"'a.tif' is no image or is damaged"):
-        decode_image(content, "a.tif", True)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int16])
+@pytest.mark.parametrize("stored", [1, 3, 4])
+def test_tiff_of_other_types(dtype, stored):
+    image = np.random.default_rng(0).normal(0, 1e3, (4, 5, stored)).astype(dtype)
+    order = [0] if stored == 1 else [2, 1, 0, 3][:stored]
+    content = cv2.imencode(".tiff", image[..., order])[1].tobytes()
+    decoded = decode_image(content, "a.tif", "all")
+    assert decoded.dtype == np.float32
+    assert_array_equal(decoded, image.astype(np.float32))
+    expected = np.repeat(image, 3, axis=2) if stored == 1 else image[..., :3]
+    assert_array_equal(decode_image(content, "a.tif", 3), expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_floats_that_are_not_finite(value):
+    image = np.ones((4, 5), np.float32)
+    image[2, 2] = value
+    content = cv2.imencode(".tiff", image)[1].tobytes()
+    with pytest.raises(ImageFileError, match=r"'a.tif' has pixels that are infinite or not a numb"):
+        decode_image(content, "a.tif", 1)
+
+
+def test_whole_numbers_that_would_be_rounded():
+    content = cv2.imencode(".tiff", np.full((4, 5), 2**24 + 1, np.int32))[1].tobytes()
+    with pytest.raises(ImageFileError, match=r"'a.tif' has whole numbers beyond 16777216"):
+        decode_image(content, "a.tif", 1)
+
+
+def _stack(pages, **options):
+    first, *others = [Image.fromarray(page) for page in pages]
+    return _save(first, "TIFF", save_all=True, append_images=others, **options)
+
+
+STACK = np.stack([GREY16, GREY16 // 2, GREY16[::-1]])
+
+
+def test_pages():
+    content, told = _stack(STACK), []
+    assert_array_equal(decode_image(content, "a", 1, told=told)[..., 0], STACK[0])
+    assert told == [("a", 3)]
+    assert_array_equal(decode_image(content, "a", 1, pages=2, told=told)[..., 0], STACK[2])
+    assert_array_equal(decode_image(content, "a", 1, pages="max")[..., 0], STACK.max(axis=0))
+    mean = np.rint(STACK.mean(axis=0))
+    assert_array_equal(decode_image(content, "a", 1, pages="mean")[..., 0], mean)
+    assert_array_equal(
+        decode_image(content, "a", "all", pages="channels"), STACK.transpose(1, 2, 0)
+    )
+    assert_array_equal(decode_image(content, "a", (2, 0), pages="channels")[..., 0], STACK[2])
+    assert len(told) == 1
+    for page in (3, -1):
+        with pytest.raises(ImageFileError, match=rf"'a' has no page {page}: its pages are 0 to 2"):
+            decode_image(content, "a", 1, pages=page)
+
+
+def test_as_many_channels_as_pages():
+    content = _stack([*STACK, GREY16])
+    assert_array_equal(decode_image(content, "a", 4)[..., :3], STACK.transpose(1, 2, 0))
+    with pytest.raises(ImageFileError, match="'a' has 1 channels, but 5 are wanted.*image_shape"):
+        decode_image(content, "a", 5)
+
+
+def test_deep_pages_in_colour():
+    pages = [PHOTO.astype(np.uint16) * 16, PHOTO.astype(np.uint16) * 8]
+    content = cv2.imencodemulti(".tiff", [page[..., ::-1] for page in pages])[1].tobytes()
+    assert_array_equal(decode_image(content, "a", 3), pages[0])
+    assert_array_equal(decode_image(content, "a", 3, pages=1), pages[1])
+
+
+@pytest.mark.parametrize("pages", ["max", "mean", "channels"])
+def test_pages_that_differ_in_size(pages):
+    content = _stack([GREY, GREY[:5]])
+    with pytest.raises(ImageFileError, match=r"'a' has pages that differ in size: 24x36 and 5x36"):
+        decode_image(content, "a", 1 if pages != "channels" else "all", pages=pages)
+    assert decode_image(content, "a", 1, pages=1).shape == (5, 36, 1)
+
+
+@pytest.mark.parametrize("layout", ["contig", "separate"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_many_bands(layout, dtype):
+    tifffile = pytest.importorskip("tifffile")
+    bands = np.random.default_rng(0).integers(0, 200, (24, 36, 13)).astype(dtype)
+    file = io.BytesIO()
+    data = bands if layout == "contig" else bands.transpose(2, 0, 1)
+    tifffile.imwrite(file, data, photometric="minisblack", planarconfig=layout)
+    for channels, expected in ((13, bands), ("all", bands), ((12, 0, 5), bands[..., [12, 0, 5]])):
+        assert_array_equal(decode_image(file.getvalue(), "a", channels), expected)
+    for channels in (1, 3, 12, (13,)):
+        with pytest.raises(ImageFileError, match="'a' has 13 channels"):
+            decode_image(file.getvalue(), "a", channels)
+
+
+def test_many_bands_without_tifffile(monkeypatch):
+    tifffile = pytest.importorskip("tifffile")
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file, np.zeros((5, 4, 6), np.uint8), photometric="minisblack", planarconfig="contig"
+    )
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    with pytest.raises(ImportError, match=r"'a.tif' is a TIFF.*pip install 'sklssl\[tiff\]'"):
+        decode_image(file.getvalue(), "a.tif", 6)
+
+
+def test_a_tiff_that_claims_to_be_huge():
+    tifffile = pytest.importorskip("tifffile")
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file, np.zeros((5, 4, 6), np.uint8), photometric="minisblack", planarconfig="contig"
+    )
+    content = bytearray(file.getvalue())
+    at = content.index(struct.pack("<HHI", 256, 4, 1)) + 8  # the width
+    content[at : at + 4] = struct.pack("<I", 2**30)
+    with pytest.raises(ImageFileError, match="'a' is too large"):
+        decode_image(bytes(content), "a", 6)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
+def test_stored_channels(format):
+    options = {"lossless": True, "exact": True} if format == "WEBP" else {}
+    rgba = np.dstack([PHOTO, ALPHA])
+    content = _save(rgba, format, **options)
+    assert_array_equal(decode_image(content, "a", 4), rgba)
+    assert_array_equal(decode_image(content, "a", (3, 0)), rgba[..., [3, 0]])
+    assert decode_image(_save(GREY, format, **options), "a", "all").shape[2] in (1, 3)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF"])
-@pytest.mark.parametrize("color", [True, False])
-def test_truncated(format, color, capfd):
+@pytest.mark.parametrize("channels", [3, 1])
+def test_truncated(format, channels, capfd):
     content = _save(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8), format)
     for size in [len(content) - 3, *np.linspace(0, len(content) - 10, 20).astype(int)]:
         with pytest.raises(ImageFileError, match=r"'a.x' is .*damaged.* Repair it or leave it out"):
-            decode_image(content[:size], "a.x", color)
+            decode_image(content[:size], "a.x", channels)
     if format in ("JPEG", "PNG"):
         assert capfd.readouterr().err == ""
 
@@ -211,10 +344,10 @@ def test_end_of_a_preview_is_not_the_end():
     content = _save(PHOTO, "JPEG")
     segment = b"\xff\xff\xe1" + struct.pack(">H", len(preview) + 2) + preview
     content = content[:2] + segment + content[2:]
-    assert_allclose(decode_image(content, "a", True), PHOTO.astype(float), atol=60)
+    assert_allclose(decode_image(content, "a", 3), PHOTO.astype(float), atol=60)
     for cut in (2, 50, 100):
         with pytest.raises(ImageFileError, match=r"'a' is damaged: its end is missing"):
-            decode_image(content[:-cut], "a", True)
+            decode_image(content[:-cut], "a", 3)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
@@ -222,14 +355,14 @@ def test_data_after_the_end_is_passed_over(format):
     content = _save(PHOTO, format)
     more = np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8).tobytes()
     for end in (b"\0" * 1000, more + b"\xff\xda", content[: len(content) // 2]):
-        assert_array_equal(decode_image(content + end, "a", True), decode_image(content, "a", True))
+        assert_array_equal(decode_image(content + end, "a", 3), decode_image(content, "a", 3))
 
 
 def test_damaged_png():
     content = bytearray(_save(np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8), "PNG"))
     content[len(content) // 2] ^= 0x55
     with pytest.raises(ImageFileError, match=r"'a' is no image or is damaged"):
-        decode_image(bytes(content), "a", True)
+        decode_image(bytes(content), "a", 3)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
@@ -237,7 +370,7 @@ def test_no_image(content):
     with pytest.raises(
         ImageFileError, match=r"'a' is no image or is damaged. Repair it or leave it out"
     ):
-        decode_image(content, "a", True)
+        decode_image(content, "a", 3)
 
 
 def _png_header(width, height):
@@ -252,16 +385,16 @@ def _png_header(width, height):
 def test_bombs_are_refused_by_their_header(side, monkeypatch):
     monkeypatch.setattr(cv2, "imdecode", None)
     with pytest.raises(ImageFileError, match=r"'a' is too large: at most \d+ pixels"):
-        decode_image(_png_header(side, side), "a", True)
+        decode_image(_png_header(side, side), "a", 3)
 
 
 def test_largest_image_is_the_limit(monkeypatch):
     content = _save(PHOTO, "PNG")
-    monkeypatch.setattr(_decode, "_MAX_PIXELS", 24 * 36)
-    decode_image(content, "a", True)
-    monkeypatch.setattr(_decode, "_MAX_PIXELS", 24 * 36 - 1)
+    monkeypatch.setattr(_pages, "_MAX_PIXELS", 24 * 36)
+    decode_image(content, "a", 3)
+    monkeypatch.setattr(_pages, "_MAX_PIXELS", 24 * 36 - 1)
     with pytest.raises(ImageFileError, match=r"'a' is too large: at most 863 pixels"):
-        decode_image(content, "a", True)
+        decode_image(content, "a", 3)
 
 
 def test_read_image_file(tmp_path):
@@ -269,9 +402,9 @@ def test_read_image_file(tmp_path):
     path.write_bytes(_save(PHOTO, "PNG"))
     link = tmp_path / "link"
     link.symlink_to(path)
-    assert_array_equal(read_image_file(path, True), PHOTO)
-    assert_array_equal(read_image_file(str(link), True), PHOTO)
-    assert read_image_file(path, False).shape == (24, 36, 1)
+    assert_array_equal(read_image_file(path, 3), PHOTO)
+    assert_array_equal(read_image_file(str(link), 3), PHOTO)
+    assert read_image_file(path, 1).shape == (24, 36, 1)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +426,7 @@ def test_files_that_cannot_be_read(make, message, tmp_path):
 
     def read():
         try:
-            read_image_file(path, True)
+            read_image_file(path, 3)
         except ImageFileError as error:
             caught.append(str(error))
 
@@ -306,11 +439,11 @@ def test_files_that_cannot_be_read(make, message, tmp_path):
 
 def test_other_bad_names(tmp_path):
     with pytest.raises(ImageFileError, match=r"cannot be read: embedded null byte"):
-        read_image_file("a\0.png", True)
+        read_image_file("a\0.png", 3)
     with pytest.raises(ImageFileError, match=r"cannot be read: File name too long"):
-        read_image_file(tmp_path / ("a" * 300), True)
+        read_image_file(tmp_path / ("a" * 300), 3)
     with pytest.raises(ImageFileError, match=r"'/dev/null' is no regular file"):
-        read_image_file("/dev/null", True)
+        read_image_file("/dev/null", 3)
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
@@ -322,7 +455,7 @@ def test_refused_by_the_system(number, tmp_path, monkeypatch):
     path.write_bytes(_save(PHOTO, "PNG"))
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(ImageFileError, match=rf"a.png' cannot be read: {os.strerror(number)}"):
-        read_image_file(path, True)
+        read_image_file(path, 3)
 
 
 def test_no_permission(tmp_path):
@@ -332,7 +465,7 @@ def test_no_permission(tmp_path):
     if os.access(path, os.R_OK):
         pytest.skip("this user may read everything")
     with pytest.raises(ImageFileError, match=r"a.png' cannot be read: Permission denied"):
-        read_image_file(path, True)
+        read_image_file(path, 3)
 
 
 def test_shortage_is_not_the_fault_of_the_file(tmp_path, monkeypatch):
@@ -343,7 +476,7 @@ def test_shortage_is_not_the_fault_of_the_file(tmp_path, monkeypatch):
     path.write_bytes(_save(PHOTO, "PNG"))
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(OSError, match=r"Too many open files"):
-        read_image_file(path, True)
+        read_image_file(path, 3)
 
 
 def test_file_that_is_too_large(tmp_path, monkeypatch):
@@ -351,4 +484,4 @@ def test_file_that_is_too_large(tmp_path, monkeypatch):
     path.write_bytes(_save(PHOTO, "PNG"))
     monkeypatch.setattr(_decode, "_MAX_FILE_BYTES", 50)
     with pytest.raises(ImageFileError, match=r"a.png' is too large: \d+ bytes, .*at most 50"):
-        read_image_file(path, True)
+        read_image_file(path, 3)

@@ -39,8 +39,9 @@ def test_list_of_images():
         (np.zeros((2, 3, 32, 32)), r"channels first. Use X.transpose\(0, 2, 3, 1\)"),
         (np.zeros((2, 2, 8, 8, 3)), r"but X has the shape \(2, 2, 8, 8, 3\)"),
         ([np.zeros((8, 8)), np.zeros((9, 8))], r"one size.*\(8, 8\).*\(9, 8\)"),
-        (["a.png", "b.png"], "X holds strings.*load_image_folder"),
-        ("a.png", "X holds strings"),
+        (["a.png", "b.png"], "X holds strings.*load_images"),
+        ("a.png", r"X is one name: give \['a.png'\]"),
+        (iter([1, 2]), r"not a generator. Give list\(X\)"),
         (np.array(["a.png"]), "X holds strings"),
         (np.zeros(5), "2D array, got 1D array"),
     ],
@@ -67,7 +68,6 @@ class _Unreadable:
         (torch.zeros(2, 8, 8, requires_grad=True), TypeError),  # torch raises RuntimeError
         (torch.zeros(2, 8, 8, dtype=torch.bfloat16), TypeError),
         ([_Unreadable(), _Unreadable()], TypeError),
-        (iter([1, 2]), TypeError),
         ([np.zeros((8, 8)), None], (TypeError, ValueError)),
     ],
 )
@@ -77,7 +77,7 @@ def test_what_numpy_trips_over_is_named(X, kind):
 
 
 def test_one_path_is_told_from_images():
-    with pytest.raises(ValueError, match="X holds strings"):
+    with pytest.raises(ValueError, match="X is one name"):
         check_images(pathlib.Path("a.png"))
 
 
@@ -99,8 +99,10 @@ def test_infinities_of_both_signs_warn_of_nothing():
 
 def test_object_array_of_images():
     X = np.empty(2, dtype=object)
-    X[:] = [np.zeros((8, 8)), np.zeros((8, 8))]
-    with pytest.raises(ValueError, match=r"an array for each of them. Use np.stack\(X\)"):
+    X[:] = [np.zeros((8, 8)), np.ones((8, 8))]
+    assert check_images(X)[:, 0, 0].tolist() == [0, 1]
+    X[1] = np.ma.masked_array(X[1], X[1] > 0)
+    with pytest.raises(ValueError, match="masked array that hides some"):
         check_images(X)
 
 

@@ -1,6 +1,7 @@
 """Names of image files in the place of images, wherever scikit-learn takes an X."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
+import sklssl
 from sklssl import (
     FineTuneClassifier,
     HarrisCornerMasker,
@@ -256,3 +259,33 @@ def test_the_name_of_a_bad_file_is_shown_as_it_is():
 def test_a_cache_dir_that_no_folder_can_be(paths, name):
     with pytest.raises(ValueError, match="'cache_dir' parameter of RotNetEmbedder"):
         quick(cache_dir=name).fit(paths)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("shape", [None, (12, 12, 3)])
+def test_a_tilde_is_the_folder_of_the_user(paths, home, shape):
+    short = [path.replace(str(home), "~") for path in paths]
+    embedder = quick(image_shape=shape, image_size=None if shape else 12).fit(short)
+    np.testing.assert_array_equal(embedder.transform(short), embedder.transform(paths))
+    assert SimCLREmbedder("convnet", max_epochs=0).fit(short).image_shape_ == (10, 12, 3)
+    model = SemiSupervisedClassifier(quick(on_error="skip"), KNeighborsClassifier())
+    assert model.fit(short, np.arange(40) % 2).predict(short).shape == (40,)
+
+
+def test_a_tilde_in_files_that_are_written(X, home):
+    pytest.importorskip("onnxscript")
+    embedder = quick(image_size=None).fit(X)
+    sklssl.save(embedder, "~/model.safetensors")
+    assert (home / "model.safetensors").exists()
+    loaded = sklssl.load(Path("~/model.safetensors"))
+    np.testing.assert_array_equal(loaded.transform(X), embedder.transform(X))
+    embedder.export_onnx("~/model.onnx")
+    assert (home / "model.onnx").exists()
+    with pytest.raises(FileNotFoundError, match=str(home / "nothing")):
+        sklssl.load("~/nothing")

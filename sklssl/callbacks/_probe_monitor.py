@@ -15,6 +15,7 @@ from sklssl.metrics import knn_score
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._columns import as_images, holds_paths, holds_pictures
 from sklssl.utils._images import check_images
+from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import _safe_indexing
 
 __all__ = ["ProbeMonitor"]
@@ -32,7 +33,8 @@ class ProbeMonitor:
     Parameters
     ----------
     X_val : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-        A few hundred images like those in ``fit``.
+        A few hundred images like those in ``fit``. Where the `on_error` of the embedder is "skip",
+        files that cannot be read are left out.
 
     y_val : array-like of shape (n,)
         Their classes.
@@ -115,13 +117,14 @@ class ProbeMonitor:
             Of the epoch that has ended.
         """
         if row["epoch"] % self.every == 0:
-            row[_TERMS[self.probe]] = self._score(self._embed(estimator, self.X_val))
+            X, y = self._readable(estimator)
+            row[_TERMS[self.probe]] = self._score(self._embed(estimator, X), y)
         elif row["epoch"] == 1:
             # Images that do not fit are found before much time has passed. One of them may well
             # look like another range than all together.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._embed(estimator, _safe_indexing(self.X_val, [0]))
+                self._embed(estimator, _safe_indexing(self._readable(estimator)[0], [0]))
 
     def __deepcopy__(self, memo):
         # A search copies its parameters for each of its fits. Nothing in here changes, so that
@@ -137,17 +140,24 @@ class ProbeMonitor:
     def _records(self):
         return _TERMS[self.probe]
 
+    def _readable(self, estimator):
+        with naming_parameter(self, "X_val"):
+            rows = readable_rows(self.X_val, estimator)
+        if rows is None:
+            return self.X_val, self.y_val
+        return _safe_indexing(self.X_val, rows), self.y_val[rows]
+
     def _embed(self, estimator, X):
         with naming_parameter(self, "X_val"):
             return np.asarray(estimator.transform(X))  # it may be told to give data frames
 
-    def _score(self, Z):
+    def _score(self, Z, y):
         if not np.isfinite(Z).all():
             return np.nan  # the training fails at its next step, and says so better
         if self.probe == "knn":
-            return knn_score(Z, self.y_val, n_neighbors=self.n_neighbors)
+            return knn_score(Z, y, n_neighbors=self.n_neighbors)
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        return float(cross_val_score(probe, Z, self.y_val, cv=self.cv).mean())
+        return float(cross_val_score(probe, Z, y, cv=self.cv).mean())
 
 
 def _check_number(name, value, least, most=np.inf):

@@ -142,7 +142,8 @@ class BaseFineTuner(
             check_consistent_length(images, y)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         rows, weights = merge_repeats(images, y, weights * fresh._class_weights(y))
-        targets = fresh._encode(y[rows], weights)
+        y = y[rows]
+        targets = fresh._encode(y, weights)
         named = hasattr(X, "columns") or holds_pictures(X)
         X = _safe_indexing(X, rows) if named else images[rows]
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -150,7 +151,8 @@ class BaseFineTuner(
         images = read_images(fresh.embedder_, X, reset=False)
         readable = store_images(fresh.embedder_, images, min_samples=2)
         if readable is not None:
-            targets, weights = targets[readable], weights[readable]
+            weights = weights[readable]
+            targets = fresh._encode(y[readable], weights)
         device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
         with (
             open_checkpoints(fresh, seed, [images, targets, weights]) as checkpoints,

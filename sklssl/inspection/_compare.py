@@ -19,6 +19,7 @@ from sklssl.semi_supervised._rows import take_rows
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
 from sklssl.utils._columns import as_images, holds_paths, holds_pictures
 from sklssl.utils._images import check_images
+from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
 
 __all__ = ["compare_embedders"]
@@ -73,7 +74,8 @@ def compare_embedders(
     Parameters
     ----------
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-        Images, or whatever the embedders take.
+        Images, or whatever the embedders take. Where the `on_error` of one of them is "skip", files
+        that cannot be read are left out for all.
 
     y : array-like of shape (n,)
         The class of each image, -1 where it is not known: the embedders learn from such an image,
@@ -168,7 +170,7 @@ def compare_embedders(
     rng = check_random_state(random_state)
     n_labels = check_n_labels(n_labels)
     scorer = _check_probe(probe, scoring)
-    codes, y, groups = _check_data(X, y, groups)
+    X, codes, y, groups = _check_data(X, y, groups, embedders)
     settings = {"image_size": image_size, "image_shape": image_shape}
     draws = draw_rows(
         codes, groups, n_labels=n_labels, n_draws=n_draws, test_size=test_size, rng=rng
@@ -213,19 +215,23 @@ def _make_probe(probe, n_features):
     return make_pipeline(StandardScaler(), classifier)
 
 
-def _check_data(X, y, groups):
-    """Give the class of each row as a number, the labels, and the groups as numbers."""
+def _check_data(X, y, groups, embedders):
+    """Give X, the class of each row as a number, the labels, and the groups as numbers."""
     X = as_images(X)
     if not holds_paths(X) and not holds_pictures(X):
         check_images(X, estimator=_NAME)  # only checked: each embedder reads X its own way
     y, labelled = check_labels(y, owner=_NAME)
     _check_length("y", X, y)
-    _, codes = encode_labels(y, labelled, owner=_NAME)
     if groups is not None:
         with naming_data(f"The 'groups' argument of {_NAME}", "must hold one group an image"):
             _, groups = np.unique(column_or_1d(groups), return_inverse=True)
         _check_length("groups", X, groups)
-    return codes, y, groups
+    rows = readable_rows(X, embedders)
+    if rows is not None:
+        X, y, labelled = take_rows(X, rows), y[rows], labelled[rows]
+        groups = None if groups is None else groups[rows]
+    _, codes = encode_labels(y, labelled, owner=_NAME)
+    return X, codes, y, groups
 
 
 def _check_length(name, X, values):

@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -13,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._features import NetworkFeatures
+from sklssl._reading import store_images
 from sklssl.embedding import MultiScaleEmbedder
 
 __all__ = ["layer_scores"]
@@ -31,7 +33,8 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
         Whose network is looked at.
 
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-        Images of the shape and range seen in ``fit``.
+        Images of the shape and range seen in ``fit``. Where the `on_error` of the embedder is
+        "skip", files that cannot be read are left out with their rows of `y`.
 
     y : array-like of shape (n,) or (n, n_outputs)
         What the probe is to tell: classes, or numbers for a regressor.
@@ -101,6 +104,10 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
     y = _check_targets(y, len(images), is_classifier(probe))
     # Once, so that all rows are compared on the same folds.
     folds = list(check_cv(cv, y, classifier=is_classifier(probe)).split(images, y))
+    readable = store_images(embedder, images)
+    if readable is not None:
+        folds = _fold_places(folds, readable, len(y))
+        y = y[readable]
     features = embedder._embed_cells(images, _distinct_cells(embedder, pool_sizes))
     rows = []
     for layer, pool_size in list(features):
@@ -170,6 +177,14 @@ def _check_targets(y, n_images, classes):
             f"{error}{remedy}"
         ) from error
     return y
+
+
+def _fold_places(folds, rows, n_images):
+    """Give the parts of folds of all images as places among the `rows` that are left."""
+    place = np.full(n_images, -1)
+    place[rows] = np.arange(len(rows))
+    parts = ((place[train], place[test]) for train, test in folds)
+    return [(train[train >= 0], test[test >= 0]) for train, test in parts]
 
 
 def _distinct_cells(embedder, pool_sizes):

@@ -15,6 +15,7 @@ from sklssl.semi_supervised._default import (
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.semi_supervised._rows import EmbedsRows, embed_rows, take_rows
 from sklssl.utils._checks import naming_parameter
+from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
 
 __all__ = ["SemiSupervisedClassifier"]
@@ -97,7 +98,8 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images, or whatever the embedder takes.
+            Images, or whatever the embedder takes. Where its `on_error` is "skip", files that
+            cannot be read are left out with their labels.
 
         y : array-like of shape (n,)
             Labels: numbers or strings, -1 for the rows without one. In an array of strings the
@@ -121,10 +123,13 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
         y, labelled = check_labels(y, owner=self)
         with naming_parameter(self, "y"):
             check_consistent_length(X, y)
-        classes, codes = encode_labels(y, labelled, owner=self)
         classifier = self._clone_classifier()
         with naming_parameter(self, "embedder"):
             embedder = clone(self.embedder)
+        rows = readable_rows(X, embedder)
+        if rows is not None:
+            X, y, labelled = take_rows(X, rows), y[rows], labelled[rows]
+        classes, codes = encode_labels(y, labelled, owner=self)
         embedder.fit(X, None)
         if classifier is not None and not learns_from_unlabelled(classifier):
             rows = np.flatnonzero(labelled)

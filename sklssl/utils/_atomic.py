@@ -18,7 +18,8 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]
     Parameters
     ----------
     path : str or path-like
-        What is to be written. A link keeps pointing to its target, which is replaced.
+        What is to be written; "~" is the user's folder. A link keeps pointing to its target, which
+        is replaced.
 
     write : callable
         Called with the path of a file in the same folder, which it makes.
@@ -28,7 +29,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]
     OSError
         If it cannot be written. `path` is then as it was, and nothing is left beside it.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(os.path.expanduser(path)))
     if not target.parent.is_dir():  # else the error would name a file that nobody asked for
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
     if target.is_dir():

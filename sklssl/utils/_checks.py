@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
 
-from sklssl.exceptions import NonFiniteLossError
+from sklssl.exceptions import ImageFileError, NonFiniteLossError
 
 __all__ = [
     "MAX_SIDE",
@@ -32,7 +32,7 @@ MIN_SCALED_SIDE = 4
 # The largest square that is read from a file, too.
 MAX_SIDE = 2**13
 
-_RANGE_SAMPLE, _FILES_SAMPLE = 1000, 32
+_RANGE_SAMPLE, _FILES_SAMPLE = 1000, 20
 
 
 def check_learned(name, outputs):
@@ -170,7 +170,10 @@ def warn_if_other_range(estimator, images):
     are_bytes = images.dtype == np.uint8
     if are_bytes and np.all(np.equal(low, 0)) and np.all(np.equal(high, 255)):
         return
-    least, greatest = _extremes(images, (0, 1, 2) if np.ndim(low) else None)
+    try:
+        least, greatest = _extremes(images, (0, 1, 2) if np.ndim(low) else None)
+    except ImageFileError:  # who reads all of them decides what to do about it
+        return
     if _is_far(low, high, least, greatest) or (
         not are_bytes and _is_rescaled(low, high, least, greatest)
     ):
@@ -185,10 +188,11 @@ def warn_if_other_range(estimator, images):
 
 def _extremes(images, axis):
     """Give the least and the greatest value of a sample: all would have to be read once more."""
-    of_files = not isinstance(images, np.ndarray)  # which are decoded for it
-    if of_files and images.dtype == np.uint8:
+    in_memory = isinstance(images, np.ndarray)
+    if not in_memory and images.dtype == np.uint8:  # files, which would have to be decoded for it
         return 0.0, 255.0
-    sample = images[:: -(-len(images) // (_FILES_SAMPLE if of_files else _RANGE_SAMPLE))]
+    n_most = _RANGE_SAMPLE if in_memory else _FILES_SAMPLE
+    sample = images[:: -(-len(images) // n_most)]
     return sample.min(axis).astype(np.float64), sample.max(axis).astype(np.float64)
 
 

@@ -96,6 +96,7 @@ def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
     Parameters
     ----------
     path : str or path-like
+        "~" is the user's folder.
 
     kind : str
         What the file has to be.
@@ -111,6 +112,7 @@ def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
     OSError
         If there is no such file, or it must not be read.
     """
+    path = os.path.expanduser(path)
     if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for its other end
         raise StateFileError(f"'{path}' was not read: it is no file.")
     try:

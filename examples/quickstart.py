@@ -100,18 +100,18 @@ def judge(comparison):
     )
     if choice not in EMBEDDERS:
         return (
-            f"Not worth it here: {labels} no embedder is clearly better than the {choice}: wrong "
-            f"about {wrong[choice]} of other images; next, try more images, a larger --image-size "
-            f"or {pretrained}."
+            f"Not worth it here: {labels} no embedder is clearly better than the {choice}, which "
+            f"get{'s' * (choice != 'raw pixels')} {wrong[choice]} of other images wrong; next, try "
+            f"more images, a larger --image-size or {pretrained}."
         )
     next_step = pretrained
     if comparison.scores[choice][-1].mean() > 0.8:
         name = type(comparison.estimators[choice]).__name__
         next_step = f"SemiSupervisedClassifier({name}()), which learns from images without a label"
     return (
-        f"Worth it: {labels} {choice} is wrong about {wrong[choice]} of other images, raw pixels "
-        f"about {wrong['raw pixels']} and an untrained network about {wrong['untrained network']}; "
-        f"next, try {next_step}."
+        f"Worth it: {labels} {choice} gets {wrong[choice]} of other images wrong, raw pixels "
+        f"{wrong['raw pixels']} and an untrained network {wrong['untrained network']}; next, try "
+        f"{next_step}."
     )
 
 

@@ -48,7 +48,7 @@ def test_quickstart(quickstart, tmp_path, capsys):
         assert f"\n{name} " in shown
     assert "10 labels   50 labels" in shown
     assert "\nTake RotNet" in shown
-    assert "\nWorth it: with 50 labels a class RotNet is wrong about " in shown
+    assert "\nWorth it: with 50 labels a class RotNet gets " in shown
     assert "next, try SemiSupervisedClassifier(RotNetEmbedder())" in shown
     assert look(tmp_path / "picture.png") == (1100, 1200)
 
@@ -94,7 +94,7 @@ def test_quickstart_on_images_without_labels(
     ("scores", "said"),
     [
         ([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]], "Not worth it here: with 5 labels a class no"),
-        ([[0.5, 0.5], [0.6, 0.6], [0.6, 0.6]], "better than the untrained network: wrong about 40"),
+        ([[0.5, 0.5], [0.6, 0.6], [0.6, 0.6]], "better than the untrained network, which gets 40"),
         ([[0.5, 0.5], [0.5, 0.5], [0.6, 0.6]], "next, try a network trained on ImageNet"),
         ([[0.5, 0.5], [0.6, 0.6], [0.9, 0.9]], "next, try SemiSupervisedClassifier(Rot"),
     ],

@@ -20,7 +20,7 @@ def quickstart(monkeypatch):
     spec = importlib.util.spec_from_file_location("quickstart", EXAMPLES / "quickstart.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "EMBEDDERS", {"RotNet": RotNetEmbedder(max_epochs=1)})
+    monkeypatch.setattr(module, "EMBEDDERS", {"RotNet": RotNetEmbedder("convnet", max_epochs=1)})
     return module
 
 

@@ -53,7 +53,7 @@ def few(digits):
 
 @pytest.fixture(scope="module")
 def embedder(digits):
-    return RotNetEmbedder(max_epochs=4, random_state=SEED).fit(digits[0][:1300])
+    return RotNetEmbedder(max_epochs=2, random_state=SEED).fit(digits[0][:1300])
 
 
 @pytest.mark.parametrize("classifier", [None, LogisticRegression(), LabelSpreading(max_iter=200)])

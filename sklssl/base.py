@@ -272,6 +272,8 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
             data=(X, y),
         )
         fresh = self._continued() if continued else self._unfitted()
+        if not continued:
+            check_start(self)
         images = read_images(fresh, X, reset=not continued, min_samples=2)
         check_callbacks(self, self.callbacks)
         check_optimizer(self)
@@ -280,8 +282,6 @@ class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, B
         for size in (fresh._full_size(), *sizes.values()):
             fresh._check_size(size)
         device = resolve_device(self.device, owner=self)
-        if not continued:
-            check_start(self)
         store_images(fresh, images, min_samples=2)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call

@@ -380,6 +380,9 @@ def read_images(names, read, *, image_size=None, channels=3, pages="first", erro
     for i, name in enumerate(names):
         try:
             image = decode_image(read(name), name, channels, pages, told)
+            if images is not None and image.dtype != images.dtype:
+                text = different_depths(repr(first), images.dtype, repr(name), image.dtype)
+                raise ImageFileError(text)
         except ImageFileError as error:
             if errors is None:
                 raise
@@ -389,23 +392,21 @@ def read_images(names, read, *, image_size=None, channels=3, pages="first", erro
             image = resize_image(image, (image_size, image_size))
         if images is None:
             images, first = np.empty((len(names), *image.shape), image.dtype), name
-        _check_alike(image, name, images, first)
+        _check_size(image, name, images, first)
         images[i] = image
     if told:
         say_pages(*told[0])
     return images
 
 
-def _check_alike(image, name, images, first):
-    """Refuse an image of another size or depth than the first one."""
+def _check_size(image, name, images, first):
+    """Refuse an image of another size than the first one."""
     if image.shape != images.shape[1:]:
         raise ValueError(
             f"The images differ in size: {first!r} has {images.shape[1]}x{images.shape[2]} "
             f"pixels (height x width), {name!r} {image.shape[0]}x{image.shape[1]}. Give "
             "image_size to bring them all to one size."
         )
-    if image.dtype != images.dtype:
-        raise ValueError(different_depths(repr(first), images.dtype, repr(name), image.dtype))
 
 
 def make_bunch(images, target, target_names, subset):

@@ -275,8 +275,10 @@ class ImageFiles:
         image = self._known.pop(path, None)
         if image is None:
             image = read_image_file(path, channels, told=self._told)
-        if image.dtype != self.dtype:  # not an ImageFileError, see below
-            raise ValueError(different_depths(repr(path), image.dtype, "the first one", self.dtype))
+        if image.dtype != self.dtype:
+            raise ImageFileError(
+                different_depths(repr(path), image.dtype, "the first one", self.dtype)
+            )
         if self._resize:
             return resize_image(image, (height, width))
         if image.shape == self._image_shape:

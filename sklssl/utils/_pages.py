@@ -1,6 +1,7 @@
 """The pages of an image file, by whichever library reads them without loss."""
 
 import io
+import struct
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,7 @@ REMEDY = "Repair it or leave it out."
 
 # A file of a few kilobytes may claim to unfold into gigabytes.
 _MAX_PIXELS = 2**26
-_MAX_PAGES = 2**16
+_MAX_PAGES = 2**12
 # No others: some of what Pillow opens it hands on to other programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
@@ -172,30 +173,44 @@ def _is_deep(image):
 
 def _open_tiff(content, name):
     """Open a TIFF that Pillow does not read, or not without loss."""
-    headers = _tiff_headers(content)
-    for header in headers:
-        _check_pixels(header[_WIDTH], header.get(_HEIGHT, 1), name)
-    few = all(header.get(_SAMPLES, 1) <= 4 for header in headers)
-    read = _read_tiff_with_cv2 if few else _read_tiff_with_tifffile
-    return len(headers), partial(read, content, name)
+    places = _find_pages(content)
+    return len(places), partial(_read_tiff, content, name, places)
 
 
-def _tiff_headers(content):
-    """Give the tags of every page."""
+def _find_pages(content):
+    """Give the place of the header of each page, by the chain that they make."""
+    order = "<" if content[:2] == b"II" else ">"
+    count, entry, pointer, at = ("Q", 20, "Q", 8) if _is_big(content) else ("H", 12, "I", 4)
+    places = []
+    (place,) = struct.unpack_from(order + pointer, content, at)
+    while place and place not in places and len(places) < _MAX_PAGES:
+        places.append(place)
+        (n_entries,) = struct.unpack_from(order + count, content, place)
+        place += struct.calcsize(count) + n_entries * entry
+        (place,) = struct.unpack_from(order + pointer, content, place)
+    return places
+
+
+def _is_big(content):
+    """Tell whether a TIFF is of the kind that may be larger than 4 GiB."""
+    return b"+" in content[2:4]
+
+
+def _read_tiff(content, name, places, number, channels):
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+    header = ImageFileDirectory_v2(content[: 16 if _is_big(content) else 8])
     file = io.BytesIO(content)
-    headers, at = [], ImageFileDirectory_v2(content[: 16 if b"+" in content[:4] else 8]).next
-    while at and len(headers) < _MAX_PAGES:
-        header = ImageFileDirectory_v2(content[: 16 if b"+" in content[:4] else 8])
-        file.seek(at)
-        header.load(file)
-        headers.append(header)
-        at = header.next
-    return headers
+    file.seek(places[number])
+    header.load(file)
+    _check_pixels(header[_WIDTH], header[_HEIGHT], name)
+    image = None
+    if header.get(_SAMPLES, 1) <= 4:
+        image = _read_tiff_with_cv2(content, name, number)
+    return _read_tiff_with_tifffile(content, name, number) if image is None else image
 
 
-def _read_tiff_with_cv2(content, name, number, channels):
+def _read_tiff_with_cv2(content, name, number):
     import cv2  # slow to import
 
     buffer = np.frombuffer(content, np.uint8)
@@ -203,12 +218,10 @@ def _read_tiff_with_cv2(content, name, number, channels):
         image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     else:
         image = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED)[1][number]
-    if image is None:
-        return _read_tiff_with_tifffile(content, name, number, channels)
-    return _in_order(_narrow(image, name))
+    return None if image is None else _in_order(_narrow(image, name))
 
 
-def _read_tiff_with_tifffile(content, name, number, channels):
+def _read_tiff_with_tifffile(content, name, number):
     try:
         import tifffile
     except ImportError as error:

@@ -25,7 +25,7 @@ from sklssl._symmetry import find_symmetry
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl._weights import check_start, load_weights
 from sklssl.backbones import make_backbone
-from sklssl.utils._arguments import NamesArguments
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import (
     MAX_SIDE,
     MIN_SCALED_SIDE,
@@ -53,7 +53,7 @@ _LEARNED_FROM, _LEARNED_AT_ONCE = 2000, 50
 
 
 class BaseEmbedder(
-    NamesArguments, Resumable, CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator
+    ChecksArguments, Resumable, CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator
 ):
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._checkpoint import Resumable
 from sklssl._training import Phase
 from sklssl.base import BaseEmbedder
-from sklssl.utils._arguments import NamesArguments
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
 
 __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "check_sequence", "make_phases"]
@@ -86,7 +86,7 @@ _DELEGATED = {
 
 
 class MultiScaleEmbedder(
-    NamesArguments,
+    ChecksArguments,
     Resumable,
     CallbackSupport,
     ClassNamePrefixFeaturesOutMixin,

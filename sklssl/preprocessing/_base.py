@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl.utils._arguments import NamesArguments
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._images import check_images, validate_images
 from sklssl.utils._sklearn_compat import _fit_context
 
@@ -19,7 +19,7 @@ DTYPES = (np.float64, np.float32, np.uint8)
 # Without auto_wrap_output_keys=None, which every subclass has to repeat, scikit-learn would put
 # images into data frames.
 class ImageTransformer(
-    NamesArguments,
+    ChecksArguments,
     TransformerMixin,
     BaseEstimator,
     auto_wrap_output_keys=None,

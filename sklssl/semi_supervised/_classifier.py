@@ -14,7 +14,7 @@ from sklssl.semi_supervised._default import (
 )
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.semi_supervised._rows import EmbedsRows, embed_rows, take_rows
-from sklssl.utils._arguments import NamesArguments
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
@@ -22,7 +22,7 @@ from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
 __all__ = ["SemiSupervisedClassifier"]
 
 
-class SemiSupervisedClassifier(NamesArguments, ClassifierMixin, EmbedsRows, BaseEstimator):
+class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, BaseEstimator):
     """Learn features from all images, and classes from those that have a label.
 
     ``y == -1`` marks a row without a label, as in scikit-learn's semi-supervised classifiers.

@@ -1,4 +1,4 @@
-"""What is said about arguments that a class does not take."""
+"""Arguments of estimators: those that are unknown, and numbers as numpy has them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import difflib
 import inspect
 from typing import Any
 
-__all__ = ["NamesArguments"]
+import numpy as np
+
+__all__ = ["ChecksArguments", "as_plain"]
 
 
-class NamesArguments:
-    """Makes errors about arguments name the class that was called, and the parameter meant.
+class ChecksArguments:
+    """Makes an estimator say which argument it does not know, and keep numbers as Python's own.
 
-    Python names the class that defines ``__init__``, which may be a base that nobody called.
+    Of an argument that is not known, Python would name the class that defines ``__init__``, which
+    may be a base that nobody called. Numbers of numpy that have few bits overflow when something is
+    computed with them: 8 bits hold a number of epochs, but not that of the images they show.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -20,6 +24,22 @@ class NamesArguments:
         if args or kwargs:  # none come when copies are made
             _check_arguments(cls, args, kwargs)
         return super().__new__(cls)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, a parameter as a plain value; what was learned stays what it is."""
+        is_parameter = not name.startswith("_") and not name.endswith("_")
+        super().__setattr__(name, as_plain(value) if is_parameter else value)
+
+
+def as_plain(value: Any) -> Any:
+    """Give a number of numpy, also within a tuple, as Python's; anything else is given back."""
+    if isinstance(value, np.floating):
+        return float(value)
+    if isinstance(value, np.integer | np.bool_ | np.str_):
+        return value.item()
+    if type(value) is tuple and any(isinstance(item, np.generic) for item in value):
+        return tuple(map(as_plain, value))
+    return value
 
 
 def _check_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -4,72 +4,243 @@ Few labels, many images
 
 An embedder looks at images without labels and learns to describe them. A classifier on that
 description then needs fewer labels than one on the pixels. How many fewer, and with which
-embedder, depends on the images: ``compare_embedders`` tries it out on 1,797 handwritten digits, a
-quarter of them set aside, with a few labels of each class that are drawn five times.
+embedder, depends on the images: ``compare_embedders`` tries it out. A quarter of the images is set
+aside, and of the others a few of each class have a label.
 
-Run ``python examples/quickstart.py``, or with your own images, one folder a class:
-``python examples/quickstart.py --data my_images.zip --image-size 32``.
+Run ``python examples/quickstart.py`` for 1,797 handwritten digits, or take your own images, one
+folder a class: ``python examples/quickstart.py --data my_images.zip``. Images without class folders
+are shown without labels.
 """
 
 # %%
 # What is compared
 # ----------------
-# Raw pixels and what needs no training are always there. None adds the embedders that the library
-# suggests; give a list of others to compare those.
+# Raw pixels and an untrained network are always there. Add embedders, or give these other
+# parameters. ``verbose=1`` says how far a training is.
 
 import argparse
+from pathlib import Path
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import TSNE
+from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
 
+from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
 from sklssl.datasets import load_digit_images, load_image_folder
 from sklssl.inspection import compare_embedders
 
-EMBEDDERS = None
+EMBEDDERS = {
+    "PatchDictionaryEmbedder": PatchDictionaryEmbedder(),
+    "RotNetEmbedder": RotNetEmbedder(verbose=1),
+}
 
 
-def load(data=None, image_size=None):
-    """Load the digits, or a folder or zip file of images."""
+def load(data, image_size):
+    """Load the digits, or a folder or zip file of images; a target of -1 is no label."""
     if data is None:
-        return load_digit_images(return_X_y=True)
-    return load_image_folder(data, image_size=image_size, return_X_y=True)
+        return load_digit_images()
+    return load_image_folder(data, image_size=image_size, on_error="skip")
 
 
-def choose_n_labels(y):
-    """Choose numbers of labels a class that the training part, three quarters, can give."""
-    smallest = 0.7 * np.bincount(y).min()
-    return [n for n in (2, 5, 10, 20, 50) if n <= smallest] or [1]
+def check(bunch):
+    """Refuse images among which there is nothing to compare."""
+    if len(bunch.images) < 4:
+        raise ValueError(f"At least 4 images are needed, but there are {len(bunch.images)}.")
+    sizes = np.bincount(bunch.target[bunch.target >= 0])
+    if len(sizes) == 1:
+        raise ValueError(
+            f"All labels are of one class, '{bunch.target_names[0]}'. Give each class a folder of "
+            "its own, or put images without labels into no folder at all."
+        )
+    if len(sizes) and sizes.min() < 2:
+        raise ValueError(
+            f"There is only one image of the class '{bunch.target_names[sizes.argmin()]}'. Give at "
+            "least 2 of each class: one to learn from, and one to test on."
+        )
+
+
+# %%
+# Choosing an embedder
+# --------------------
+# The table has the accuracy on the images set aside. The embedder to take is the one that was
+# fitted fastest among those that are not worse than the best by more than the spread.
+
+
+def choose_embedder(images, y):
+    """Compare the embedders, print what came of it, and give the one to take."""
+    if (y < 0).all():
+        print("There are no labels to compare embedders by: this is a PatchDictionaryEmbedder.")
+        return PatchDictionaryEmbedder(random_state=0).fit(images)
+    smallest = np.bincount(y[y >= 0]).min()
+    test_size = 0.25 if smallest >= 8 else 0.5
+    n_labels = [n for n in (2, 10, 50) if n <= 0.9 * (1 - test_size) * smallest][-2:] or [1]
+    comparison = compare_embedders(
+        images, y, EMBEDDERS, n_labels=n_labels, test_size=test_size, random_state=0, verbose=1
+    )
+    print(f"\n{comparison}\n\n{judge(comparison)}\n")
+    return comparison.estimators[comparison.choice]
+
+
+def judge(comparison):
+    """Say whether the features were worth it, and what to try next."""
+    n_labels, choice = comparison.n_labels[-1], comparison.choice
+    labels = f"with {n_labels} label{'s' * (n_labels > 1)} a class"
+    wrong = {name: f"{1 - scores[-1].mean():.1%}" for name, scores in comparison.scores.items()}
+    pretrained = (
+        'a network trained on ImageNet, RotNetEmbedder("resnet18", image_size=224, '
+        'init_weights="imagenet", max_epochs=0)'
+    )
+    if choice not in EMBEDDERS:
+        return (
+            f"Not worth it here: {labels} no embedder is clearly better than the {choice}, which "
+            f"get{'s' * (choice != 'raw pixels')} {wrong[choice]} of other images wrong; next, try "
+            f"more images, a larger --image-size or {pretrained}."
+        )
+    next_step = pretrained
+    if comparison.scores[choice][-1].mean() > 0.8:
+        name = type(comparison.estimators[choice]).__name__
+        next_step = f"SemiSupervisedClassifier({name}()), which learns from images without a label"
+    return (
+        f"Worth it: {labels} {choice} gets {wrong[choice]} of other images wrong, raw pixels "
+        f"{wrong['raw pixels']} and an untrained network {wrong['untrained network']}; next, try "
+        f"{next_step}."
+    )
 
 
 # %%
 # The picture
 # -----------
-# Accuracy against the number of labels; the bands are the spread over the draws.
+# What the features say is alike: a map of the images, the nearest neighbours of some, and the
+# classes that a classifier on the features mixes up.
+
+MOST_IMAGES, MOST_CLASSES = 1000, 12  # that are shown
 
 
-def save_picture(path, comparison):
-    """Draw the accuracies with their spread, and save the figure to `path`."""
-    import matplotlib
+def save_picture(path, bunch, features):
+    """Draw all there is to see of the features, and save the figure to `path`."""
+    features = StandardScaler().fit_transform(features)
+    has_labels = (bunch.target >= 0).any()
+    figure = Figure(figsize=(12, 11), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[7, 4])
+    left, right = top.subfigures(1, 2, width_ratios=[7, 5]) if has_labels else (top, None)
+    draw_map(left.subplots(), bunch, features)
+    if has_labels:
+        draw_confusion(right.subplots(), bunch, features)
+    draw_neighbors(bottom, bunch, features)
+    figure.savefig(path, dpi=100)
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
-    figure, ax = plt.subplots(figsize=(7, 4.4), layout="constrained")
-    labels = comparison.n_labels
-    for row in comparison.rows:
-        scores = 100 * comparison.scores[row["name"]]
-        mean, spread = scores.mean(axis=1), scores.std(axis=1)
-        name = f"{row['name']}: {row['n_features']} features, fitted in {row['fit_time']:.1f} s"
-        (line,) = ax.plot(labels, mean, "o-", label=name)
-        ax.fill_between(labels, mean - spread, mean + spread, color=line.get_color(), alpha=0.15)
-    ax.set(xscale="log", xlabel="labels a class", ylabel="accuracy on other images (%)")
-    ax.set_xticks(labels, [str(n) for n in labels])
-    ax.minorticks_off()
-    ax.grid(alpha=0.3)
-    ax.legend(frameon=False, loc="lower right", fontsize=8)
-    ax.set_title(f"{comparison.n_train} training and {comparison.n_test} test images", fontsize=10)
-    ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+def draw_map(ax, bunch, features):
+    """Draw images where t-SNE puts them, the more alike the nearer."""
+    rows = np.random.default_rng(0).permutation(len(features))[:MOST_IMAGES]
+    tsne = TSNE(perplexity=min(30, (len(rows) - 1) / 3), random_state=0)
+    places = tsne.fit_transform(features[rows])
+    palette = matplotlib.colormaps["tab20"].colors
+    palette = palette[::2] + palette[1::2]  # the strong ones first
+    colors = dict(zip(largest_classes(bunch), palette, strict=False))
+    of_rows = [colors.get(label, "lightgrey") for label in bunch.target[rows]]
+    ax.scatter(*places.T, c=of_rows, s=12)
+    gap = 0.065 * np.ptp(places, axis=0)  # between the images shown, so that none hides another
+    shown = []
+    for i, place in enumerate(places):
+        if all((np.abs(place - places[j]) > gap).any() for j in shown):
+            shown.append(i)
+            image = OffsetImage(pixels(bunch, rows[i]), zoom=26 / len(bunch.images[0]), cmap="gray")
+            frame = {"edgecolor": of_rows[i], "linewidth": 2}
+            ax.add_artist(AnnotationBbox(image, place, pad=0.1, bboxprops=frame))
+    ax.set(title="Map of the images: what is alike lies near", xticks=[], yticks=[])
+    legend = {shorten(bunch.target_names[label]): color for label, color in colors.items()}
+    if legend and "lightgrey" in of_rows:
+        legend["others"] = "lightgrey"
+    marks = [Line2D([], [], color=c, marker="s", linestyle="") for c in legend.values()]
+    style = {"ncols": 4, "fontsize": 8, "handletextpad": 0.2, "columnspacing": 1, "frameon": False}
+    ax.legend(marks, legend, loc="upper center", bbox_to_anchor=(0.5, 0), **style)
+
+
+def draw_confusion(ax, bunch, features):
+    """Draw what a classifier on the features takes for what."""
+    labelled = bunch.target >= 0
+    Z_train, Z_test, y_train, y_test = train_test_split(
+        features[labelled],
+        bunch.target[labelled],
+        test_size=0.5,
+        random_state=0,
+        stratify=bunch.target[labelled],
+    )
+    probe = LogisticRegression(C=5 / features.shape[1], max_iter=1000).fit(Z_train, y_train)
+    classes = largest_classes(bunch)
+    ConfusionMatrixDisplay.from_predictions(
+        y_test,
+        probe.predict(Z_test),
+        labels=classes,
+        display_labels=[shorten(bunch.target_names[label]) for label in classes],
+        xticks_rotation="vertical",
+        cmap="Blues",
+        colorbar=False,
+        ax=ax,
+    )
+    ax.set_anchor("N")
+    which = f"; the {len(classes)} largest classes" if len(classes) <= y_test.max() else ""
+    ax.figure.suptitle(
+        "Half of the images, as learned from the others:\n"
+        f"{probe.score(Z_test, y_test):.1%} right{which}"
+    )
+
+
+def draw_neighbors(figure, bunch, features):
+    """Draw some images, each with those whose features are nearest."""
+    figure.suptitle("Some images (framed), and their nearest neighbours")
+    rows = np.random.default_rng(0).permutation(len(features))
+    _, firsts = np.unique(bunch.target[rows], return_index=True)  # one of each class, then others
+    queries = np.append(rows[np.sort(firsts)], np.delete(rows, firsts))[:6]
+    n_neighbors = min(6, len(features))
+    search = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(features)
+    nearest = search.kneighbors(features[queries], return_distance=False)
+    halves = [half.subplots(3, n_neighbors) for half in figure.subfigures(1, 2, wspace=0.04)]
+    axes = np.concatenate(halves)
+    for ax in axes.flat:
+        ax.axis("off")
+    for line, query, found in zip(axes, queries, nearest, strict=False):
+        for ax, row in zip(line, [query, *found[found != query]], strict=False):
+            ax.imshow(pixels(bunch, row), cmap="gray")
+            same = bunch.target[row] == bunch.target[query]
+            ax.set_title(caption(bunch, row), fontsize=8, color="black" if same else "crimson")
+        line[0].axis("on")
+        line[0].set(xticks=[], yticks=[])
+        line[0].spines[:].set(color="royalblue", linewidth=4)
+
+
+def largest_classes(bunch):
+    """Give the classes with most images, in their order."""
+    sizes = np.bincount(bunch.target[bunch.target >= 0])
+    return np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES])
+
+
+def pixels(bunch, row):
+    """Give one image in a form that can be drawn."""
+    return bunch.images[row].squeeze() / np.iinfo(bunch.images.dtype).max
+
+
+def caption(bunch, row):
+    """Give the class of an image, or the name of its file where it has none."""
+    if bunch.target[row] >= 0:
+        return shorten(bunch.target_names[bunch.target[row]], 12)
+    return shorten(Path(bunch.filenames[row]).stem, 12)
+
+
+def shorten(name, longest=16):
+    """Leave out the middle of a name that is too long for its place."""
+    n_first = longest // 3
+    fits = len(name) <= longest
+    return name if fits else f"{name[:n_first]}…{name[n_first + 1 - longest :]}"
 
 
 # %%
@@ -79,21 +250,23 @@ def save_picture(path, comparison):
 
 def main(arguments=None):
     """Compare the embedders, print the table and save the picture."""
-    parser = argparse.ArgumentParser(description="Which embedder for some images?")
+    parser = argparse.ArgumentParser(description="What do embedders make of some images?")
     parser.add_argument("--data", help="a folder or zip of your own images, one folder a class")
-    parser.add_argument("--image-size", type=int, help="side to which your images are resized")
+    parser.add_argument(
+        "--image-size", type=int, default=64, help="side to which your images are resized"
+    )
     parser.add_argument("--output", default="quickstart.png", help="where the picture goes")
     args = parser.parse_args(arguments)
+    if not Path(args.output).absolute().parent.is_dir():
+        parser.error(f"There is no folder for the picture {args.output!r}. Make it first.")
     try:
-        X, y = load(args.data, args.image_size)
-        comparison = compare_embedders(
-            X, y, EMBEDDERS, n_labels=choose_n_labels(y), random_state=0, verbose=1
-        )
+        bunch = load(args.data, args.image_size)
+        check(bunch)
+        embedder = choose_embedder(bunch.images, bunch.target)
     except (OSError, ValueError) as error:  # what is said about images of your own
         parser.error(str(error))
-    print(f"\n{comparison}")
-    save_picture(args.output, comparison)
-    print(f"\nThe picture is in {args.output}.")
+    save_picture(args.output, bunch, embedder.transform(bunch.images))
+    print(f"The picture is in {args.output}.")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ needs_sklearn_callbacks = pytest.mark.skipif(skl is None, reason="scikit-learn b
 
 
 def quick(**params):
-    return RotNetEmbedder(**{"max_epochs": 1, "random_state": SEED, **params})
+    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params}
+    return RotNetEmbedder(**settings)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_probe_monitor_records_every_few_epochs_and_changes_nothing(X, X_val, y_
 @pytest.mark.parametrize("make", [ScaleNetEmbedder, MultiScaleEmbedder])
 def test_probe_monitor_at_several_scales(X, X_val, y_val, make):
     monitor = ProbeMonitor(X_val, y_val, every=2, n_neighbors=5)
-    settings = {"callbacks": [monitor], "random_state": SEED}
+    settings = {"backbone": "convnet", "callbacks": [monitor], "random_state": SEED}
     inner = {} if make is ScaleNetEmbedder else {"estimator": RotNetEmbedder(**settings)}
     embedder = make(max_epochs=(1, 2), **inner, **({} if inner else settings)).fit(X)
     assert [("knn_accuracy" in row) for row in embedder.history_] == [False, True, False]
@@ -215,7 +216,7 @@ def test_each_fit_starts_afresh(X):
 
 
 def test_each_scale_is_judged_and_ended_on_its_own(X):
-    settings = {"callbacks": [hardly()], "random_state": SEED}
+    settings = {"backbone": "convnet", "callbacks": [hardly()], "random_state": SEED}
     scales = {"scales": (0.5, 0.5, 1.0), "max_epochs": (4, 1, 5), "learning_rates": (0.1,) * 3}
     for embedder in (
         ScaleNetEmbedder(**scales, **settings),

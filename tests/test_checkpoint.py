@@ -76,8 +76,12 @@ def stop_and_go_on(make, folder, epoch, X, y=None, **settings):
     return make(checkpoint_dir=folder, callbacks=[seen], **settings).fit(X, y), seen.seen
 
 
+# What is kept and read is asked of a small network, and of the default one where it says so.
+SMALL = {"backbone": "convnet", "random_state": 0}
+
+
 def rotnet(**params):
-    return RotNetEmbedder(**{"max_epochs": 3, "random_state": 0, **params})
+    return RotNetEmbedder(**{**SMALL, "max_epochs": 3, **params})
 
 
 def multiscale(**params):
@@ -86,14 +90,13 @@ def multiscale(**params):
 
 def by_methods():
     yield rotnet
+    yield lambda **p: rotnet(backbone="patchconvnet", **p)  # the default
     yield lambda **p: rotnet(lr_schedule="plateau", **p)
     yield lambda **p: rotnet(optimizer="adamw", lr_schedule="cosine", max_grad_norm=0.5, **p)
     yield lambda **p: rotnet(optimizer=torch.optim.NAdam, learning_rate=1e-3, **p)
     yield lambda **p: rotnet(backbone="mobilenet_v3_small", image_size=32, **p)  # it has dropout
-    yield lambda **p: SimCLREmbedder(max_epochs=3, random_state=0, **p)
-    yield lambda **p: RotationDecouplingEmbedder(
-        max_epochs=8, pu_weighting=True, random_state=0, **p
-    )
+    yield lambda **p: SimCLREmbedder(max_epochs=3, **SMALL, **p)
+    yield lambda **p: RotationDecouplingEmbedder(max_epochs=8, pu_weighting=True, **SMALL, **p)
     yield lambda **p: ScaleNetEmbedder(max_epochs=2, random_state=0, **p)
     yield multiscale
     yield lambda **p: FineTuneClassifier("convnet", max_epochs=3, random_state=0, **p)
@@ -180,7 +183,7 @@ def test_without_a_seed_it_goes_on_but_does_not_repeat(tmp_path, X, y):
         ({"max_epochs": np.int64(4)}, "max_epochs was 3 and is 4"),
         ({"random_state": 1}, "random_state was 0 and is 1"),
         ({"random_state": None}, "random_state was 0 and is not set"),
-        ({"backbone": "nin"}, "backbone was 'patchconvnet' and is 'nin'"),
+        ({"backbone": "nin"}, "backbone was 'convnet' and is 'nin'"),
         ({"optimizer": torch.optim.SGD}, "optimizer was 'sgd' and is torch.optim.sgd.SGD"),
     ],
 )

@@ -41,7 +41,8 @@ def numpy_generator():
 
 
 def quick(**params):
-    return RotNetEmbedder(**{"max_epochs": 1, "random_state": SEED, **params})
+    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params}
+    return RotNetEmbedder(**settings)
 
 
 # Places ----------------------------------------------------------------------------------------
@@ -108,7 +109,7 @@ def test_what_goes_on_gives_the_same_bytes(X):
     "estimator",
     [
         RotNetEmbedder(max_epochs=2, random_state=SEED),
-        RotationDecouplingEmbedder(max_epochs=2, random_state=SEED),
+        RotationDecouplingEmbedder("convnet", max_epochs=2, random_state=SEED),
         FineTuneClassifier("convnet", max_epochs=2, random_state=SEED),
     ],
     ids=lambda estimator: type(estimator).__name__,

@@ -1,12 +1,16 @@
 """The examples run, at a small setting, and on the user's own images."""
 
 import importlib.util
+import shutil
+import warnings
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from sklssl import RotNetEmbedder
+from sklssl.inspection._comparison import Comparison, Result
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -16,7 +20,7 @@ def quickstart(monkeypatch):
     spec = importlib.util.spec_from_file_location("quickstart", EXAMPLES / "quickstart.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "EMBEDDERS", {"RotNet": RotNetEmbedder(max_epochs=1)})
+    monkeypatch.setattr(module, "EMBEDDERS", {"RotNet": RotNetEmbedder("convnet", max_epochs=1)})
     return module
 
 
@@ -30,34 +34,99 @@ def folder(digits, tmp_path):
     return tmp_path / "mine"
 
 
+def look(path):
+    """Give the height and width of a picture, which is not empty."""
+    picture = cv2.imread(str(path))
+    assert picture.std() > 10
+    return picture.shape[:2]
+
+
 def test_quickstart(quickstart, tmp_path, capsys):
     quickstart.main(["--output", str(tmp_path / "picture.png")])
     shown = capsys.readouterr().out
     for name in ("raw pixels", "untrained network", "RotNet"):
         assert f"\n{name} " in shown
-    assert "2 labels" in shown
-    assert "50 labels" in shown
-    assert "\nTake " in shown
-    height, width, _ = cv2.imread(str(tmp_path / "picture.png")).shape
-    assert width > height > 300
+    assert "10 labels   50 labels" in shown
+    assert "\nTake RotNet" in shown
+    assert "\nWorth it: with 50 labels a class RotNet gets " in shown
+    assert "next, try SemiSupervisedClassifier(RotNetEmbedder())" in shown
+    assert look(tmp_path / "picture.png") == (1100, 1200)
 
 
-def test_quickstart_on_a_folder(quickstart, folder, tmp_path, capsys):
+@pytest.mark.parametrize("zipped", [False, True])
+def test_quickstart_on_a_folder(quickstart, folder, tmp_path, capsys, zipped):
+    picture = tmp_path / "picture.png"
+    data = shutil.make_archive(str(folder), "zip", folder) if zipped else folder
+    quickstart.main(["--data", str(data), "--image-size", "16", "--output", str(picture)])
+    assert "67 training and 23 test images" in capsys.readouterr().out
+    assert look(picture) == (1100, 1200)
+
+
+def test_quickstart_on_two_images_of_each_class(quickstart, folder, tmp_path, capsys):
+    for place in folder.iterdir():
+        for file in sorted(place.iterdir())[2:]:
+            file.unlink()
     picture = tmp_path / "picture.png"
     quickstart.main(["--data", str(folder), "--image-size", "16", "--output", str(picture)])
-    assert "67 training and 23 test images" in capsys.readouterr().out
-    assert picture.exists()
+    assert "with 1 label a class" in capsys.readouterr().out
+    look(picture)
+
+
+@pytest.mark.parametrize("n_labelled_classes", [0, 2])
+def test_quickstart_on_images_without_labels(
+    quickstart, folder, tmp_path, capsys, n_labelled_classes
+):
+    for place in sorted(folder.iterdir())[n_labelled_classes:]:
+        for file in place.iterdir():
+            file.rename(folder / file.name)
+        place.rmdir()
+    picture = tmp_path / "picture.png"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that some images have no label
+        quickstart.main(["--data", str(folder), "--image-size", "16", "--output", str(picture)])
+    shown = capsys.readouterr().out
+    assert ("There are no labels" in shown) == (n_labelled_classes == 0)
+    assert ("raw pixels" in shown) == (n_labelled_classes > 0)
+    assert look(picture) == (1100, 1200)
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]], "Not worth it here: with 5 labels a class no"),
+        ([[0.5, 0.5], [0.6, 0.6], [0.6, 0.6]], "better than the untrained network, which gets 40"),
+        ([[0.5, 0.5], [0.5, 0.5], [0.6, 0.6]], "next, try a network trained on ImageNet"),
+        ([[0.5, 0.5], [0.6, 0.6], [0.9, 0.9]], "next, try SemiSupervisedClassifier(Rot"),
+    ],
+)
+def test_quickstart_says_whether_it_was_worth_it(quickstart, scores, said):
+    names = ("raw pixels", "untrained network", "RotNet")
+    embedder = RotNetEmbedder()
+    results = {
+        name: Result(np.array([row]), 10, 1.0 + (name == "RotNet"), 1.0, embedder)
+        for name, row in zip(names, scores, strict=True)
+    }
+    assert said in quickstart.judge(Comparison(results, [5], n_images=(10, 10)))
 
 
 def test_quickstart_says_what_is_wrong(quickstart, folder, tmp_path, capsys):
-    def complaint(data):
+    def complaint(data, *others):
         with pytest.raises(SystemExit):
-            quickstart.main(["--data", str(data)])
+            quickstart.main(["--data", str(data), *others])
         return capsys.readouterr().err
 
     assert "error: There is no folder or zip file" in complaint(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     assert "holds no images" in complaint(tmp_path / "empty")
+    assert "There is no folder for the picture" in complaint(
+        folder, "--output", str(tmp_path / "no" / "a.png")
+    )
+    for file in sorted((folder / "class2").iterdir())[1:]:
+        file.unlink()
+    assert "There is only one image of the class 'class2'" in complaint(folder)
     for name in ("class1", "class2"):
         (folder / name).rename(tmp_path / name)
-    assert "needs labels of at least two classes" in complaint(folder)
+    assert "All labels are of one class, 'class0'" in complaint(folder)
+    for file in sorted((folder / "class0").iterdir())[3:]:
+        file.unlink()
+    assert "At least 4 images are needed, but there are 3" in complaint(folder)

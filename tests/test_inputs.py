@@ -281,7 +281,7 @@ def test_pictures_that_differ(paths):
         quick().fit(pictures)
     assert quick(image_size=8).fit_transform(pictures).shape[0] == 24
     pictures[3] = Image.fromarray(DEEP[0, ..., 0])
-    with pytest.raises(ValueError, match="picture 0 of X' has 8 bits, 'picture 3 of X' has 16"):
+    with pytest.raises(ValueError, match="the first picture in X has 8 bits, picture 3"):
         quick().fit(pictures)
 
 

@@ -65,7 +65,7 @@ def test_backbones(params, colours, path):
 @pytest.mark.parametrize("image_size", [12, 48])
 def test_sizes_and_ranges(image_size, colours, path):
     X = (colours / np.float32(100) - 1)[:, :30, :20]
-    embedder = SimCLREmbedder(image_size=image_size, **SETTINGS).fit(X)
+    embedder = SimCLREmbedder("convnet", image_size=image_size, **SETTINGS).fit(X)
     assert_same_features(embedder, X, path)
 
 
@@ -75,7 +75,7 @@ def test_small_images_are_padded(X, path):
 
 
 def test_multiscale(X, path):
-    embedder = MultiScaleEmbedder(RotNetEmbedder(**{**SETTINGS, "max_epochs": 1})).fit(X)
+    embedder = MultiScaleEmbedder(RotNetEmbedder("convnet", **{**SETTINGS, "max_epochs": 1})).fit(X)
     assert_same_features(embedder, X, path)
 
 

@@ -59,7 +59,8 @@ def read(monkeypatch):
 
 
 def quick(**params):
-    return RotNetEmbedder(**{"max_epochs": 1, "random_state": 0, "image_size": 12, **params})
+    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": 0, "image_size": 12}
+    return RotNetEmbedder(**{**settings, **params})
 
 
 def test_files_give_what_their_images_give(paths, colours):
@@ -165,7 +166,7 @@ def test_files_of_different_sizes_need_an_image_size(paths):
 
 
 def test_pipelines_searches_and_meta_estimators(paths, y):
-    pipe = make_pipeline(quick(), LogisticRegression())
+    pipe = make_pipeline(quick(), LogisticRegression(max_iter=1000))
     assert np.isfinite(cross_val_score(pipe, paths, y, cv=2, error_score="raise")).all()
     grid = {"rotnetembedder__max_epochs": [0, 1]}
     search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(paths, y)
@@ -180,7 +181,7 @@ def test_a_column_of_a_data_frame(paths, y):
     table = pd.DataFrame({"file": paths, "weight": np.arange(len(paths), dtype=float)})
     columns = ColumnTransformer([("image", quick(), "file"), ("number", "passthrough", ["weight"])])
     Z = columns.fit_transform(table)
-    assert Z.shape == (40, 5121)
+    assert Z.shape == (40, 2017)
     assert make_pipeline(columns, LogisticRegression(max_iter=5000)).fit(table, y).predict(
         table
     ).shape == (40,)
@@ -226,13 +227,8 @@ def test_few_labels_probes_and_monitors(paths, y):
 
 @pytest.mark.parametrize("odd", [None, 3.0, b"a.png", np.zeros((8, 8))])
 def test_names_and_other_things_do_not_mix(paths, odd):
-    with pytest.raises(ValueError, match="X holds strings.*all of them str or path-like"):
+    with pytest.raises(ValueError, match="sequence of file names.* but item 3 of X is .*"):
         quick().fit([*paths[:3], odd])
-
-
-def test_a_folder_is_no_list_of_files(paths, tmp_path):
-    with pytest.raises(ValueError, match="X holds strings.*one-dimensional"):
-        quick().fit(str(tmp_path))
 
 
 def test_files_have_not_four_channels(paths):
@@ -241,11 +237,11 @@ def test_files_have_not_four_channels(paths):
         fitted.transform(paths)
 
 
-def test_a_table_of_names_is_refused_with_a_word(paths):
+def test_a_table_of_several_names_is_refused(paths):
     import pandas as pd
 
-    for table in (pd.DataFrame({"file": paths}), np.array(paths)[:, None]):
-        with pytest.raises(ValueError, match=r"X holds strings.*one-dimensional"):
+    for table in (pd.DataFrame({"file": paths, "other": paths}), np.array(paths).reshape(-1, 2)):
+        with pytest.raises(ValueError, match=r"X holds strings.*one-dimensional sequence or one"):
             quick().fit(table)
 
 

@@ -45,13 +45,14 @@ from sklssl.backbones import make_backbone
 from sklssl.callbacks import EarlyStopping
 
 QUICK = {"max_epochs": 1, "random_state": 0}
+SMALL = {"backbone": "convnet", **QUICK}  # where the default network would add nothing
 DATA = Path(__file__).parent / "data"
 pytestmark = pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning")
 
 
 @pytest.fixture(scope="module")
 def fitted(X):
-    return RotNetEmbedder(**QUICK).fit(X)
+    return RotNetEmbedder(**SMALL).fit(X)
 
 
 @pytest.fixture
@@ -104,19 +105,19 @@ ESTIMATORS = [
     PatchDictionaryEmbedder((16, 24), random_state=0),
     RotNetEmbedder(**QUICK),
     ScaleNetEmbedder(**QUICK),
-    MultiScaleEmbedder(RotNetEmbedder(**QUICK)),
-    SimCLREmbedder(**QUICK),
-    PatchRotEmbedder(**QUICK),
-    PatchRelEmbedder(**QUICK),
-    RotationDecouplingEmbedder(**QUICK),
-    RotationDecouplingEmbedder(instance_task="nt_xent", **QUICK),
+    MultiScaleEmbedder(RotNetEmbedder(**SMALL)),
+    SimCLREmbedder(**SMALL),
+    PatchRotEmbedder(**SMALL),
+    PatchRelEmbedder(**SMALL),
+    RotationDecouplingEmbedder(**SMALL),
+    RotationDecouplingEmbedder(instance_task="nt_xent", **SMALL),
     FineTuneClassifier(RotNetEmbedder(**QUICK), **QUICK),
     FineTuneClassifier("resnet8", head="mlp", frozen_until="all", **QUICK),
-    FineTuneClassifier(RotNetEmbedder(**QUICK), head="conv", layer="block2", **QUICK),
-    FineTuneRegressor(RotNetEmbedder(**QUICK), **QUICK),
+    FineTuneClassifier(RotNetEmbedder(**SMALL), head="conv", layer="block2", **QUICK),
+    FineTuneRegressor(RotNetEmbedder(**SMALL), **QUICK),
     FineTuneRegressor("convnet", head="conv", **QUICK),
-    SemiSupervisedClassifier(RotNetEmbedder(**QUICK)),
-    SemiSupervisedClassifier(RotNetEmbedder(**QUICK), LogisticRegression()),
+    SemiSupervisedClassifier(RotNetEmbedder(**SMALL)),
+    SemiSupervisedClassifier(RotNetEmbedder(**SMALL), LogisticRegression()),
     HarrisCornerMasker(fraction=0.5, random_state=0),
     ImageResizer((6, 4)),
     PseudoGrayscaler(),
@@ -146,7 +147,7 @@ def test_estimator(estimator, X, y, path):
     ids=", ".join,
 )
 def test_parameters(params, X, path):
-    estimator = RotNetEmbedder(**{**QUICK, **params}).fit(X)
+    estimator = RotNetEmbedder(**{**SMALL, **params}).fit(X)
     loaded = saved(estimator, path)
     assert_same(loaded, estimator, X)
     for name in params:
@@ -172,7 +173,7 @@ def test_a_random_state_goes_on_where_it_was(path):
 def test_labels_of_strings_and_names_of_columns(X, y, path):
     frame = pd.DataFrame(X.reshape(len(X), -1)).add_prefix("pixel")
     labels = np.array(["a", "a long name"])[y % 2]
-    model = FineTuneClassifier(RotNetEmbedder(**QUICK), **QUICK).fit(frame, labels)
+    model = FineTuneClassifier(RotNetEmbedder(**SMALL), **QUICK).fit(frame, labels)
     loaded = saved(model.set_output(transform="pandas"), path)
     assert loaded.classes_.dtype == model.classes_.dtype
     assert loaded.feature_names_in_.tolist() == frame.columns.tolist()
@@ -191,7 +192,7 @@ def test_regressor_columns(n_columns, X, y, path):
 
 
 def test_pipelines(X, y, path):
-    both = FeatureUnion([("rot", RotNetEmbedder(**QUICK)), ("sim", SimCLREmbedder(**QUICK))])
+    both = FeatureUnion([("rot", RotNetEmbedder(**SMALL)), ("sim", SimCLREmbedder(**SMALL))])
     pipe = Pipeline(
         [
             ("size", ImageResizer(10)),
@@ -232,7 +233,7 @@ def test_a_fitted_embedder_as_a_parameter_stays_fitted(X, y, fitted, path):
 
 
 def test_what_holds_ours_and_is_not_ours_is_refused(X, y, path):
-    pipe = make_pipeline(RotNetEmbedder(**QUICK), LogisticRegression(max_iter=1000))
+    pipe = make_pipeline(RotNetEmbedder(**SMALL), LogisticRegression(max_iter=1000))
     search = GridSearchCV(pipe, {"rotnetembedder__max_epochs": [0]}, cv=2).fit(X, y)
     with pytest.raises(TypeError, match=r"GridSearchCV holds RotNet.*save\(search.best_estimator_"):
         save(search, path)
@@ -246,9 +247,9 @@ def test_what_holds_ours_and_is_not_ours_is_refused(X, y, path):
 @pytest.mark.parametrize(
     "estimator",
     [
-        RotNetEmbedder(warm_start=True, **QUICK),
-        RotationDecouplingEmbedder(warm_start=True, pu_weighting=True, **QUICK),
-        MultiScaleEmbedder(RotationDecouplingEmbedder(warm_start=True, **QUICK)),
+        RotNetEmbedder(warm_start=True, **SMALL),
+        RotationDecouplingEmbedder(warm_start=True, pu_weighting=True, **SMALL),
+        MultiScaleEmbedder(RotationDecouplingEmbedder(warm_start=True, **SMALL)),
     ],
     ids=lambda e: type(e).__name__,
 )
@@ -260,7 +261,7 @@ def test_training_goes_on(estimator, X, path):
 
 
 def test_callbacks_are_left_out(X, path):
-    embedder = RotNetEmbedder(callbacks=[EarlyStopping()], **QUICK).fit(X)
+    embedder = RotNetEmbedder(callbacks=[EarlyStopping()], **SMALL).fit(X)
     with pytest.warns(UserWarning, match="callbacks of RotNetEmbedder are not saved"):
         save(embedder, path)
     assert load(path).callbacks is None

@@ -44,13 +44,13 @@ class Code:
 @pytest.fixture(scope="module")
 def written(X, y):
     """What save would write of some estimators, by name."""
-    embedder = RotNetEmbedder(**QUICK).fit(X)
+    embedder = RotNetEmbedder("convnet", **QUICK).fit(X)
     pipe = make_pipeline(embedder, LogisticRegression(max_iter=1000)).fit(X, y)
     tuner = FineTuneClassifier(embedder, max_epochs=1, random_state=0).fit(X, y)
     return {
         "embedder": encode_estimators(embedder),
-        "simclr": encode_estimators(SimCLREmbedder(**QUICK).fit(X)),
-        "decoupling": encode_estimators(RotationDecouplingEmbedder(**QUICK).fit(X)),
+        "simclr": encode_estimators(SimCLREmbedder("convnet", **QUICK).fit(X)),
+        "decoupling": encode_estimators(RotationDecouplingEmbedder("convnet", **QUICK).fit(X)),
         "pipe": encode_estimators(pipe),
         "tuner": encode_estimators(tuner),
     }

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarni
 
 @pytest.fixture(scope="module")
 def fitted(X):
-    return RotNetEmbedder(**QUICK).fit(X)
+    return RotNetEmbedder("convnet", **QUICK).fit(X)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_script_becomes_a_module(X, path, monkeypatch):
 
 
 def test_functions_that_skops_does_not_trust(X, path):
-    pipe = make_pipeline(RotNetEmbedder(**QUICK), FunctionTransformer(double)).fit(X)
+    pipe = make_pipeline(RotNetEmbedder("convnet", **QUICK), FunctionTransformer(double)).fit(X)
     save(pipe, path)
     with pytest.raises(
         StateFileError, match=r"it asks for \['tests._own_method.double'\].*trusted"
@@ -114,14 +114,14 @@ def test_what_has_no_name_is_refused(path):
 
 
 def test_what_no_longer_goes_together_is_refused(X, y, path):
-    embedder = RotNetEmbedder(**QUICK).fit(X).set_params(backbone="resnet8")
+    embedder = RotNetEmbedder("convnet", **QUICK).fit(X).set_params(backbone="resnet8")
     with pytest.raises(ValueError, match=r"'pretext_' cannot be built again.*must be what they"):
         save(embedder, path)
     with pytest.raises(ValueError, match="'max_epochs' parameter of RotNetEmbedder"):
         save(RotNetEmbedder(max_epochs=-1), path)
     with pytest.raises(ValueError, match="keeps a tensor in 'scale'.*register_buffer"):
         save(KeptTensorEmbedder(random_state=0).fit(X), path)
-    embedder = RotNetEmbedder(**QUICK)
+    embedder = RotNetEmbedder("convnet", **QUICK)
     embedder.note = "mine"
     with pytest.raises(ValueError, match="RotNetEmbedder has no attribute 'note'"):
         save(embedder, path)
@@ -194,6 +194,6 @@ def test_a_full_disk_leaves_the_file_that_was_there(X, fitted, path, monkeypatch
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        save(SimCLREmbedder(**QUICK).fit(X), path)
+        save(SimCLREmbedder("convnet", **QUICK).fit(X), path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

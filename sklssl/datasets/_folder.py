@@ -405,7 +405,7 @@ def _check_alike(image, name, images, first):
             "image_size to bring them all to one size."
         )
     if image.dtype != images.dtype:
-        raise ValueError(different_depths(first, images.dtype, name, image.dtype))
+        raise ValueError(different_depths(repr(first), images.dtype, repr(name), image.dtype))
 
 
 def make_bunch(images, target, target_names, subset):

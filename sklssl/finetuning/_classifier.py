@@ -170,7 +170,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
     >>> from sklssl import FineTuneClassifier, RotNetEmbedder
     >>> from sklssl.datasets import load_digit_images
     >>> X, y = load_digit_images(return_X_y=True)
-    >>> embedder = RotNetEmbedder(max_epochs=1, random_state=0).fit(X)
+    >>> embedder = RotNetEmbedder(max_epochs=1, random_state=0).fit(X[:500])
     >>> classifier = FineTuneClassifier(embedder, head="mlp", frozen_until="all", random_state=0)
     >>> classifier.fit(X[:500], y[:500]).score(X[500:], y[500:]) > 0.85
     True

@@ -161,10 +161,10 @@ def compare_embedders(
     >>> from sklssl.inspection import compare_embedders
     >>> X, y = load_digit_images(return_X_y=True)
     >>> comparison = compare_embedders(
-    ...     X[:600], y[:600], [RotNetEmbedder(max_epochs=4)], n_labels=5, random_state=0
+    ...     X[:600], y[:600], [RotNetEmbedder(max_epochs=1)], n_labels=5, random_state=0
     ... )
     >>> sorted(row["name"] for row in comparison.rows)
-    ['RotNetEmbedder(max_epochs=4)', 'raw pixels', 'untrained network']
+    ['RotNetEmbedder(max_epochs=1)', 'raw pixels', 'untrained network']
     >>> embedder = comparison.estimators[comparison.choice]
     """
     rng = check_random_state(random_state)

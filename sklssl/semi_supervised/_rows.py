@@ -14,7 +14,9 @@ def take_rows(X, rows):
         return X.iloc[rows]
     if hasattr(X, "tocsr"):  # not every sparse format can be indexed
         return X.tocsr()[rows]
-    return X[rows] if hasattr(X, "shape") else [X[row] for row in rows]
+    if isinstance(X, (list, tuple)):  # which may hold pictures, one not to be taken apart
+        return [X[row] for row in rows]
+    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
 
 
 def embed_rows(embedder, X):

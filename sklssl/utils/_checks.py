@@ -33,7 +33,8 @@ _NO_MEMORY = "can't allocate memory"
 MIN_SCALED_SIDE = 4
 # The largest square that is read from a file, too.
 MAX_SIDE = 2**13
-_USUAL_SIDE = 128  # of photographs: more makes a training slow
+# Of photographs, more pixels a side take a processor hours.
+_LARGE_SIDE = 128
 
 _RANGE_SAMPLE, _FILES_SAMPLE = 1000, 20
 
@@ -105,7 +106,7 @@ def check_square(estimator, size):
         raise ValueError(
             f"{type(estimator).__name__} turns images and needs them square, but those in X have "
             f"{height}x{width} pixels (height x width). Set image_size, for example "
-            f"image_size={min(*size, _USUAL_SIDE)}, to resize them."
+            f"image_size={min(*size, _LARGE_SIDE)}, to resize them."
         )
 
 

@@ -274,7 +274,7 @@ def say_left_out(names, n_images):
 def different_depths(name, dtype, other, other_dtype):
     """Say that two images are not of one depth."""
     return (
-        f"The images differ in depth: {name!r} has {_depth(dtype)}, {other!r} has "
+        f"The images differ in depth: {name} has {_depth(dtype)}, {other} has "
         f"{_depth(other_dtype)}. Convert them to one depth, so that their values mean the same."
     )
 

@@ -276,7 +276,7 @@ class ImageFiles:
         if image is None:
             image = read_image_file(path, channels, told=self._told)
         if image.dtype != self.dtype:  # not an ImageFileError, see below
-            raise ValueError(different_depths(path, image.dtype, "the first one", self.dtype))
+            raise ValueError(different_depths(repr(path), image.dtype, "the first one", self.dtype))
         if self._resize:
             return resize_image(image, (height, width))
         if image.shape == self._image_shape:

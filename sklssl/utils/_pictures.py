@@ -48,6 +48,6 @@ def stack_pictures(pictures, channels, size=None, *, who):
             )
         if images[0].dtype != images[i].dtype:
             raise ValueError(
-                different_depths("picture 0 of X", images[0].dtype, name, images[i].dtype)
+                different_depths("the first picture in X", images[0].dtype, name, images[i].dtype)
             )
     return np.stack(images)

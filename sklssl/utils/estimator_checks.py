@@ -35,7 +35,7 @@ def check_embedder(embedder):
     --------
     >>> from sklssl import RotNetEmbedder
     >>> from sklssl.utils.estimator_checks import check_embedder
-    >>> check_embedder(RotNetEmbedder(max_epochs=1))
+    >>> check_embedder(RotNetEmbedder("convnet", max_epochs=1))
     """
     embedder = _seeded(embedder)
     X = (load_digits().images[:24, :, :, np.newaxis] * 15).astype(np.uint8)

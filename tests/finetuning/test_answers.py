@@ -9,7 +9,7 @@ from tests._seed import SEED
 
 @pytest.fixture(scope="module")
 def embedder(X):
-    return RotNetEmbedder(max_epochs=0, random_state=SEED).fit(X)
+    return RotNetEmbedder("convnet", max_epochs=0, random_state=SEED).fit(X)
 
 
 def quick(make, embedder, **params):

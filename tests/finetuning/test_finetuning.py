@@ -114,7 +114,7 @@ def test_where_it_can_start_from(X, y, embedder):
     assert_array_equal(clone(frozen).fit(X, y).predict_proba(X), fitted.predict_proba(X))
     fresh = FineTuneClassifier(clone(embedder), **QUICK).fit(X, y)
     assert fresh.embedder_.n_epochs_ == 1
-    several = MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=SEED))
+    several = MultiScaleEmbedder(RotNetEmbedder("convnet", max_epochs=1, random_state=SEED))
     assert FineTuneClassifier(several, **QUICK).fit(X, y).embedder_.n_epochs_ == 2
     untrained = FineTuneClassifier("convnet", **QUICK).fit(X, y)
     assert untrained.embedder_.n_epochs_ == 0
@@ -123,7 +123,7 @@ def test_where_it_can_start_from(X, y, embedder):
 def test_a_pretrained_network_beats_a_random_one_and_pixels(digits):
     X, y = digits
     few, rest = slice(0, 60), slice(1000, None)
-    embedder = RotNetEmbedder(max_epochs=15, random_state=SEED).fit(X[:1000])
+    embedder = RotNetEmbedder(max_epochs=4, random_state=SEED).fit(X[:1000])
     scores = [
         FineTuneClassifier(start, head="mlp", frozen_until="all", random_state=SEED)
         .fit(X[few], y[few])
@@ -301,7 +301,9 @@ def test_search_and_cross_validation(X, y, embedder):
     grid = {"head": ["linear", "mlp"], "frozen_until": [None, "all"]}
     search = GridSearchCV(tuner, grid, cv=2, error_score="raise").fit(X, y > 4)
     assert search.best_estimator_.predict(X).shape == y.shape
-    nested = FineTuneClassifier(RotNetEmbedder(max_epochs=0, random_state=SEED), max_epochs=1)
+    nested = FineTuneClassifier(
+        RotNetEmbedder("convnet", max_epochs=0, random_state=SEED), max_epochs=1
+    )
     scores = cross_val_score(nested.set_params(embedder__pool_size=2), X, y > 4, cv=2)
     assert np.isfinite(scores).all()
 

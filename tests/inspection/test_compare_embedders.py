@@ -110,7 +110,7 @@ def test_scores_agree_with_a_loop_by_hand(comparison, images, labels):
 
 def test_the_seed_decides(images, labels):
     def scores(seed, **params):
-        embedder = RotNetEmbedder(max_epochs=1)  # without a seed of its own
+        embedder = RotNetEmbedder("convnet", max_epochs=1)  # without a seed of its own
         params = {"n_labels": 2, "n_draws": 2, "random_state": seed, **params}
         return compare_embedders(images, labels, {"it": embedder}, **params).scores
 
@@ -118,8 +118,8 @@ def test_the_seed_decides(images, labels):
     for name, values in first.items():
         assert_array_equal(again[name], values)
     assert any((other[name] != values).any() for name, values in first.items())
-    given = RotNetEmbedder(random_state=7, max_epochs=0)
-    nested = make_pipeline(RotNetEmbedder(max_epochs=0), PCA(4))
+    given = RotNetEmbedder("convnet", random_state=7, max_epochs=0)
+    nested = make_pipeline(RotNetEmbedder("convnet", max_epochs=0), PCA(4))
     result = compare_embedders(
         images, labels, {"given": given, "nested": nested}, n_labels=2, random_state=SEED
     )
@@ -179,7 +179,7 @@ def test_unlabelled_images_are_learned_from_and_not_tested_on():
 
 
 def test_an_embedder_that_is_frozen_stays_as_it_is(images, labels):
-    embedder = RotNetEmbedder(max_epochs=0, random_state=SEED).fit(images)
+    embedder = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED).fit(images)
     Z = embedder.transform(images)
     frozen = FrozenEstimator(embedder)
     result = compare_embedders(images, labels, {"mine": frozen}, n_labels=2, baselines=False)
@@ -224,7 +224,7 @@ def test_names_of_files(images, labels, tmp_path):
     paths = [str(tmp_path / f"{i}.png") for i in range(40)]
     for path, image in zip(paths, images, strict=False):
         cv2.imwrite(path, image)
-    embedder = RotNetEmbedder(max_epochs=0, image_size=12, random_state=SEED)
+    embedder = RotNetEmbedder("convnet", max_epochs=0, image_size=12, random_state=SEED)
     result = compare_embedders(paths, labels[:40], {"it": embedder}, n_labels=2, image_size=10)
     rows = {row["name"]: row["n_features"] for row in result.rows}
     assert rows["raw pixels"] == 300

@@ -28,14 +28,18 @@ SCORERS = {
 
 @pytest.fixture(scope="module")
 def embedder(X):
-    return RotNetEmbedder(max_epochs=1, random_state=SEED).fit(X)
+    return RotNetEmbedder("convnet", max_epochs=1, random_state=SEED).fit(X)
 
 
 @pytest.fixture(scope="module")
 def kinds(embedder, X):
     """What the scorers take: an embedder, a frozen one, a pipeline and a wrapped one."""
-    pipe = make_pipeline(ImageResizer(8), RotNetEmbedder(max_epochs=1, random_state=SEED)).fit(X)
-    multiscale = MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=SEED)).fit(X)
+    pipe = make_pipeline(
+        ImageResizer(8), RotNetEmbedder("convnet", max_epochs=1, random_state=SEED)
+    ).fit(X)
+    multiscale = MultiScaleEmbedder(RotNetEmbedder("convnet", max_epochs=1, random_state=SEED)).fit(
+        X
+    )
     return embedder, FrozenEstimator(embedder), pipe, multiscale
 
 
@@ -46,7 +50,7 @@ def frame(X):
 
 @pytest.fixture(scope="module")
 def named(frame):
-    return RotNetEmbedder(max_epochs=1, random_state=SEED).fit(frame)
+    return RotNetEmbedder("convnet", max_epochs=1, random_state=SEED).fit(frame)
 
 
 class Recorder(TransformerMixin, BaseEstimator):
@@ -114,7 +118,9 @@ class TestEveryScorer:
                 scorer(make_pipeline(ImageResizer(8), estimator), X, y)
 
     def test_without_transform(self, scorer, X, y):
-        pipe = make_pipeline(RotNetEmbedder(max_epochs=0), LogisticRegression(max_iter=1000))
+        pipe = make_pipeline(
+            RotNetEmbedder("convnet", max_epochs=0), LogisticRegression(max_iter=1000)
+        )
         pipe.fit(X, y)
         with pytest.raises(ValueError, match=f"of {scorer.__name__} must have.*Pipeline"):
             scorer(pipe, X, y)
@@ -134,18 +140,18 @@ class TestEveryScorer:
 @pytest.mark.parametrize("name", sorted(set(SCORERS) - {"knn"}))
 def test_grid_search_without_labels(name, X):
     search = GridSearchCV(
-        RotNetEmbedder(max_epochs=1, random_state=SEED),
+        RotNetEmbedder("convnet", max_epochs=1, random_state=SEED),
         {"learning_rate": [0.01, 0.1]},
         scoring=SCORERS[name],
         cv=2,
     ).fit(X)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert search.transform(X).shape == (40, 5120)
+    assert search.transform(X).shape == (40, 2016)
 
 
 def test_grid_search_with_labels(X, y):
     grid = {"learning_rate": [0.01, 0.1]}
-    estimator = RotNetEmbedder(max_epochs=1, random_state=SEED)
+    estimator = RotNetEmbedder("convnet", max_epochs=1, random_state=SEED)
     search = GridSearchCV(estimator, grid, scoring=metrics.knn_scorer, cv=[(range(10), range(40))])
     search.fit(X, y)
     assert 0 < search.best_score_ <= 1
@@ -153,7 +159,7 @@ def test_grid_search_with_labels(X, y):
 
 def test_several_scores_in_two_processes(X, y):
     search = GridSearchCV(
-        make_pipeline(ImageResizer(8), RotNetEmbedder(max_epochs=1, random_state=SEED)),
+        make_pipeline(ImageResizer(8), RotNetEmbedder("convnet", max_epochs=1, random_state=SEED)),
         {"rotnetembedder__layer": ["block1", "block2"]},
         scoring=SCORERS,
         refit="rankme",
@@ -167,7 +173,10 @@ def test_several_scores_in_two_processes(X, y):
 
 def test_cross_validation(X):
     results = cross_validate(
-        RotNetEmbedder(max_epochs=0, random_state=SEED), X, scoring=SCORERS["alignment"], cv=2
+        RotNetEmbedder("convnet", max_epochs=0, random_state=SEED),
+        X,
+        scoring=SCORERS["alignment"],
+        cv=2,
     )
     assert np.all((results["test_score"] <= 0) & (results["test_score"] >= -4))
 
@@ -211,11 +220,11 @@ def test_the_same_views_for_every_estimator_and_block_of_images(X, monkeypatch):
 
 
 def test_floats_keep_the_range_that_the_embedder_learned(X):
-    embedder = RotNetEmbedder(max_epochs=0, random_state=SEED).fit(X / 255)
+    embedder = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED).fit(X / 255)
     expected = metrics.alignment_scorer(embedder, X / 255)
     # The darkest ones alone: brighter views are not cut at their greatest value.
     dark = X[:20] // 2
-    as_bytes = RotNetEmbedder(max_epochs=0, random_state=SEED).fit(X)
+    as_bytes = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED).fit(X)
     assert metrics.alignment_scorer(embedder, dark / 255) == pytest.approx(
         metrics.alignment_scorer(as_bytes, dark), abs=5e-3
     )
@@ -229,10 +238,10 @@ def halved(X):
 def test_rows_through_a_function_and_padded_rows(X):
     rows = X.reshape(len(X), -1)
     pipe = make_pipeline(
-        FunctionTransformer(halved), RotNetEmbedder(max_epochs=0, random_state=SEED)
+        FunctionTransformer(halved), RotNetEmbedder("convnet", max_epochs=0, random_state=SEED)
     ).fit(rows)
     assert -4 <= metrics.alignment_scorer(pipe, rows) <= 0
-    short = RotNetEmbedder(max_epochs=0, random_state=SEED).fit(rows[:, :60])
+    short = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED).fit(rows[:, :60])
     assert -4 <= metrics.alignment_scorer(short, rows[:, :60]) <= 0
 
 
@@ -240,7 +249,7 @@ def test_rows_that_do_not_fold(X):
     rows = X.reshape(len(X), -1)
     with pytest.raises(ValueError, match="alignment_scorer draws views of images.*PCA does not"):
         metrics.alignment_scorer(PCA(4).fit(rows), rows)
-    pipe = make_pipeline(PCA(16), RotNetEmbedder(max_epochs=0)).fit(rows)
+    pipe = make_pipeline(PCA(16), RotNetEmbedder("convnet", max_epochs=0)).fit(rows)
     with pytest.raises(ValueError, match="64 values, and RotNetEmbedder.*a step before it"):
         metrics.alignment_scorer(pipe, rows)
     assert metrics.rankme_scorer(pipe, rows) > 1

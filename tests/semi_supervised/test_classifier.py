@@ -53,7 +53,7 @@ def few(digits):
 
 @pytest.fixture(scope="module")
 def embedder(digits):
-    return RotNetEmbedder(max_epochs=4, random_state=SEED).fit(digits[0][:1300])
+    return RotNetEmbedder(max_epochs=2, random_state=SEED).fit(digits[0][:1300])
 
 
 @pytest.mark.parametrize("classifier", [None, LogisticRegression(), LabelSpreading(max_iter=200)])
@@ -82,9 +82,11 @@ def test_fifty_labels_go_much_further_than_on_pixels(digits, embedder):
 
 def test_the_embedder_sees_all_rows_and_the_classifier_those_with_a_label(few):
     X, y, _ = few
-    model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=1, random_state=SEED), Recorder())
+    model = SemiSupervisedClassifier(
+        RotNetEmbedder("convnet", max_epochs=1, random_state=SEED), Recorder()
+    )
     model.fit(X, y)
-    alone = RotNetEmbedder(max_epochs=1, random_state=SEED).fit(X)
+    alone = RotNetEmbedder("convnet", max_epochs=1, random_state=SEED).fit(X)
     np.testing.assert_array_equal(model.transform(X), alone.transform(X))
     np.testing.assert_array_equal(model.classifier_.X_, alone.transform(X[:60]))
     np.testing.assert_array_equal(model.classifier_.y_, y[:60])
@@ -210,7 +212,9 @@ def test_names_of_the_features():
 
 def test_nested_parameters(few):
     X, y, _ = few
-    model = SemiSupervisedClassifier(RotNetEmbedder(random_state=SEED), LogisticRegression())
+    model = SemiSupervisedClassifier(
+        RotNetEmbedder("convnet", random_state=SEED), LogisticRegression()
+    )
     model.set_params(embedder__max_epochs=0, classifier__C=0.5, classifier__max_iter=1000)
     model.fit(X, y)
     assert model.embedder_.n_epochs_ == 0
@@ -228,7 +232,9 @@ def test_a_frozen_embedder_is_kept(few, embedder):
 
 def test_pickling(few):
     X, y, _ = few
-    model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=1, random_state=SEED)).fit(X, y)
+    model = SemiSupervisedClassifier(
+        RotNetEmbedder("convnet", max_epochs=1, random_state=SEED)
+    ).fit(X, y)
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
 
@@ -236,7 +242,7 @@ def test_pickling(few):
 def test_a_grid_search_over_both_parts(few):
     X, y, _ = few
     model = SemiSupervisedClassifier(
-        RotNetEmbedder(random_state=SEED), LogisticRegression(max_iter=1000)
+        RotNetEmbedder("convnet", random_state=SEED), LogisticRegression(max_iter=1000)
     )
     grid = {"embedder__max_epochs": [0, 2], "classifier__C": [1e-6, 1]}
     search = GridSearchCV(model, grid, cv=LabeledSplit(2), error_score="raise").fit(X, y)

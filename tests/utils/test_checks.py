@@ -20,7 +20,7 @@ from sklssl.exceptions import NonFiniteLossError
 
 
 def quick(**params):
-    return RotNetEmbedder(**{"max_epochs": 1, "random_state": 0, **params})
+    return RotNetEmbedder(**{"backbone": "convnet", "max_epochs": 1, "random_state": 0, **params})
 
 
 def failing(*args, **kwargs):

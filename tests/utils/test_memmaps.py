@@ -32,8 +32,8 @@ def test_images_in_a_file_are_not_copied(mapped):
 
 
 def test_images_in_a_file_give_what_those_in_memory_give(mapped, X):
-    in_memory = RotNetEmbedder(max_epochs=1, random_state=0).fit(X)
-    in_file = RotNetEmbedder(max_epochs=1, random_state=0).fit(mapped)
+    in_memory = RotNetEmbedder("convnet", max_epochs=1, random_state=0).fit(X)
+    in_file = RotNetEmbedder("convnet", max_epochs=1, random_state=0).fit(mapped)
     np.testing.assert_array_equal(in_file.transform(mapped), in_memory.transform(X))
 
 
@@ -52,7 +52,7 @@ def test_a_file_shorter_than_its_array_is_refused(file, mapped):
     """To read it would end the process."""
     os.truncate(file, 1000)
     with pytest.raises(ValueError, match=r"RotNetEmbedder: X is memory-mapped from .*images.npy"):
-        RotNetEmbedder(max_epochs=1).fit(mapped[5:])
+        RotNetEmbedder("convnet", max_epochs=1).fit(mapped[5:])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

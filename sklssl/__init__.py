@@ -1,5 +1,6 @@
 """Self-supervised image representation learning as scikit-learn estimators."""
 
+import difflib
 import importlib
 
 __version__ = "0.1.0.dev0"
@@ -51,7 +52,9 @@ def __getattr__(name):
         return importlib.import_module(f"sklssl.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"sklssl.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'sklssl' has no attribute {name!r}")
+    near = difflib.get_close_matches(name, __all__, n=1)
+    hint = f". Did you mean {near[0]!r}?" if near and not name.startswith("_") else ""
+    raise AttributeError(f"module 'sklssl' has no attribute {name!r}{hint}")
 
 
 def __dir__():

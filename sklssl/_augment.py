@@ -46,7 +46,9 @@ class RandomViews:
     Parameters
     ----------
     crop_scale : tuple of (float, float), default=(0.2, 1.0)
-        Range of the share of the image that is cropped and resized to the whole.
+        Range of the share of the image that is cropped and resized to the whole. It is uniform in
+        this range. torchvision also draws boxes that do not fit, and refuses them, so that large
+        ones are rarer there: a mean share of about 0.55 with the default, and 0.60 here.
 
     horizontal_flip : bool, default=True
         Whether one in two images is mirrored.
@@ -163,7 +165,9 @@ def draw_crops(
     """Draw boxes inside images of `size`, anywhere, with an area share uniform in `scale`.
 
     The aspect ratio is log-uniform in [3/4, 4/3], as far as a box of that area fits: none has to
-    be drawn again.
+    be drawn again. torchvision's RandomResizedCrop draws area and ratio without regard to each
+    other, and again where the box does not fit, which refuses large boxes more often than small
+    ones: for areas in (0.2, 1) of square images the mean area is about 0.55 there, and 0.60 here.
 
     Returns
     -------

@@ -105,7 +105,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             For each of ``layer_names_`` what ``transform`` would give with that `layer`.
         """
         images = self._check_images(X)
-        cells = [(name, pool_size or self.pool_size) for name in self.layer_names_]
+        cells = [(name, int(pool_size or self.pool_size)) for name in self.layer_names_]
         features = self._embed_cells(images, cells)
         return {name: check_features(self, Z) for (name, _), Z in features.items()}
 

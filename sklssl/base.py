@@ -25,6 +25,7 @@ from sklssl._symmetry import find_symmetry
 from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl._weights import check_start, load_weights
 from sklssl.backbones import make_backbone
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import (
     MAX_SIDE,
     MIN_SCALED_SIDE,
@@ -51,7 +52,9 @@ __all__ = ["BaseEmbedder", "Pretext"]
 _LEARNED_FROM, _LEARNED_AT_ONCE = 2000, 50
 
 
-class BaseEmbedder(Resumable, CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator):
+class BaseEmbedder(
+    ChecksArguments, Resumable, CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator
+):
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 
     A method extends it by ``_make_pretext(backbone)``. One with parameters of its own adds an

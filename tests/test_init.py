@@ -17,6 +17,15 @@ def test_unknown_name():
         sklssl.RotNet  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("RotnetEmbedder", "RotNetEmbedder"), ("metric", "metrics"), ("Load", "load")],
+)
+def test_a_name_that_is_nearly_right(name, meant):
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}'. Did you mean '{meant}'\?"):
+        getattr(sklssl, name)
+
+
 def test_import_loads_nothing_heavy():
     code = "import sys, sklssl; print(*{'torch', 'sklearn', 'numpy', 'cv2'} & sys.modules.keys())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -212,10 +212,11 @@ class Backbone(nn.Module):
             self.eval()
             try:
                 with plain_torch(), torch.no_grad():
-                    maps = self.maps(self.mean.new_zeros(1, self.in_channels, *size))
+                    images = self.mean.new_zeros(1, self.in_channels, *size)
+                    shapes = {name: _map_shape(name, x) for name, x in self._walk(images)}
             finally:
                 self.train(training)
-            known[size] = {k: (x.shape[1], x.shape[2], x.shape[3]) for k, x in maps.items()}
+            known[size] = shapes
         return dict(known[size])
 
     def check_size(self, size: tuple[int, int]) -> None:
@@ -264,6 +265,22 @@ class Backbone(nn.Module):
         except (AssertionError, RuntimeError, ValueError) as error:
             return error
         return None
+
+
+def _map_shape(name: str, x: Any) -> tuple[int, int, int]:
+    """Give (D, h, w) of the map of a stage, or refuse what is none."""
+    if not isinstance(x, Tensor) or x.ndim != 4:
+        came = (
+            f"a tensor of shape {tuple(x.shape)}"
+            if isinstance(x, Tensor)
+            else f"a {type(x).__name__}"
+        )
+        raise TypeError(
+            f"the stage {name!r} of the network gives {came}, but each stage must give one map "
+            "(b, D, h, w). Leave out what comes after the last map, such as pooling, nn.Flatten "
+            "and nn.Linear, and let a stage return no more than its map."
+        )
+    return x.shape[1], x.shape[2], x.shape[3]
 
 
 def pool_map(x: Tensor, pool_size: int = 1) -> Tensor:

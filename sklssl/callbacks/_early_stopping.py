@@ -7,6 +7,7 @@ import numpy as np
 
 from sklssl._books import StopPhase
 from sklssl.callbacks._probe_monitor import ProbeMonitor
+from sklssl.utils._arguments import as_plain
 
 __all__ = ["EarlyStopping"]
 
@@ -81,8 +82,8 @@ class EarlyStopping:
         _check("min_delta", finite, "a finite number from 0", min_delta)
         _check("mode", mode in _MODES, f"one of {list(_MODES)}", mode)
         self.monitor = monitor
-        self.patience = patience
-        self.min_delta = min_delta
+        self.patience = as_plain(patience)
+        self.min_delta = as_plain(min_delta)
         self.mode = mode
 
     def __call__(self, estimator, row):

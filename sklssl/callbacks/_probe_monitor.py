@@ -12,6 +12,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.metrics import knn_score
+from sklssl.utils._arguments import as_plain
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._columns import as_images, holds_paths, holds_pictures
 from sklssl.utils._images import check_images
@@ -100,10 +101,10 @@ class ProbeMonitor:
             _check_number("n_neighbors", n_neighbors, 1, n_images - 1)
         else:
             _check_folds(cv, self.y_val)
-        self.every = every
+        self.every = as_plain(every)
         self.probe = probe
-        self.n_neighbors = n_neighbors
-        self.cv = cv
+        self.n_neighbors = as_plain(n_neighbors)
+        self.cv = as_plain(cv)
 
     def __call__(self, estimator, row):
         """Extend `row` if its epoch is one of those that are looked at.

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._checkpoint import Resumable
 from sklssl._training import Phase
 from sklssl.base import BaseEmbedder
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
 
 __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "check_sequence", "make_phases"]
@@ -85,7 +86,12 @@ _DELEGATED = {
 
 
 class MultiScaleEmbedder(
-    Resumable, CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ChecksArguments,
+    Resumable,
+    CallbackSupport,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Train any embedder at a growing image scale, each scale starting from the one before.
 

@@ -21,6 +21,7 @@ from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
 from sklssl.finetuning._heads import HEADS, make_head
 from sklssl.finetuning._start import start_from
 from sklssl.finetuning._task import SupervisedTask, Validation
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import (
     check_callbacks,
     check_features,
@@ -52,6 +53,7 @@ _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_i
 
 
 class BaseFineTuner(
+    ChecksArguments,
     Resumable,
     CallbackSupport,
     PackedModules,

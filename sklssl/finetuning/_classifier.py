@@ -5,10 +5,9 @@ import torch.nn.functional as F
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.finetuning._base import BaseFineTuner
-from sklssl.utils._checks import naming_parameter
+from sklssl.utils._checks import check_classes, naming_parameter
 from sklssl.utils._sklearn_compat import StrOptions
 
 __all__ = ["FineTuneClassifier"]
@@ -286,7 +285,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     def _check_answers(self, y):
         y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        check_classes(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         return encoded
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._images import check_images, validate_images
 from sklssl.utils._sklearn_compat import _fit_context
 
@@ -18,7 +19,11 @@ DTYPES = (np.float64, np.float32, np.uint8)
 # Without auto_wrap_output_keys=None, which every subclass has to repeat, scikit-learn would put
 # images into data frames.
 class ImageTransformer(
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None, metaclass=ABCMeta
+    ChecksArguments,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
+    metaclass=ABCMeta,
 ):
     """Images in, images out, in the layout and dtype that came in.
 
@@ -63,8 +68,10 @@ class ImageTransformer(
         """
         check_is_fitted(self)
         self._validate_params()  # which may have changed since fit
+        # First, since wrong names of columns explain what else is wrong.
+        images = validate_images(self, X, reset=False, dtype=DTYPES)
         ndim = check_images(X, estimator=self, dtype=DTYPES).ndim
-        images = self._transform(validate_images(self, X, reset=False, dtype=DTYPES))
+        images = self._transform(images)
         if ndim == 2:
             # Rows that were padded to fold into an image are cropped again.
             return images.reshape(len(images), -1)[:, : self._n_features_out]

@@ -64,6 +64,9 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         "image_size": [Interval(Integral, 1, MAX_SIDE, closed="both"), tuple, list],
     }
 
+    # What to do about images of another size than in fit.
+    _other_size = "Fit another ImageResizer on them."
+
     def __init__(self, image_size=32, image_shape=None):
         self.image_size = image_size
         self.image_shape = image_shape

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -14,6 +14,7 @@ from sklssl.semi_supervised._default import (
 )
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.semi_supervised._rows import EmbedsRows, embed_rows, take_rows
+from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
@@ -21,7 +22,7 @@ from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
 __all__ = ["SemiSupervisedClassifier"]
 
 
-class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
+class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, BaseEstimator):
     """Learn features from all images, and classes from those that have a label.
 
     ``y == -1`` marks a row without a label, as in scikit-learn's semi-supervised classifiers.
@@ -189,7 +190,7 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
         """
         return self._ask("decision_function", X)
 
-    def score(self, X, y):
+    def score(self, X, y, sample_weight=None):
         """Give the accuracy on the labelled rows; those marked by -1 are left out.
 
         Parameters
@@ -199,6 +200,9 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
 
         y : array-like of shape (n,)
             Labels; a label not seen in ``fit`` counts as wrong.
+
+        sample_weight : array-like of shape (n,), default=None
+            How much each row counts; those of rows without a label are not looked at.
 
         Returns
         -------
@@ -214,7 +218,14 @@ class SemiSupervisedClassifier(ClassifierMixin, EmbedsRows, BaseEstimator):
         with naming_parameter(self, "y"):
             check_consistent_length(X, y)
         rows = np.flatnonzero(labelled)
-        return accuracy_score(y[rows], self.predict(take_rows(X, rows)))
+        weights = None if sample_weight is None else self._check_weights(sample_weight, y)[rows]
+        return accuracy_score(y[rows], self.predict(take_rows(X, rows)), sample_weight=weights)
+
+    def _check_weights(self, sample_weight, y):
+        with naming_parameter(self, "sample_weight"):
+            weights = column_or_1d(sample_weight)
+            check_consistent_length(y, weights)
+        return weights
 
     def _clone_classifier(self):
         """Give the user's classifier as a clone, or None."""

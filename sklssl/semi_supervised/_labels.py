@@ -5,9 +5,8 @@ from numbers import Number
 
 import numpy as np
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
-from sklssl.utils._checks import naming_data
+from sklssl.utils._checks import check_classes, naming_data
 
 __all__ = ["check_labels", "encode_labels"]
 
@@ -76,7 +75,7 @@ def check_labels(y, *, owner, classes=None):
         labelled = np.ones(len(y), dtype=bool)
     y = _as_numbers(y, labelled, who)
     with naming_data(who, "cannot use this y"):
-        check_classification_targets(y[labelled])
+        check_classes(y[labelled])
     return y, labelled
 
 

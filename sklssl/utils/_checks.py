@@ -7,6 +7,7 @@ from types import NoneType
 import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.exceptions import ImageFileError, NonFiniteLossError
 
@@ -14,6 +15,7 @@ __all__ = [
     "MAX_SIDE",
     "MIN_SCALED_SIDE",
     "check_callbacks",
+    "check_classes",
     "check_features",
     "check_learned",
     "check_network",
@@ -99,13 +101,21 @@ def check_network(estimator, backbone, sizes):
 
 def check_square(estimator, size):
     """Refuse images of (height, width) `size` that a task cannot turn."""
-    height, width = size
-    if height != width:
+    if size[0] != size[1]:
+        height, width, _ = estimator.image_shape_  # as they came: small ones are padded
         raise ValueError(
             f"{type(estimator).__name__} turns images and needs them square, but those in X have "
             f"{height}x{width} pixels (height x width). Set image_size, for example "
             f"image_size={min(*size, _LARGE_SIDE)}, to resize them."
         )
+
+
+def check_classes(y):
+    """Refuse a 1-D array `y` that holds no classes, and say who takes numbers."""
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        raise ValueError(f"{error} sklssl.FineTuneRegressor learns numbers.") from error
 
 
 def check_scaled_sizes(estimator, full_size, sizes):

@@ -6,8 +6,9 @@ import warnings
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
+from torch.utils.data import DataLoader, Dataset
 
 from sklssl.utils._checks import naming_data
 from sklssl.utils._columns import as_images, check_names, holds_pictures
@@ -63,6 +64,7 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     """
     who = _name(estimator)
     transpose = "permute" if hasattr(X, "permute") else "transpose"  # of torch, of numpy
+    _refuse_datasets(X, who)
     X = as_images(X)
     check_names(X, who)
     if holds_pictures(X):
@@ -84,13 +86,12 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
             X,
             dtype=list(dtype),
             allow_nd=True,
-            ensure_all_finite=not in_file,  # would read all of it into memory
+            ensure_all_finite=False,  # would read all of a file into memory
             ensure_min_samples=min_samples,
             estimator=estimator,
             input_name="X",
         )
-        if in_file:
-            _check_finite_in_pieces(X, estimator)
+        _check_finite(X, who)
     _tell_of_rounding(given, X, who)
     if X.ndim > 4:
         raise ValueError(f"{who} takes images as {_LAYOUT}, but X has the shape {X.shape}.")
@@ -168,14 +169,8 @@ def validate_images(estimator, X, *, reset, **check_params):
     if named and not reset:  # before the values are looked at: wrong columns explain those
         validate_data(estimator, X, skip_check_array=True, reset=reset)
     images = check_images(X, estimator=estimator, **check_params)
-    if not reset and images.ndim > 2:
-        came, expected = (*images.shape[1:], 1)[:3], estimator.image_shape_
-        if came != expected:
-            raise ValueError(
-                f"X holds images of shape {came} (height, width, channels), but "
-                f"{_name(estimator)} was fitted on images of shape {expected}. Resize them, for "
-                "example with sklssl.preprocessing.ImageResizer."
-            )
+    if not reset and not named:
+        _check_shape(estimator, images.shape)
     if reset:
         shape = resolve_image_shape(images.shape, estimator.image_shape, estimator=estimator)
     if reset or not named:
@@ -185,6 +180,31 @@ def validate_images(estimator, X, *, reset, **check_params):
     if reset:
         estimator.image_shape_ = shape
     return fold_rows(images, estimator.image_shape_)
+
+
+def _check_shape(estimator, shape):
+    """Refuse an array of this shape if its images are of another one than in fit."""
+    came, expected = (*shape[1:], 1)[:3], estimator.image_shape_
+    as_fitted = shape[1] == estimator.n_features_in_ if len(shape) == 2 else came == expected
+    if as_fitted:
+        return
+    if shape in (expected, expected[:2]):
+        raise ValueError(
+            f"X is one image of shape {shape}, but {_name(estimator)} takes an array of several. "
+            "Give X[np.newaxis]; of a larger array, images[:1] in the place of images[0]."
+        )
+    if len(shape) == 2:
+        return  # scikit-learn tells of rows
+    remedy = "Resize them, for example with sklssl.preprocessing.ImageResizer."
+    remedy = getattr(estimator, "_other_size", remedy)
+    if came[:2] == expected[:2]:
+        alpha = ", for example X[..., :3], without an alpha channel" if came[2] == 4 else ""
+        remedy = f"Give them {expected[2]} in the place of {came[2]} channels"
+        remedy += f"{alpha if expected[2] == 3 else ''}."
+    raise ValueError(
+        f"X holds images of shape {came} (height, width, channels), but {_name(estimator)} was "
+        f"fitted on images of shape {expected}. {remedy}"
+    )
 
 
 def full_shape(image_shape, estimator):
@@ -245,12 +265,19 @@ def _holds_strings(X):
     return isinstance(np.asarray(X).flat[0], (str, bytes))  # a masked one may have no such item
 
 
-def _check_finite_in_pieces(X, estimator):
-    """Refuse NaN and infinity in an array that lies in a file, holding little of it at a time."""
+def _check_finite(X, who):
+    """Refuse NaN and infinity, holding little of an array that lies in a file at a time."""
     n_rows = max(1, _PIECE // max(1, X[:1].nbytes))
     for start in range(0, len(X) if X.dtype.kind == "f" else 0, n_rows):
         piece = X[start : start + n_rows]
-        assert_all_finite(piece, estimator_name=_name(estimator), input_name="X")
+        # The sum is found much faster; it may also overflow.
+        if not np.isfinite(piece.sum()) and not np.isfinite(piece).all():
+            row = int(np.argmin(np.isfinite(piece).reshape(len(piece), -1).all(axis=1)))
+            what = f"infinity, or a value too large for {X.dtype}"
+            raise ValueError(
+                f"{who}: X contains {'NaN' if np.isnan(piece[row]).any() else what}, first in "
+                f"image {start + row}, counted from 0. Leave such images out, or fill their pixels."
+            )
         release(X)
 
 
@@ -270,6 +297,14 @@ def _tell_of_rounding(given, images, who):
             "float32, and levels are lost. Take off their minimum, or scale them to 16 bits.",
             UserWarning,
             stacklevel=3,
+        )
+
+
+def _refuse_datasets(X, who):
+    if isinstance(X, (Dataset, DataLoader)):
+        raise TypeError(
+            f"{who} takes an array of images, but X is a {type(X).__name__} of torch. Take its "
+            "images out, for example by np.stack([np.asarray(item[0]) for item in dataset])."
         )
 
 

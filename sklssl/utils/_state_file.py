@@ -31,6 +31,8 @@ _EMPTY_DIGEST = "0" * 64
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 _LAST_CHARACTER = 0x10FFFF
 _PIECE = 2**20
+_PICKLES = (b"\2", b"\3", b"\4", b"\5")  # protocols
+_PACKINGS = (b"\x01", b"\x5e", b"\x9c", b"\xda")  # of zlib
 _NUMBERS = "biuf"  # kinds of numpy
 _SCALARS = "biufU"
 
@@ -135,9 +137,28 @@ def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
     except _Refusal as error:
         raise StateFileError(f"'{path}' was not read: {error}") from None
     except Exception as error:  # a damaged file can raise anything
-        raise StateFileError(
-            f"'{path}' was not read: it is damaged, or no file of sklssl."
-        ) from error
+        raise StateFileError(f"'{path}' was not read: {_guess_kind(path)}") from error
+
+
+def _guess_kind(path: str | os.PathLike[str]) -> str:
+    """Say what a file is that is none of ours, or is damaged."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    damaged = "it is damaged, or no file of sklssl."
+    if start[2:] == b"\0\0":  # as in the length of a header, with which ours begin
+        return damaged
+    if start[:1] == b"\x80" and start[1:2] in _PICKLES:
+        what = "a pickle, as pickle and joblib write them"
+    elif start[:1] == b"x" and start[1:2] in _PACKINGS:
+        what = "packed, as joblib does it with compress"
+    elif start == b"PK\3\4":
+        return "it is a zip archive, as torch.save and skops.io.dump write them, and not of sklssl."
+    else:
+        return damaged
+    return (
+        f"it is {what}, and not opened here, since it can run any code. If you know who wrote it, "
+        "use joblib.load."
+    )
 
 
 class _Refusal(Exception):

@@ -10,7 +10,10 @@ from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import (
+    check_dataframe_column_names_consistency,
+    estimator_checks_generator,
+)
 
 from sklssl.preprocessing import HarrisCornerMasker, ImageResizer, PseudoGrayscaler
 from tests.preprocessing._common import TRANSFORMERS, make_images
@@ -212,3 +215,13 @@ def test_a_parameter_changed_after_fit_is_checked():
     masker = HarrisCornerMasker().fit(X).set_params(threshold="high")
     with pytest.raises(ValueError, match="'threshold' parameter of HarrisCornerMasker"):
         masker.transform(X)
+
+
+@pytest.mark.parametrize("transformer", [ImageResizer(4), PseudoGrayscaler(), HarrisCornerMasker()])
+def test_wrong_names_of_columns_are_told_before_wrong_values(transformer):
+    """Such as the NaN that pandas puts where it finds no column of a name."""
+    check_dataframe_column_names_consistency(type(transformer).__name__, clone(transformer))
+    frame = pd.DataFrame(np.arange(640.0).reshape(10, 64), columns=[f"p{i}" for i in range(64)])
+    renamed = frame.rename(columns={"p3": "q3"}).reindex(columns=["q3", *frame.columns[1:]])
+    with pytest.raises(ValueError, match="feature names should match"):
+        transformer.fit(frame).transform(renamed * np.nan)

@@ -248,3 +248,18 @@ def test_a_grid_search_over_both_parts(few):
     search = GridSearchCV(model, grid, cv=LabeledSplit(2), error_score="raise").fit(X, y)
     assert search.best_params_["classifier__C"] == 1
     assert search.predict(X).min() >= 0
+
+
+@pytest.mark.parametrize("weigh", [np.asarray, list, lambda w: w[:, np.newaxis]])
+def test_score_weighs_rows(few, embedder, weigh):
+    rows, y, y_all = few
+    model = SemiSupervisedClassifier(FrozenEstimator(embedder), KNeighborsClassifier()).fit(rows, y)
+    y_test = np.where(np.arange(len(y)) % 3 == 0, -1, y_all)
+    labelled = y_test != -1
+    weights = np.arange(len(y), dtype=float)
+    weights[~labelled] = np.nan
+    right = model.predict(rows)[labelled] == y_all[labelled]
+    expected = np.average(right, weights=weights[labelled])
+    assert model.score(rows, y_test, sample_weight=weigh(weights)) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="'sample_weight' parameter of SemiSupervisedClassifier"):
+        model.score(rows, y_test, sample_weight=[1.0])

@@ -225,8 +225,11 @@ def largest_classes(bunch):
 
 
 def pixels(bunch, row):
-    """Give one image in a form that can be drawn."""
-    return bunch.images[row].squeeze() / np.iinfo(bunch.images.dtype).max
+    """Give one image in a form that can be drawn, a deep one from its darkest to its brightest."""
+    image = bunch.images[row].squeeze()
+    if image.dtype == np.uint8:
+        return image / 255
+    return (image - image.min()) / max(np.ptp(image), 1e-12)
 
 
 def caption(bunch, row):

@@ -202,9 +202,10 @@ def _value_range(images: Any, rows: list[slice]) -> tuple[Any, Any]:
     """Find the least and the greatest value: two floats, or where units differ arrays (C,)."""
     if images.dtype == np.uint8:
         return 0.0, 255.0
+    # First over the images: numpy is slow where the last axis is as short as that of channels.
     ends = [
-        (values.min(axis=0), values.max(axis=0))
-        for values in (_channels(images[part]) for part in rows)
+        (_channels(part.min(axis=0)).min(axis=0), _channels(part.max(axis=0)).max(axis=0))
+        for part in (images[piece] for piece in rows)
     ]
     low = np.min([least for least, _ in ends], axis=0).astype(np.float64)
     high = np.max([greatest for _, greatest in ends], axis=0).astype(np.float64)
@@ -216,8 +217,8 @@ def _value_range(images: Any, rows: list[slice]) -> tuple[Any, Any]:
 
 
 def _channels(images: np.ndarray) -> np.ndarray:
-    """Give all pixels of (n, H, W, C) images as rows of C values."""
-    return images.reshape(-1, images.shape[3])
+    """Give all pixels of images (..., C) as rows of C values."""
+    return images.reshape(-1, images.shape[-1])
 
 
 def _sums(values: np.ndarray, low: Any, span: Any) -> np.ndarray:

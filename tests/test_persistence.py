@@ -228,7 +228,7 @@ def test_a_fitted_embedder_as_a_parameter_stays_fitted(X, y, fitted, path):
     loaded = saved(model, path)
     assert_array_equal(loaded.embedder.transform(X), fitted.transform(X))
     assert_array_equal(loaded.fit(X, y).predict_proba(X), model.predict_proba(X))
-    loaded = saved(RotNetEmbedder(init_weights=fitted, max_epochs=0), path)
+    loaded = saved(RotNetEmbedder("convnet", init_weights=fitted, max_epochs=0), path)
     assert_array_equal(loaded.init_weights.transform(X), fitted.transform(X))
 
 
@@ -293,7 +293,9 @@ def test_the_file_gives_first_weights(X, y, fitted, path):
         save(estimator, path)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            other = RotNetEmbedder(init_weights=path, max_epochs=0, random_state=7).fit(X)
+            other = RotNetEmbedder("convnet", init_weights=path, max_epochs=0, random_state=7).fit(
+                X
+            )
         expected = estimator[0] if estimator is pipe else estimator
         assert_array_equal(other.transform(X), expected.transform(X))
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sklssl import RotNetEmbedder
+from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
 from sklssl.inspection._comparison import Comparison, Result
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -41,15 +41,16 @@ def look(path):
     return picture.shape[:2]
 
 
-def test_quickstart(quickstart, tmp_path, capsys):
+def test_quickstart(quickstart, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(quickstart, "EMBEDDERS", {"Patches": PatchDictionaryEmbedder((64, 128))})
     quickstart.main(["--output", str(tmp_path / "picture.png")])
     shown = capsys.readouterr().out
-    for name in ("raw pixels", "untrained network", "RotNet"):
+    for name in ("raw pixels", "untrained network", "Patches"):
         assert f"\n{name} " in shown
     assert "10 labels   50 labels" in shown
-    assert "\nTake RotNet" in shown
-    assert "\nWorth it: with 50 labels a class RotNet gets " in shown
-    assert "next, try SemiSupervisedClassifier(RotNetEmbedder())" in shown
+    assert "\nTake Patches" in shown
+    assert "\nWorth it: with 50 labels a class Patches gets " in shown
+    assert "next, try SemiSupervisedClassifier(PatchDictionaryEmbedder())" in shown
     assert look(tmp_path / "picture.png") == (1100, 1200)
 
 

@@ -11,14 +11,20 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
+    check_dict_unchanged,
+    check_estimators_dtypes,
+    check_estimators_pickle,
+    check_fit_idempotent,
     check_get_feature_names_out_error,
     check_global_output_transform_pandas,
     check_global_set_output_transform_polars,
+    check_methods_subset_invariance,
     check_n_features_in_after_fitting,
     check_param_validation,
     check_set_output_transform,
     check_set_output_transform_pandas,
     check_set_output_transform_polars,
+    check_transformer_general,
     check_transformer_get_feature_names_out,
     check_transformer_get_feature_names_out_pandas,
     parametrize_with_checks,
@@ -85,6 +91,15 @@ PREDICTORS = [
 ]
 
 
+def _on_small_network(estimator):
+    wraps = ["estimator"] if hasattr(estimator, "estimator") else []
+    return clone(estimator).set_params(**{"__".join([*wraps, "backbone"]): "convnet"})
+
+
+# What is asked of the estimator, whatever its network. The first one has the default network.
+ON_SMALL_NETWORKS = [EMBEDDERS[0], *map(_on_small_network, EMBEDDERS[1:])]
+
+
 def _quickest(estimator, max_epochs):
     """Make it as quick as it can be, and of few features, for checks of names and containers."""
     wraps = [name for name in ("estimator", "embedder") if hasattr(estimator, name)]
@@ -118,9 +133,27 @@ def test_every_public_estimator_is_checked():
     assert public == {type(estimator).__name__ for estimator in checked}
 
 
-@parametrize_with_checks(EMBEDDERS + CLOSED_FORM + IMAGE_TRANSFORMERS + PREDICTORS)
+@parametrize_with_checks(ON_SMALL_NETWORKS + CLOSED_FORM + IMAGE_TRANSFORMERS + PREDICTORS)
 def test_estimator(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("embedder", EMBEDDERS[1:], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_dict_unchanged,
+        check_estimators_dtypes,
+        check_estimators_pickle,
+        check_fit_idempotent,
+        check_methods_subset_invariance,
+        check_transformer_general,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_embedder_of_the_default_network(embedder, check):
+    """Those of scikit-learn's checks for which the network may matter."""
+    check(type(embedder).__name__, clone(embedder))
 
 
 @pytest.mark.parametrize("estimator", QUICKEST, ids=lambda e: type(e).__name__)
@@ -161,7 +194,11 @@ def test_the_same_seed_gives_the_same_bytes_with_two_threads(X, embedder, two_th
     assert_array_equal(first.transform(X[3:4]), Z[3:4])
 
 
-@pytest.mark.parametrize("embedder", EMBEDDERS + VARIANTS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "embedder",
+    ON_SMALL_NETWORKS + [_on_small_network(variant) for variant in VARIANTS],
+    ids=lambda e: type(e).__name__,
+)
 def test_an_embedder_can_be_searched_without_labels_and_with(X, y, embedder):
     search = GridSearchCV(embedder, {"max_epochs": [0, 1]}, cv=2, error_score="raise").fit(X)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

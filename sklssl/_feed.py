@@ -41,7 +41,7 @@ _RESIDENT_SHARE = 0.4
 _PIECE_BYTES = 2**26
 # Pixels and images embedded at once: a processor wants them in its cache, and should not fill up a
 # few small images to many; a GPU wants many.
-_BLOCKS = {"cpu": (2**15, 32), "cuda": (2**22, 4096)}
+_BLOCKS = {"cpu": (2**16, 64), "cuda": (2**22, 4096)}
 _RELEASE_EVERY = 64  # blocks
 # Channels of one unit each take up at least this share of their common range.
 _SAME_UNIT = 0.5

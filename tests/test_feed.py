@@ -128,7 +128,7 @@ def test_embedding_batches_are_all_of_one_size():
 
     images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
     out = embed_in_batches(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), encode, 3)
-    assert sizes == [32] * 10
+    assert sizes == [64] * 5
     np.testing.assert_allclose(out, images.mean((1, 2)) / 255, rtol=1e-5)
 
 
@@ -232,7 +232,7 @@ def test_a_block_that_does_not_fit_is_halved_until_it_does():
     images = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), dtype=np.uint8)
     out = embed_in_batches(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), encode, 3)
     np.testing.assert_allclose(out, images.mean((1, 2)) / 255, rtol=1e-5)
-    assert sizes == [32, 16, *[8] * 28]  # what was learned is kept for the next block
+    assert sizes == [64, 32, 16, *[8] * 32]  # what was learned is kept for the next block
 
 
 def test_an_image_that_does_not_fit_alone_is_an_error():
@@ -255,6 +255,6 @@ def test_blocks_are_made_as_they_are_asked_for():
 
     images = np.zeros((1000, 32, 32, 3), dtype=np.uint8).view(Images)
     blocks = embed_blocks(images, ImageFeed(CPU, (0.0, 255.0), (32, 32)), lambda x: x.mean((2, 3)))
-    assert len(next(blocks)) == 32
-    assert read == [slice(0, 32)]
-    assert sum(map(len, blocks)) == 1000 - 32
+    assert len(next(blocks)) == 64
+    assert read == [slice(0, 64)]
+    assert sum(map(len, blocks)) == 1000 - 64

@@ -56,7 +56,7 @@ def test_the_embedder_stays_as_it_was_and_sees_the_images_once(embedder, images,
     encoder.maps = lambda batch: batches.append(batch) or maps(batch)
     layer_scores(embedder, images, labels, cv=2, pool_sizes=(1, 2))
     del encoder.maps
-    assert len(batches) == 4  # of at most 32
+    assert len(batches) == 2  # of at most 64
     assert embedder.get_params() == params
     assert_array_equal(embedder.transform(images), Z)
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sklssl.datasets._folder import make_bunch, open_folder, read_images
+from sklssl.datasets._folder import make_bunch
 from sklssl.datasets._layout import read_layout
+from sklssl.datasets._listing import open_folder
+from sklssl.datasets._stack import read_images
 
 __all__ = ["load_cifar10"]
 

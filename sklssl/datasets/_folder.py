@@ -3,36 +3,19 @@
 import os
 import reprlib
 import warnings
-import zipfile
-import zlib
-from contextlib import contextmanager
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklssl.datasets._layout import is_image, read_layout
+from sklssl.datasets._layout import read_layout
+from sklssl.datasets._listing import open_folder
+from sklssl.datasets._stack import check_taken, read_images
 from sklssl.exceptions import ImageFileError
 from sklssl.utils._columns import as_images, holds_paths
-from sklssl.utils._decode import (
-    check_bytes,
-    decode_image,
-    different_depths,
-    read_bytes,
-    resize_image,
-    say_left_out,
-    say_pages,
-)
+from sklssl.utils._decode import read_bytes, say_left_out
 
-__all__ = [
-    "list_images",
-    "load_image_folder",
-    "load_images",
-    "make_bunch",
-    "open_folder",
-    "read_images",
-]
+__all__ = ["list_images", "load_image_folder", "load_images", "make_bunch"]
 
 
 def load_image_folder(
@@ -147,7 +130,7 @@ def load_image_folder(
     array([[  0,   9],
            [250, 255]], dtype=uint8)
     """
-    taken = _check_taken("load_image_folder", image_size, color, pages, channels)
+    taken = check_taken("load_image_folder", image_size, color, pages, channels)
     if on_error not in ("raise", "skip"):
         raise ValueError(
             "The 'on_error' parameter of load_image_folder must be 'raise' or 'skip'. Got "
@@ -237,7 +220,7 @@ def load_images(paths, *, image_size=None, color=True, pages="first", channels=N
             f"(str or path-like). Got {reprlib.repr(paths)}."
         )
     names = [os.path.expanduser(str(os.fsdecode(path))) for path in paths]
-    taken = _check_taken("load_images", image_size, color, pages, channels)
+    taken = check_taken("load_images", image_size, color, pages, channels)
     return read_images(names, read_bytes, **taken)
 
 
@@ -325,90 +308,6 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
     return (bunch.paths, bunch.target) if return_X_y else bunch
 
 
-def _check_taken(owner, image_size, color, pages, channels):
-    """Check what is to be taken of each file; give the arguments of `read_images`."""
-    whole = isinstance(image_size, Integral) and not isinstance(image_size, bool)
-    if image_size is not None and not (whole and image_size > 0):
-        raise ValueError(
-            f"The 'image_size' parameter of {owner} must be an int of at least 1 or None. Got "
-            f"{image_size!r} instead."
-        )
-    number = isinstance(pages, Integral) and not isinstance(pages, bool) and pages >= 0
-    if not number and pages not in ("first", "max", "mean", "channels"):
-        raise ValueError(
-            f"The 'pages' parameter of {owner} must be 'first', 'max', 'mean', 'channels' or the "
-            f"number of a page, from 0. Got {pages!r}."
-        )
-    if channels is None:
-        channels = "all" if pages == "channels" else 3 if color else 1
-    elif channels != "all":
-        numbers = isinstance(channels, (list, tuple, range, np.ndarray)) and len(channels) > 0
-        if not numbers or not all(isinstance(c, Integral) and c >= 0 for c in channels):
-            raise ValueError(
-                f"The 'channels' parameter of {owner} must be None, 'all' or the numbers of "
-                f"channels, from 0. Got {channels!r}."
-            )
-        channels = tuple(map(int, channels))
-    return {"image_size": image_size, "pages": pages, "channels": channels}
-
-
-@contextmanager
-def open_folder(path):
-    """Give the names of the files in a folder or zip file, and what reads one as bytes."""
-    path = Path(path).expanduser()
-    if path.is_dir():
-        yield list(_walk(path)), lambda name: read_bytes(path / name, name)
-    elif not path.exists():
-        raise FileNotFoundError(f"There is no folder or zip file {str(path)!r}.")
-    elif not zipfile.is_zipfile(path):
-        raise ValueError(f"{str(path)!r} is neither a folder nor a zip file.")
-    else:
-        with zipfile.ZipFile(path) as archive:
-            entries = list(map(_entry_name, archive.namelist()))
-            index = dict(zip(entries, archive.infolist(), strict=True))
-            yield entries, lambda name: _read_entry(archive, index[name], name)
-
-
-def read_images(names, read, *, image_size=None, channels=3, pages="first", errors=None):
-    """Read, decode and, if wanted, resize images into one array (n, H, W, C).
-
-    What cannot be read raises an ImageFileError or, if there is a dict `errors`, is noted there by
-    its position; in the array these images have any values.
-    """
-    images = first = None
-    told = []
-    for i, name in enumerate(names):
-        try:
-            image = decode_image(read(name), name, channels, pages, told)
-            if images is not None and image.dtype != images.dtype:
-                text = different_depths(repr(first), images.dtype, repr(name), image.dtype)
-                raise ImageFileError(text)
-        except ImageFileError as error:
-            if errors is None:
-                raise
-            errors[i] = str(error)
-            continue
-        if image_size is not None:
-            image = resize_image(image, (image_size, image_size))
-        if images is None:
-            images, first = np.empty((len(names), *image.shape), image.dtype), name
-        _check_size(image, name, images, first)
-        images[i] = image
-    if told:
-        say_pages(*told[0])
-    return images
-
-
-def _check_size(image, name, images, first):
-    """Refuse an image of another size than the first one."""
-    if image.shape != images.shape[1:]:
-        raise ValueError(
-            f"The images differ in size: {first!r} has {images.shape[1]}x{images.shape[2]} "
-            f"pixels (height x width), {name!r} {image.shape[0]}x{image.shape[1]}. Give "
-            "image_size to bring them all to one size."
-        )
-
-
 def make_bunch(images, target, target_names, subset):
     """Put together what all loaders of this folder give."""
     return Bunch(
@@ -435,39 +334,3 @@ def _labels(layout):
 def _describe(n_images, target_names, path, how):
     of = f"of {len(target_names)} classes" if len(target_names) else "without labels"
     return f"{n_images} images {of}, {how} from {Path(path).name}."
-
-
-def _walk(root):
-    """Yield the names of all files below `root`, each folder once, however it is linked."""
-    seen = set()
-    for folder, inner, files in os.walk(root, followlinks=True, onerror=_refuse_folder):
-        seen.add(os.path.realpath(folder))
-        inner[:] = sorted(f for f in inner if os.path.realpath(os.path.join(folder, f)) not in seen)
-        for file in files:
-            yield Path(folder, file).relative_to(root).as_posix()
-
-
-def _refuse_folder(error):
-    raise ImageFileError(
-        f"The folder {error.filename!r} cannot be read: {error.strerror}. Make it readable or "
-        "leave it out."
-    ) from error
-
-
-def _entry_name(name):
-    """Give the name of an entry with forward slashes, and refuse one that leads elsewhere."""
-    name = name.replace("\\", "/")
-    if is_image(name.replace("..", "")) and (".." in name.split("/") or name.startswith("/")):
-        raise ValueError(
-            f"The zip file holds {name!r}, a name that leads out of it. Do not use it."
-        )
-    return name
-
-
-def _read_entry(archive, entry, name):
-    # zipfile never gives more bytes than the entry's stated size.
-    check_bytes(entry.file_size, name)
-    try:
-        return archive.read(entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise ImageFileError(f"{name!r} cannot be read from the zip file: {error}") from error

@@ -1,0 +1,66 @@
+"""The files of a folder or zip file."""
+
+import os
+import zipfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+from sklssl.datasets._layout import is_image
+from sklssl.exceptions import ImageFileError
+from sklssl.utils._decode import check_bytes, read_bytes
+
+__all__ = ["open_folder"]
+
+
+@contextmanager
+def open_folder(path):
+    """Give the names of the files in a folder or zip file, and what reads one as bytes."""
+    path = Path(path).expanduser()
+    if path.is_dir():
+        yield list(_walk(path)), lambda name: read_bytes(path / name, name)
+    elif not path.exists():
+        raise FileNotFoundError(f"There is no folder or zip file {str(path)!r}.")
+    elif not zipfile.is_zipfile(path):
+        raise ValueError(f"{str(path)!r} is neither a folder nor a zip file.")
+    else:
+        with zipfile.ZipFile(path) as archive:
+            entries = list(map(_entry_name, archive.namelist()))
+            index = dict(zip(entries, archive.infolist(), strict=True))
+            yield entries, lambda name: _read_entry(archive, index[name], name)
+
+
+def _walk(root):
+    """Yield the names of all files below `root`, each folder once, however it is linked."""
+    seen = set()
+    for folder, inner, files in os.walk(root, followlinks=True, onerror=_refuse_folder):
+        seen.add(os.path.realpath(folder))
+        inner[:] = sorted(f for f in inner if os.path.realpath(os.path.join(folder, f)) not in seen)
+        for file in files:
+            yield Path(folder, file).relative_to(root).as_posix()
+
+
+def _refuse_folder(error):
+    raise ImageFileError(
+        f"The folder {error.filename!r} cannot be read: {error.strerror}. Make it readable or "
+        "leave it out."
+    ) from error
+
+
+def _entry_name(name):
+    """Give the name of an entry with forward slashes, and refuse one that leads elsewhere."""
+    name = name.replace("\\", "/")
+    if is_image(name.replace("..", "")) and (".." in name.split("/") or name.startswith("/")):
+        raise ValueError(
+            f"The zip file holds {name!r}, a name that leads out of it. Do not use it."
+        )
+    return name
+
+
+def _read_entry(archive, entry, name):
+    # zipfile never gives more bytes than the entry's stated size.
+    check_bytes(entry.file_size, name)
+    try:
+        return archive.read(entry)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise ImageFileError(f"{name!r} cannot be read from the zip file: {error}") from error

@@ -1,0 +1,77 @@
+"""Image files as one array."""
+
+from numbers import Integral
+
+import numpy as np
+
+from sklssl.exceptions import ImageFileError
+from sklssl.utils._decode import decode_image, different_depths, resize_image, say_pages
+
+__all__ = ["check_taken", "read_images"]
+
+
+def check_taken(owner, image_size, color, pages, channels):
+    """Check what is to be taken of each file; give the arguments of `read_images`."""
+    whole = isinstance(image_size, Integral) and not isinstance(image_size, bool)
+    if image_size is not None and not (whole and image_size > 0):
+        raise ValueError(
+            f"The 'image_size' parameter of {owner} must be an int of at least 1 or None. Got "
+            f"{image_size!r} instead."
+        )
+    number = isinstance(pages, Integral) and not isinstance(pages, bool) and pages >= 0
+    if not number and pages not in ("first", "max", "mean", "channels"):
+        raise ValueError(
+            f"The 'pages' parameter of {owner} must be 'first', 'max', 'mean', 'channels' or the "
+            f"number of a page, from 0. Got {pages!r}."
+        )
+    if channels is None:
+        channels = "all" if pages == "channels" else 3 if color else 1
+    elif channels != "all":
+        numbers = isinstance(channels, (list, tuple, range, np.ndarray)) and len(channels) > 0
+        if not numbers or not all(isinstance(c, Integral) and c >= 0 for c in channels):
+            raise ValueError(
+                f"The 'channels' parameter of {owner} must be None, 'all' or the numbers of "
+                f"channels, from 0. Got {channels!r}."
+            )
+        channels = tuple(map(int, channels))
+    return {"image_size": image_size, "pages": pages, "channels": channels}
+
+
+def read_images(names, read, *, image_size=None, channels=3, pages="first", errors=None):
+    """Read, decode and, if wanted, resize images into one array (n, H, W, C).
+
+    What cannot be read raises an ImageFileError or, if there is a dict `errors`, is noted there by
+    its position; in the array these images have any values.
+    """
+    images = first = None
+    told = []
+    for i, name in enumerate(names):
+        try:
+            image = decode_image(read(name), name, channels, pages, told)
+            if images is not None and image.dtype != images.dtype:
+                text = different_depths(repr(first), images.dtype, repr(name), image.dtype)
+                raise ImageFileError(text)
+        except ImageFileError as error:
+            if errors is None:
+                raise
+            errors[i] = str(error)
+            continue
+        if image_size is not None:
+            image = resize_image(image, (image_size, image_size))
+        if images is None:
+            images, first = np.empty((len(names), *image.shape), image.dtype), name
+        _check_size(image, name, images, first)
+        images[i] = image
+    if told:
+        say_pages(*told[0])
+    return images
+
+
+def _check_size(image, name, images, first):
+    """Refuse an image of another size than the first one."""
+    if image.shape != images.shape[1:]:
+        raise ValueError(
+            f"The images differ in size: {first!r} has {images.shape[1]}x{images.shape[2]} "
+            f"pixels (height x width), {name!r} {image.shape[0]}x{image.shape[1]}. Give "
+            "image_size to bring them all to one size."
+        )

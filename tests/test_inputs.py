@@ -150,6 +150,14 @@ def test_bad_parameters_of_load_images(params, message, paths):
         load_images(paths, **params)
 
 
+def test_channels_that_differ(tmp_path):
+    paths = write_all(tmp_path, COLOURS)
+    Image.fromarray(np.dstack([COLOURS[0], COLOURS[0, ..., :1]])).save(paths[1])
+    with pytest.raises(ValueError, match="differ in channels: .*00.png' has 3, .*01.png' has 4"):
+        load_images(paths, channels="all")
+    assert load_images(paths, channels=np.arange(2)).shape == (24, 10, 10, 2)
+
+
 def test_load_images_takes_names():
     with pytest.raises(ValueError, match="'paths' parameter of load_images.*Got"):
         load_images(COLOURS)

@@ -26,7 +26,7 @@ def check_taken(owner, image_size, color, pages, channels):
         )
     if channels is None:
         channels = "all" if pages == "channels" else 3 if color else 1
-    elif channels != "all":
+    elif not isinstance(channels, str) or channels != "all":
         numbers = isinstance(channels, (list, tuple, range, np.ndarray)) and len(channels) > 0
         if not numbers or not all(isinstance(c, Integral) and c >= 0 for c in channels):
             raise ValueError(
@@ -60,15 +60,20 @@ def read_images(names, read, *, image_size=None, channels=3, pages="first", erro
             image = resize_image(image, (image_size, image_size))
         if images is None:
             images, first = np.empty((len(names), *image.shape), image.dtype), name
-        _check_size(image, name, images, first)
+        _check_shape(image, name, images, first)
         images[i] = image
     if told:
         say_pages(*told[0])
     return images
 
 
-def _check_size(image, name, images, first):
-    """Refuse an image of another size than the first one."""
+def _check_shape(image, name, images, first):
+    """Refuse an image of another shape than the first one."""
+    if image.shape[2] != images.shape[3]:
+        raise ValueError(
+            f"The images differ in channels: {first!r} has {images.shape[3]}, {name!r} has "
+            f"{image.shape[2]}. Say by 'channels' which ones to take of each, or by 'color'."
+        )
     if image.shape != images.shape[1:]:
         raise ValueError(
             f"The images differ in size: {first!r} has {images.shape[1]}x{images.shape[2]} "

@@ -136,6 +136,8 @@ def embedders(seed, quick):
     large = PatchDictionaryEmbedder((300, 1200), random_state=seed)
     yield "PatchDictionary (300, 1200)", large
     if not quick:
+        largest = PatchDictionaryEmbedder((300, 3200), random_state=seed)
+        yield "PatchDictionary (300, 3200)", largest
         yield "RotNet", RotNetEmbedder(random_state=seed)
         yield "ScaleNet", ScaleNetEmbedder(random_state=seed)
         yield "SimCLR", SimCLREmbedder(random_state=seed)

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn.compose import ColumnTransformer
@@ -243,6 +244,7 @@ def test_a_column_of_arrays():
         pd.Series(list(COLOURS)),
         np.array([*COLOURS, None], dtype=object)[:-1],
         list(COLOURS),
+        list(map(torch.from_numpy, COLOURS)),
     ):
         assert_array_equal(quick().fit(X).transform(X), expected)
 

@@ -17,7 +17,7 @@ def as_images(X):
     - The only column of a table, if it holds no numbers: the column.
     - An array (n, 1) of names, as a table gives it: the names.
     - One picture of Pillow: a list of it.
-    - A sequence of arrays of one shape: one array.
+    - A sequence of arrays or tensors of one shape: one array.
     """
     if hasattr(X, "columns") and len(X.columns) == 1:
         column = X.iloc[:, 0] if hasattr(X, "iloc") else X[X.columns[0]]
@@ -26,11 +26,9 @@ def as_images(X):
         return [X]
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OU":
         return as_images(X[:, 0])
-    if _is_sequence(X) and isinstance(_first(X), np.ndarray) and _first(X).ndim > 1:
-        shapes = {getattr(x, "shape", None) for x in X}
-        if len(shapes) == 1:
-            hidden = any(isinstance(x, np.ma.MaskedArray) for x in X)  # which np.stack would show
-            return (np.ma.stack if hidden else np.stack)(list(X))
+    if _is_sequence(X) and _is_image(_first(X)) and _are_alike(X):
+        hidden = any(isinstance(x, np.ma.MaskedArray) for x in X)  # which np.stack would show
+        return (np.ma.stack if hidden else np.stack)([np.asanyarray(x) for x in X])
     return X
 
 
@@ -102,6 +100,16 @@ def _explain_one(X):
             f"{name!r} is a zip file: sklssl.datasets.load_image_folder({name!r}).images reads it."
         )
     return f"X is one name: give [{name!r}]."
+
+
+def _is_image(x):
+    """Tell whether `x` is an array or a tensor of more than a row."""
+    return hasattr(x, "__array__") and len(getattr(x, "shape", ())) > 1 and not is_picture(x)
+
+
+def _are_alike(X):
+    """Tell whether `X` holds nothing but arrays or tensors of one shape."""
+    return all(map(_is_image, X)) and len({tuple(x.shape) for x in X}) == 1
 
 
 def _is_numeric(column):

@@ -11,9 +11,8 @@ from sklearn.utils import Bunch
 from sklssl.datasets._layout import read_layout
 from sklssl.datasets._listing import open_folder
 from sklssl.datasets._stack import check_taken, read_images
-from sklssl.exceptions import ImageFileError
-from sklssl.utils._columns import as_images, holds_paths
-from sklssl.utils._decode import read_bytes, say_left_out
+from sklssl.utils._columns import as_images, full_name, holds_paths
+from sklssl.utils._decode import none_left, read_bytes, say_left_out
 
 __all__ = ["list_images", "load_image_folder", "load_images", "make_bunch"]
 
@@ -154,9 +153,9 @@ def _leave_out(errors, images, labels):
     n_images, names = len(labels["filenames"]), labels["filenames"]
     first = errors[min(errors)]
     if len(errors) == n_images:
-        raise ImageFileError(f"None of the {n_images} image files can be read. The first: {first}")
+        raise none_left(n_images, first)
     warnings.warn(
-        f"{say_left_out([names[i] for i in errors], n_images)} The first: {first}",
+        say_left_out([names[i] for i in errors], n_images, first),
         UserWarning,
         stacklevel=3,
     )
@@ -219,7 +218,7 @@ def load_images(paths, *, image_size=None, color=True, pages="first", channels=N
             "The 'paths' parameter of load_images must be a sequence of at least one file name "
             f"(str or path-like). Got {reprlib.repr(paths)}."
         )
-    names = [os.path.expanduser(str(os.fsdecode(path))) for path in paths]
+    names = list(map(full_name, paths))
     taken = check_taken("load_images", image_size, color, pages, channels)
     return read_images(names, read_bytes, **taken)
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-__all__ = ["as_images", "check_names", "holds_paths", "holds_pictures"]
+__all__ = ["as_images", "check_names", "full_name", "holds_paths", "holds_pictures"]
 
 _PATH = (str, os.PathLike)
 
@@ -41,6 +41,11 @@ def holds_paths(X):
 def holds_pictures(X):
     """Tell whether `X` is a sequence of pictures of Pillow."""
     return _is_sequence(X) and is_picture(_first(X)) and all(map(is_picture, X))
+
+
+def full_name(path):
+    """Give the name of a file as a plain str, with the home folder in the place of "~"."""
+    return os.path.expanduser(str(os.fsdecode(path)))  # no str of numpy
 
 
 def is_picture(x):
@@ -90,7 +95,7 @@ def check_names(X, who):
 
 
 def _explain_one(X):
-    name = os.path.expanduser(os.fsdecode(X))
+    name = full_name(X)
     if os.path.isdir(name):
         return (
             f"{name!r} is a folder: sklssl.datasets.list_images({name!r}).paths lists its images."

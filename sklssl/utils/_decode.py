@@ -16,6 +16,7 @@ __all__ = [
     "check_bytes",
     "decode_image",
     "different_depths",
+    "none_left",
     "read_bytes",
     "read_image_file",
     "resize_image",
@@ -261,14 +262,20 @@ def say_pages(name, n_pages):
     )
 
 
-def say_left_out(names, n_images):
-    """Say which files of how many are left out."""
+def say_left_out(names, n_images, reason):
+    """Say which files of how many are left out, and of the first one why."""
     shown = ", ".join(repr(str(name)) for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     verb = "is" if len(names) == 1 else "are"
     return (
-        f"{len(names)} of {n_images} image files cannot be read and {verb} left out: {shown}{more}."
+        f"{len(names)} of {n_images} image files cannot be read and {verb} left out: "
+        f"{shown}{more}. The first: {reason}"
     )
+
+
+def none_left(n_images, reason):
+    """Say that no file of how many can be read, and of the first one why."""
+    return ImageFileError(f"None of the {n_images} image files can be read. The first: {reason}")
 
 
 def different_depths(name, dtype, other, other_dtype):

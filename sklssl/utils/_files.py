@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from sklssl.exceptions import ImageFileError
-from sklssl.utils._columns import as_images, holds_paths
+from sklssl.utils._columns import as_images, full_name, holds_paths
 from sklssl.utils._decode import (
     different_depths,
+    none_left,
     read_image_file,
     resize_image,
     say_left_out,
@@ -62,12 +63,12 @@ def first_image(paths, channels, on_error="raise", told=None):
     first = None
     for path in paths:
         try:
-            return _full_name(path), read_image_file(_full_name(path), channels, told=told)
+            return full_name(path), read_image_file(full_name(path), channels, told=told)
         except ImageFileError as error:
             if on_error == "raise":
                 raise _with_hint(error) from error
             first = first or str(error)
-    raise _none_left(len(paths), first)
+    raise none_left(len(paths), first)
 
 
 class ImageFiles:
@@ -140,7 +141,7 @@ class ImageFiles:
                 f"(str or path-like). Got {reprlib.repr(paths)}."
             )
         self._image_shape = _check_shape(image_shape)
-        self._paths = np.array([_full_name(path) for path in paths], dtype=object)
+        self._paths = np.array([full_name(path) for path in paths], dtype=object)
         self._resize = resize
         self.dtype = np.dtype(dtype)
         self._known = dict(known or {})
@@ -296,9 +297,9 @@ class ImageFiles:
         bad = self._paths[self._shard < 0]
         reason = errors[min(errors)]
         if len(kept) == 0:
-            raise _none_left(len(bad), reason)
+            raise none_left(len(bad), reason)
         warnings.warn(
-            f"{say_left_out(bad, len(self))} The first: {reason}",
+            say_left_out(bad, len(self), reason),
             UserWarning,
             stacklevel=3,
         )
@@ -319,10 +320,6 @@ class ImageFiles:
         kind = "" if self._resize else "-exact"
         depth = "" if self.dtype == np.uint8 else f"-{self.dtype}"
         return os.path.join(os.path.expanduser(cache_dir), f"{shape}{depth}{kind}-v1")
-
-
-def _full_name(path):
-    return os.path.expanduser(str(os.fsdecode(path)))  # no str of numpy
 
 
 def _in_threads(work, n):
@@ -355,7 +352,3 @@ def _check_shape(image_shape):
 
 def _with_hint(error):
     return ImageFileError(f'{error} With on_error="skip", fit leaves such files out.')
-
-
-def _none_left(n, reason):
-    return ImageFileError(f"None of the {n} image files can be read. The first: {reason}")

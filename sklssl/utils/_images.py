@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from sklssl.utils._checks import naming_data
 from sklssl.utils._columns import as_images, check_names, holds_pictures
 from sklssl.utils._memmaps import check_length, find_memmap, release
+from sklssl.utils._pages import EXACT
 from sklssl.utils._pictures import stack_pictures
 
 __all__ = ["check_images", "fold_rows", "full_shape", "resolve_image_shape", "validate_images"]
@@ -20,7 +21,6 @@ __all__ = ["check_images", "fold_rows", "full_shape", "resolve_image_shape", "va
 # The first entry is what any other numeric dtype becomes.
 EMBEDDER_DTYPES = (np.float32, np.uint8)
 _PIECE = 2**25  # bytes
-_EXACT = 2**24  # float32 holds every whole number up to this one
 _FEW_LEVELS = 1024
 _LAYOUT = "(n, height, width), (n, height, width, channels) or rows (n, height*width*channels)"
 
@@ -288,9 +288,9 @@ def _tell_of_rounding(given, images, who):
         return
     least, greatest = float(given.min()), float(given.max())
     farthest = max(abs(least), abs(greatest))
-    rounded = farthest > _EXACT
+    rounded = farthest > EXACT
     if given.dtype.kind == "f":
-        rounded = 0 < greatest - least < farthest * _FEW_LEVELS / _EXACT
+        rounded = 0 < greatest - least < farthest * _FEW_LEVELS / EXACT
     if rounded:
         warnings.warn(
             f"{who} rounds the {given.dtype} values in X, from {least:g} to {greatest:g}, to "

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklssl.exceptions import ImageFileError
 
-__all__ = ["REMEDY", "damaged", "open_pages", "read_picture", "too_many_pixels"]
+__all__ = ["EXACT", "REMEDY", "damaged", "open_pages", "read_picture", "too_many_pixels"]
 
 REMEDY = "Repair it or leave it out."
 
@@ -22,7 +22,7 @@ _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK",
 _STORED = {"1": "L", "LA": "LA", "L": "L", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277  # tags of TIFF
-_EXACT = 2**24  # float32 holds every whole number up to this one
+EXACT = 2**24  # float32 holds every whole number up to this one
 
 
 def open_pages(content, name):
@@ -156,10 +156,10 @@ def _as_floats(values, name):
     if (
         values.dtype.kind in "iu"
         and values.size
-        and np.abs(values.astype(np.float64)).max() > _EXACT
+        and np.abs(values.astype(np.float64)).max() > EXACT
     ):
         raise ImageFileError(
-            f"{name!r} has whole numbers beyond {_EXACT}, which float32 would round. Convert them "
+            f"{name!r} has whole numbers beyond {EXACT}, which float32 would round. Convert them "
             "to 16 bits, or to floats of a smaller range."
         )
     return values.astype(np.float32)

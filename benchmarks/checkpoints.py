@@ -16,7 +16,8 @@ import numpy as np
 from _common import Cifar4K, write_line
 
 import sklssl
-from sklssl import RotNetEmbedder, _books, _checkpoint, _guards, _training
+from sklssl import RotNetEmbedder
+from sklssl._training import checkpoints, guards, loop, run
 
 
 class Clock:
@@ -40,10 +41,10 @@ class Clock:
 def cost(backbone, n_epochs):
     X = Cifar4K(0).X
     clocks = {
-        "checkpoint_s": Clock(_training._Saves, "on_epoch_end"),
-        "guard_s": Clock(_guards.CollapseGuard, "look"),
-        "snapshot_s": Clock(_books.copy, "deepcopy"),
-        "fingerprint_s": Clock(_checkpoint, "fingerprint"),
+        "checkpoint_s": Clock(loop._Saves, "on_epoch_end"),
+        "guard_s": Clock(guards.CollapseGuard, "look"),
+        "snapshot_s": Clock(run.copy, "deepcopy"),
+        "fingerprint_s": Clock(checkpoints, "fingerprint"),
     }
     with tempfile.TemporaryDirectory(dir=".") as folder:
         embedder = RotNetEmbedder(

@@ -20,8 +20,8 @@ from _common import write_line
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from sklssl._augment import RandomViews
-from sklssl._feed import ImageFeed
+from sklssl._data.batches import ToTensor
+from sklssl.augmentation import RandomViews
 
 SCALE, STRENGTH, BATCH_SIZE = (0.2, 1.0), 0.5, 256
 JITTER = (0.8 * STRENGTH, 0.8 * STRENGTH, 0.8 * STRENGTH, 0.2 * STRENGTH)
@@ -40,13 +40,13 @@ def photographs(side):
 
 def sklssl_views(images):
     side = images.shape[1]
-    feed = ImageFeed(torch.device("cpu"), (0.0, 255.0), (side, side))
+    feed = ToTensor(torch.device("cpu"), (0.0, 255.0), (side, side))
     views, rng = RandomViews(SCALE, jitter=STRENGTH), torch.Generator().manual_seed(0)
     return lambda: views(feed(torch.from_numpy(images)), rng)
 
 
 def sklssl_views_alone(images):
-    feed = ImageFeed(torch.device("cpu"), (0.0, 255.0), images.shape[1:3])
+    feed = ToTensor(torch.device("cpu"), (0.0, 255.0), images.shape[1:3])
     floats, rng = feed(torch.from_numpy(images)), torch.Generator().manual_seed(0)
     views = RandomViews(SCALE, jitter=STRENGTH)
     return lambda: views(floats, rng)

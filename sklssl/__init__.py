@@ -28,6 +28,7 @@ _HOMES = {
     "show_versions": "utils._versions",
 }
 _SUBMODULES = (
+    "augmentation",
     "backbones",
     "base",
     "callbacks",

@@ -8,9 +8,9 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._device import autocast, plain_torch, resolve_device
-from sklssl._feed import MIN_SIDE, ImageFeed, embed_blocks, embed_in_batches
-from sklssl._reading import read_images
+from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
+from sklssl._data.input import validate_input
+from sklssl._runtime.device import autocast, plain_torch, resolve_device
 from sklssl._symmetry import average_orientations
 from sklssl.backbones import pool_map, pool_stages
 from sklssl.utils._checks import check_features, check_network
@@ -77,8 +77,8 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._iterate(images)
 
     def _iterate(self, images):
-        with self._evaluating() as feed:
-            blocks = embed_blocks(images, feed, self._encode())
+        with self._evaluating() as to_tensor:
+            blocks = embed_blocks(images, to_tensor, self._encode())
         while True:
             # Never while the caller has the turn: these settings of torch are global.
             with self._evaluating():
@@ -174,7 +174,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         self._check_params()
-        from sklssl._onnx import export_onnx  # what it imports is not needed otherwise
+        from sklssl._storage.onnx import export_onnx  # what it imports is not needed otherwise
 
         export_onnx(self, path)
 
@@ -196,7 +196,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _check_images(self, X):
         check_is_fitted(self)
         self._check_params()
-        return read_images(self, X, reset=False)
+        return validate_input(self, X, reset=False)
 
     def _check_params(self):
         """Check what may have changed since ``fit``: some parameters are read later."""
@@ -243,17 +243,17 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     @contextlib.contextmanager
     def _evaluating(self):
-        """Give the feed, with the pretext in evaluation on its device and nothing recorded."""
+        """Return the conversion to tensors, with the pretext evaluating on its device."""
         with plain_torch():
             device = resolve_device(self.device, owner=self)
             self.pretext_.to(device).eval()
             with torch.inference_mode(), autocast(device, self.precision):
-                yield ImageFeed(device, self.value_range_, self._full_size())
+                yield ToTensor(device, self.value_range_, self._full_size())
 
     def _embed(self, images):
         """Embed checked images (n, H, W, C)."""
-        with self._evaluating() as feed:
-            return embed_in_batches(images, feed, self._encode(), self._n_features_out)
+        with self._evaluating() as to_tensor:
+            return embed_in_batches(images, to_tensor, self._encode(), self._n_features_out)
 
     def _encode(self):
         """Give what turns a batch of images into features."""
@@ -271,9 +271,9 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _embed_changed(self, images, change):
         """Embed checked images after a `change` to them as a batch (b, C, h, w), not averaging."""
         encode = self._encode_once()
-        with self._evaluating() as feed:
+        with self._evaluating() as to_tensor:
             return embed_in_batches(
-                images, feed, lambda batch: encode(change(batch)), self._n_features_out
+                images, to_tensor, lambda batch: encode(change(batch)), self._n_features_out
             )
 
     def _embed_cells(self, images, cells):
@@ -284,7 +284,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             maps = encoder.maps(batch)
             return torch.cat([pool_map(maps[layer], size) for layer, size in cells], dim=1)
 
-        with self._evaluating() as feed:
-            Z = embed_in_batches(images, feed, self._averaging(encode), sum(widths))
+        with self._evaluating() as to_tensor:
+            Z = embed_in_batches(images, to_tensor, self._averaging(encode), sum(widths))
         parts = np.split(Z, np.cumsum(widths)[:-1], axis=1)
         return {cell: np.ascontiguousarray(part) for cell, part in zip(cells, parts, strict=True)}

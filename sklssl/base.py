@@ -12,19 +12,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._books import train_estimator
-from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
-from sklssl._device import forked_rng, plain_torch, resolve_device, seeded
+from sklssl._data.batches import ToTensor, count_batches, image_statistics, iter_batches
+from sklssl._data.input import decode_files, validate_input
 from sklssl._features import NetworkFeatures
-from sklssl._feed import ImageFeed, bring, count_batches, image_statistics
-from sklssl._guards import ChanceGuard, CollapseGuard
-from sklssl._memory import explaining_memory, kept_memory
-from sklssl._pretext import Pretext
-from sklssl._reading import read_images, store_images
+from sklssl._runtime.allocator import memory_errors, retain_freed_memory
+from sklssl._runtime.device import forked_rng, plain_torch, resolve_device, seeded
+from sklssl._storage.module_state import PackedModules
 from sklssl._symmetry import find_symmetry
-from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
-from sklssl._weights import check_start, load_weights
+from sklssl._training.checkpoints import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
+from sklssl._training.guards import ChanceGuard, CollapseGuard
+from sklssl._training.loop import OPTIMIZERS, SCHEDULES, Phase, TrainingConfig
+from sklssl._training.pretext import Pretext
+from sklssl._training.run import run_training
 from sklssl.backbones import make_backbone
+from sklssl.backbones._weights import check_start, load_weights
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import (
     MAX_SIDE,
@@ -36,7 +37,6 @@ from sklssl.utils._checks import (
     check_square,
     naming_parameter,
 )
-from sklssl.utils._module_state import PackedModules
 from sklssl.utils._sklearn_compat import (
     CallbackSupport,
     FitTasks,
@@ -237,14 +237,14 @@ class BaseEmbedder(
         """
         check_is_fitted(self)
         self._check_params()
-        images = read_images(self, X, reset=False, min_samples=2)
+        images = validate_input(self, X, reset=False, min_samples=2)
         n_batches = count_batches(len(images), self.batch_size)
         parts = np.array_split(np.arange(len(images)), n_batches)
         total = 0.0
-        with self._evaluating() as feed:
-            rng = torch.Generator(feed.device).manual_seed(0)
-            for index, batch in zip(parts, bring(images, parts, feed), strict=True):
-                rows = torch.from_numpy(index).to(feed.device)
+        with self._evaluating() as to_tensor:
+            rng = torch.Generator(to_tensor.device).manual_seed(0)
+            for index, batch in zip(parts, iter_batches(images, parts, to_tensor), strict=True):
+                rows = torch.from_numpy(index).to(to_tensor.device)
                 views = self.pretext_.views(batch, rng, rows)
                 terms = self.pretext_(*views)
                 score = terms["accuracy"] if "accuracy" in terms else -terms["loss"]
@@ -277,7 +277,7 @@ class BaseEmbedder(
         fresh = self._continued() if continued else self._unfitted()
         if not continued:
             check_start(self)
-        images = read_images(fresh, X, reset=not continued, min_samples=2)
+        images = validate_input(fresh, X, reset=not continued, min_samples=2)
         check_callbacks(self, self.callbacks)
         check_optimizer(self)
         sizes = {phase.scale: fresh._scaled(phase.scale) for phase in phases}
@@ -285,11 +285,11 @@ class BaseEmbedder(
         for size in (fresh._full_size(), *sizes.values()):
             fresh._check_size(size)
         device = resolve_device(self.device, owner=self)
-        store_images(fresh, images, min_samples=2)
+        decode_files(fresh, images, min_samples=2)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
         with (
-            kept_memory(device),  # from one part of the fit to the next, too
+            retain_freed_memory(device),  # from one part of the fit to the next, too
             open_checkpoints(
                 fresh,
                 seed,
@@ -304,7 +304,7 @@ class BaseEmbedder(
                 if continued:
                     check_network(self, fresh.pretext_.backbone, sizes.values())
                 else:
-                    with explaining_memory(self._too_large):
+                    with memory_errors(self._too_large):
                         fresh._build(images, sizes.values())
                 fresh._resolve_layer(fresh.pretext_)
                 fresh.pretext_.before_fit(len(images))
@@ -352,14 +352,14 @@ class BaseEmbedder(
 
     def _learn_weights(self, backbone, images):
         """Take from some of the images the weights that need no training."""
-        feed = ImageFeed(torch.device("cpu"), self.value_range_, self._full_size())
+        to_tensor = ToTensor(torch.device("cpu"), self.value_range_, self._full_size())
         rows = torch.randperm(len(images))[:_LEARNED_FROM].sort().values.numpy()
         parts = np.array_split(rows, math.ceil(len(rows) / _LEARNED_AT_ONCE))
         with naming_parameter(self, "backbone"):
-            backbone.learn_from(lambda: bring(images, parts, feed), len(rows))
+            backbone.learn_from(lambda: iter_batches(images, parts, to_tensor), len(rows))
 
     def _train(self, images, phases, lr_schedule, device, checkpoints, tasks):
-        recipe = Recipe(
+        recipe = TrainingConfig(
             self.optimizer,
             self.weight_decay,
             lr_schedule,
@@ -368,13 +368,13 @@ class BaseEmbedder(
             self.compile,
             self.max_grad_norm,
         )
-        train_estimator(
+        run_training(
             self,
             self.pretext_,
             images,
             phases,
             recipe,
-            feed=lambda scale: ImageFeed(device, self.value_range_, self._scaled(scale)),
+            to_tensor=lambda scale: ToTensor(device, self.value_range_, self._scaled(scale)),
             device=device,
             checkpoints=checkpoints,
             tasks=tasks,

@@ -2,11 +2,11 @@
 
 from sklearn.base import BaseEstimator
 
-from sklssl._device import plain_torch
-from sklssl._saving._estimators import decode_estimators, encode_estimators
-from sklssl._saving._names import Names, Refusal
+from sklssl._runtime.device import plain_torch
+from sklssl._storage.estimators import decode_estimators, encode_estimators
+from sklssl._storage.names import Names, Refusal
+from sklssl._storage.state_file import read_state, write_state
 from sklssl.exceptions import StateFileError
-from sklssl.utils._state_file import read_state, write_state
 
 __all__ = ["load", "save"]
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sklssl._device import plain_torch
+from sklssl._runtime.device import plain_torch
 
 __all__ = ["Backbone", "conv_block", "pool_map", "pool_stages"]
 

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from sklssl._books import StopPhase
+from sklssl._training.run import StopPhase
 from sklssl.callbacks._probe_monitor import ProbeMonitor
 from sklssl.utils._arguments import as_plain
 

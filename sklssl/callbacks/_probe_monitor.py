@@ -11,12 +11,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from sklssl._data.arrays import check_images
+from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.readable import readable_rows
 from sklssl.metrics import knn_score
 from sklssl.utils._arguments import as_plain
 from sklssl.utils._checks import naming_parameter
-from sklssl.utils._columns import as_images, holds_paths, holds_pictures
-from sklssl.utils._images import check_images
-from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import _safe_indexing
 
 __all__ = ["ProbeMonitor"]

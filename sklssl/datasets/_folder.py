@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from sklssl._data.columns import as_images, full_name, holds_paths
+from sklssl._data.decode import none_left, read_bytes, say_left_out
 from sklssl.datasets._layout import read_layout
 from sklssl.datasets._listing import open_folder
 from sklssl.datasets._stack import check_taken, read_images
-from sklssl.utils._columns import as_images, full_name, holds_paths
-from sklssl.utils._decode import none_left, read_bytes, say_left_out
 
 __all__ = ["list_images", "load_image_folder", "load_images", "make_bunch"]
 

@@ -6,9 +6,9 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
+from sklssl._data.decode import check_bytes, read_bytes
 from sklssl.datasets._layout import is_image
 from sklssl.exceptions import ImageFileError
-from sklssl.utils._decode import check_bytes, read_bytes
 
 __all__ = ["open_folder"]
 

@@ -4,8 +4,8 @@ from numbers import Integral
 
 import numpy as np
 
+from sklssl._data.decode import decode_image, different_depths, resize_image, say_pages
 from sklssl.exceptions import ImageFileError
-from sklssl.utils._decode import decode_image, different_depths, resize_image, say_pages
 
 __all__ = ["check_taken", "read_images"]
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sklssl.backbones import pool_map
-from sklssl.embedding._pu import estimate_pu_weights
+from sklssl.embedding._positive_unlabelled import estimate_pu_weights
 from sklssl.embedding._rotnet import RotationPretext, rotate_four_ways
 from sklssl.losses import instance_nce, nt_xent_to_mean, rotation_invariance, update_bank
 

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._checkpoint import Resumable
-from sklssl._training import Phase
+from sklssl._training.checkpoints import Resumable
+from sklssl._training.loop import Phase
 from sklssl.base import BaseEmbedder
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of

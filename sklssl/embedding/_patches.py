@@ -4,7 +4,7 @@ from numbers import Real
 
 import torch
 
-from sklssl._feed import resize
+from sklssl._data.batches import resize
 from sklssl.base import BaseEmbedder
 from sklssl.embedding._rotnet import rotate_four_ways
 from sklssl.utils._sklearn_compat import Interval

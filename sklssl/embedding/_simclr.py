@@ -11,7 +11,7 @@ from numbers import Integral, Real
 import torch
 from torch import nn
 
-from sklssl._augment import RandomViews
+from sklssl.augmentation import RandomViews
 from sklssl.backbones import pool_map
 from sklssl.base import BaseEmbedder, Pretext
 from sklssl.losses import contrastive_accuracy, nt_xent

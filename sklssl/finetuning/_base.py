@@ -12,14 +12,18 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._books import train_estimator
-from sklssl._checkpoint import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
-from sklssl._device import forked_rng, plain_torch, resolve_device, seeded
-from sklssl._feed import MapFeed, embed_in_batches
-from sklssl._reading import read_images, store_images, take_images
-from sklssl._training import OPTIMIZERS, SCHEDULES, Phase, Recipe
+from sklssl._data.arrays import check_images
+from sklssl._data.batches import MapsToDevice, embed_in_batches
+from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.duplicates import merge_duplicates
+from sklssl._data.input import decode_files, select_rows, validate_input
+from sklssl._runtime.device import forked_rng, plain_torch, resolve_device, seeded
+from sklssl._storage.module_state import PackedModules
+from sklssl._training.checkpoints import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
+from sklssl._training.loop import OPTIMIZERS, SCHEDULES, Phase, TrainingConfig
+from sklssl._training.run import run_training
 from sklssl.finetuning._heads import HEADS, make_head
-from sklssl.finetuning._start import start_from
+from sklssl.finetuning._initial_embedder import initial_embedder
 from sklssl.finetuning._task import SupervisedTask, Validation
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import (
@@ -30,10 +34,6 @@ from sklssl.utils._checks import (
     naming_data,
     naming_parameter,
 )
-from sklssl.utils._columns import as_images, holds_paths, holds_pictures
-from sklssl.utils._images import check_images
-from sklssl.utils._module_state import PackedModules
-from sklssl.utils._repeats import merge_repeats
 from sklssl.utils._sklearn_compat import (
     CallbackSupport,
     FitTasks,
@@ -143,15 +143,15 @@ class BaseFineTuner(
         with naming_data(type(self).__name__, "cannot use these X, y and sample_weight"):
             check_consistent_length(images, y)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
-        rows, weights = merge_repeats(images, y, weights * fresh._class_weights(y))
+        rows, weights = merge_duplicates(images, y, weights * fresh._class_weights(y))
         y = y[rows]
         targets = fresh._encode(y, weights)
         named = hasattr(X, "columns") or holds_pictures(X)
         X = _safe_indexing(X, rows) if named else images[rows]
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        fresh.embedder_ = start_from(self.embedder, X, seed, owner=self)
-        images = read_images(fresh.embedder_, X, reset=False)
-        readable = store_images(fresh.embedder_, images, min_samples=2)
+        fresh.embedder_ = initial_embedder(self.embedder, X, seed, owner=self)
+        images = validate_input(fresh.embedder_, X, reset=False)
+        readable = decode_files(fresh.embedder_, images, min_samples=2)
         if readable is not None:
             weights = weights[readable]
             targets = fresh._encode(y[readable], weights)
@@ -161,10 +161,10 @@ class BaseFineTuner(
             forked_rng(device, checkpoints.seed),
         ):
             if checkpoints.seed != seed:  # that of the training to go on with
-                fresh.embedder_ = start_from(self.embedder, X, checkpoints.seed, owner=self)
+                fresh.embedder_ = initial_embedder(self.embedder, X, checkpoints.seed, owner=self)
             checkpoints.check_start(fresh.embedder_.pretext_.encoder)
             fresh._learn(images, targets, weights / weights.mean(), device, checkpoints, tasks)
-        some = take_images(images, slice(_SAMPLE))
+        some = select_rows(images, slice(_SAMPLE))
         check_learned(type(self).__name__, fresh._answer(some))
         tasks.end()
         self.__dict__ = fresh.__dict__
@@ -216,21 +216,23 @@ class BaseFineTuner(
         with seeded(device, checkpoints.seed):
             self.head_ = self._make_head(backbone).to(device)
         order, n_train = self._split(targets, checkpoints.seed)
-        images, feed = self._cache(take_images(images, order), backbone, frozen_until)
+        images, to_tensor = self._cache(select_rows(images, order), backbone, frozen_until)
         answers = targets[order], weights[order].astype(np.float32)
-        task = self._make_task(backbone, frozen_until, answers, cached=isinstance(feed, MapFeed))
+        task = self._make_task(
+            backbone, frozen_until, answers, cached=isinstance(to_tensor, MapsToDevice)
+        )
         if n_train < len(images):
             patience = self.n_iter_no_change if self.early_stopping else None
-            task.validation = Validation(images, n_train, feed, self.batch_size, patience)
+            task.validation = Validation(images, n_train, to_tensor, self.batch_size, patience)
         phase = Phase(1.0, self.learning_rate, self.max_epochs)
         with task.freezing():
-            train_estimator(
+            run_training(
                 self,
                 task,
-                take_images(images, slice(n_train)),
+                select_rows(images, slice(n_train)),
                 [phase],
                 self._recipe(),
-                feed=lambda scale: feed,
+                to_tensor=lambda scale: to_tensor,
                 device=device,
                 checkpoints=checkpoints,
                 tasks=tasks,
@@ -259,7 +261,7 @@ class BaseFineTuner(
 
     def _recipe(self):
         backbone_rate = self.backbone_learning_rate or self.learning_rate
-        return Recipe(
+        return TrainingConfig(
             self.optimizer,
             self.weight_decay,
             self.lr_schedule,
@@ -316,27 +318,27 @@ class BaseFineTuner(
     def _cache(self, images, backbone, frozen_until):
         """Compute the maps of the frozen stages once, if nothing in front of them changes.
 
-        Gives these and their feed, or the images and theirs.
+        Gives these and what turns them into tensors, or the images and theirs.
         """
-        with self.embedder_._evaluating() as feed:
+        with self.embedder_._evaluating() as to_tensor:
             if frozen_until is None or self.augment:
-                return images, feed
-            shape = backbone.map_shapes(feed.size)[frozen_until]
+                return images, to_tensor
+            shape = backbone.map_shapes(to_tensor.size)[frozen_until]
             last = frozen_until == self.layer_
             if last and self.head_.pool_size:
                 shape = shape[0], *self.head_.pool_size
             n_features = math.prod(shape)
             small = 4 * n_features * len(images) <= _LARGEST_CACHE
             if not small or not (last or backbone.can_resume(frozen_until)):
-                return images, feed
+                return images, to_tensor
             reduce = self.head_.reduce if last else lambda maps: maps
             maps = embed_in_batches(
                 images,
-                feed,
+                to_tensor,
                 lambda batch: reduce(backbone(batch, frozen_until)).flatten(1),
                 n_features,
             )
-        return maps.reshape(len(maps), *shape), MapFeed(feed.device)
+        return maps.reshape(len(maps), *shape), MapsToDevice(to_tensor.device)
 
     def _outputs(self, X):
         """Give what the head answers for images: (n, n_outputs) in float64."""
@@ -348,10 +350,10 @@ class BaseFineTuner(
         """Give what the head answers for checked images (n, H, W, C)."""
         embedder, head = self.embedder_, self.head_
         backbone = embedder.pretext_.encoder
-        with embedder._evaluating() as feed:
-            head.to(feed.device).eval()
+        with embedder._evaluating() as to_tensor:
+            head.to(to_tensor.device).eval()
             encode = self._averaging(lambda batch: head(backbone(batch, self.layer_)))
-            return embed_in_batches(images, feed, encode, head.n_outputs)
+            return embed_in_batches(images, to_tensor, encode, head.n_outputs)
 
     def _averaging(self, encode):
         """Average what `encode` gives over orientations of the images, where answers allow it."""

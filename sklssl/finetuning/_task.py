@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import torch
 
-from sklssl._augment import RandomViews
-from sklssl._feed import bring, count_batches
-from sklssl._pretext import Pretext
+from sklssl._data.batches import count_batches, iter_batches
+from sklssl._training.pretext import Pretext
+from sklssl.augmentation import RandomViews
 
 __all__ = ["SupervisedTask", "Validation"]
 
@@ -18,11 +18,11 @@ _CROPS = RandomViews(crop_scale=(0.5, 1.0), jitter=0.0)
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """Images or maps, of which the rows from `first` on are kept back, and their feed."""
+    """Images or maps, of which the rows from `first` on are kept for validation."""
 
     images: np.ndarray
     first: int
-    feed: object
+    to_tensor: object
     batch_size: int
     patience: int | None
 
@@ -125,7 +125,9 @@ class SupervisedTask(Pretext):
         kept, totals = self.validation, {}
         rows = np.arange(kept.first, len(kept.images))
         parts = np.array_split(rows, count_batches(len(rows), kept.batch_size))
-        for index, batch in zip(parts, bring(kept.images, parts, kept.feed), strict=True):
+        for index, batch in zip(
+            parts, iter_batches(kept.images, parts, kept.to_tensor), strict=True
+        ):
             terms = self(batch, torch.from_numpy(index))
             for name, term in terms.items():
                 totals[name] = totals.get(name, 0.0) + term.item() * len(index) / len(rows)

@@ -7,9 +7,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._reading import read_images
+from sklssl._data.decode import resize_image
+from sklssl._data.input import validate_input
 from sklssl.embedding import PatchDictionaryEmbedder, RotNetEmbedder
-from sklssl.utils._decode import resize_image
 
 __all__ = ["PIXELS", "UNTRAINED", "RawPixels", "make_candidates"]
 
@@ -22,7 +22,7 @@ _MAX_NAME = 50
 class RawPixels(TransformerMixin, BaseEstimator):
     """The pixels of an image as its features, shrunk to at most 64 a side."""
 
-    cache_dir, on_error = None, "raise"  # what read_images asks an embedder for
+    cache_dir, on_error = None, "raise"  # what validate_input asks an embedder for
 
     def __init__(self, *, image_size=None, image_shape=None):
         self.image_size = image_size
@@ -30,12 +30,12 @@ class RawPixels(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Note the shape of the images."""
-        read_images(self, X, reset=True)
+        validate_input(self, X, reset=True)
         return self
 
     def transform(self, X):
         """Give one row of pixels for each image."""
-        images = read_images(self, X, reset=False)
+        images = validate_input(self, X, reset=False)
         sides = images.shape[1:3] if self.image_size is None else (self.image_size,) * 2
         sides = tuple(min(side, _MAX_SIDE) for side in sides)
         if sides != images.shape[1:3]:

@@ -11,15 +11,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from sklssl._data.arrays import check_images
+from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.readable import readable_rows
 from sklssl.inspection._candidates import make_candidates
 from sklssl.inspection._comparison import Comparison, Result
 from sklssl.inspection._label_draws import check_n_labels, draw_rows
+from sklssl.semi_supervised._indexing import take_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
-from sklssl.semi_supervised._rows import take_rows
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
-from sklssl.utils._columns import as_images, holds_paths, holds_pictures
-from sklssl.utils._images import check_images
-from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
 
 __all__ = ["compare_embedders"]

@@ -13,8 +13,8 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from sklssl._data.input import decode_files
 from sklssl._features import NetworkFeatures
-from sklssl._reading import store_images
 from sklssl.embedding import MultiScaleEmbedder
 
 __all__ = ["layer_scores"]
@@ -104,7 +104,7 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
     y = _check_targets(y, len(images), is_classifier(probe))
     # Once, so that all rows are compared on the same folds.
     folds = list(check_cv(cv, y, classifier=is_classifier(probe)).split(images, y))
-    readable = store_images(embedder, images)
+    readable = decode_files(embedder, images)
     if readable is not None:
         folds = _fold_places(folds, readable, len(y))
         y = y[readable]

@@ -5,8 +5,8 @@ import os
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklssl._data.columns import as_images, holds_paths
 from sklssl.datasets import list_images
-from sklssl.utils._columns import as_images, holds_paths
 
 __all__ = ["predict_table"]
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklssl.losses._common import check_temperature, full_precision, shapes_error, unit
+from sklssl.losses._checks import check_temperature, full_precision, shapes_error, unit
 from sklssl.losses._gather import gather_images
 
 __all__ = ["contrastive_accuracy", "nt_xent", "nt_xent_to_mean"]

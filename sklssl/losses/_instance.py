@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklssl.losses._common import (
-    as_precise,
+from sklssl.losses._checks import (
+    at_least_float32,
     check_temperature,
     full_precision,
     shapes_error,
@@ -192,7 +192,7 @@ def update_bank(bank: Tensor, z: Tensor, index: Tensor, momentum: float = 0.5) -
     if not 0 <= momentum <= 1:
         raise ValueError(f"update_bank: momentum must be in [0, 1], got {momentum}.")
     with full_precision(z):
-        mixed = momentum * as_precise(bank[index]) + (1 - momentum) * unit(z)
+        mixed = momentum * at_least_float32(bank[index]) + (1 - momentum) * unit(z)
         return unit(mixed).to(bank.dtype)
 
 
@@ -213,7 +213,7 @@ def _log_estimate(scores: Tensor, n_images: int) -> Tensor:
 
 def _log(normaliser: float | Tensor) -> float | Tensor:
     if isinstance(normaliser, Tensor):
-        return as_precise(normaliser.detach()).log()
+        return at_least_float32(normaliser.detach()).log()
     if not normaliser > 0:
         raise ValueError(f"instance_nce: normaliser must be above 0, got {normaliser}.")
     return math.log(normaliser)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklssl.losses._common import as_precise, full_precision, shapes_error
+from sklssl.losses._checks import at_least_float32, full_precision, shapes_error
 
 __all__ = ["rotation_invariance"]
 
@@ -49,5 +49,5 @@ def rotation_invariance(features: Tensor) -> Tensor:
     if features.ndim != 3 or len(features) < 2:
         raise shapes_error("rotation_invariance", "features (k, b, d), k > 1", features=features)
     with full_precision(features):
-        features = as_precise(features)
+        features = at_least_float32(features)
         return (features - features.mean(0)).square().mean()

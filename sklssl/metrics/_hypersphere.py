@@ -9,7 +9,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklssl.metrics._common import check_features, unit_rows
+from sklssl.metrics._checks import check_features, unit_rows
 
 __all__ = ["alignment_score", "uniformity_score"]
 

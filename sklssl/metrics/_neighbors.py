@@ -7,7 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklssl.metrics._common import ROUNDING, centre_and_size, check_features, unit_rows
+from sklssl.metrics._checks import ROUNDING, centre_and_size, check_features, unit_rows
 
 __all__ = ["knn_score"]
 

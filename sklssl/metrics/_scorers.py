@@ -55,8 +55,9 @@ _DOC = """Scorer: {summary}; higher is better.
 _VIEW_NOTES = """
     Notes
     -----
-    Two views of each image are drawn by :class:`sklssl.utils.RandomViews` with its defaults, from
-    a fixed seed: the same views for every estimator. They get the layout, dtype and range of `X`.
+    Two views of each image are drawn by :class:`sklssl.augmentation.RandomViews` with its
+    defaults, from a fixed seed: the same views for every estimator. They get the layout, dtype and
+    range of `X`.
     For views of your own, such as unmirrored ones of writing, call :func:`alignment_score` on their
     features. Rows fold into images as the embedder, or the first step of the pipeline that takes
     images, has learned; a step before it must keep their layout. Features that are all the same

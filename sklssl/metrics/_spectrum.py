@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 from scipy.linalg import eigvalsh
 
-from sklssl.metrics._common import ROUNDING, centre_and_size, check_features, slices
+from sklssl.metrics._checks import ROUNDING, centre_and_size, check_features, slices
 
 __all__ = ["dead_feature_share", "effective_rank", "rankme_score"]
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import torch
 
-from sklssl._device import plain_torch
-from sklssl.utils import RandomViews
+from sklssl._data.arrays import check_images, fold_rows
+from sklssl._runtime.device import plain_torch
+from sklssl.augmentation import RandomViews
 from sklssl.utils._checks import warn_if_other_range
-from sklssl.utils._images import check_images, fold_rows
 
 __all__ = ["embed_two_views"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sklssl._data.arrays import check_images, validate_images
 from sklssl.utils._arguments import ChecksArguments
-from sklssl.utils._images import check_images, validate_images
 from sklssl.utils._sklearn_compat import _fit_context
 
 __all__ = ["ImageTransformer", "luminance"]

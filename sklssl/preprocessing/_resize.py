@@ -5,9 +5,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
+from sklssl._data.decode import resize_image
 from sklssl.preprocessing._base import ImageTransformer
 from sklssl.utils._checks import MAX_SIDE
-from sklssl.utils._decode import resize_image
 from sklssl.utils._sklearn_compat import Interval, _fit_context
 
 __all__ = ["ImageResizer"]

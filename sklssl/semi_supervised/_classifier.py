@@ -7,16 +7,16 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl.semi_supervised._default import (
+from sklssl._data.readable import readable_rows
+from sklssl.semi_supervised._default_classifier import (
     classifier_has,
     default_classifier,
     learns_from_unlabelled,
 )
+from sklssl.semi_supervised._indexing import EmbedsRows, embed_rows, take_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
-from sklssl.semi_supervised._rows import EmbedsRows, embed_rows, take_rows
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import naming_parameter
-from sklssl.utils._readable import readable_rows
 from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
 
 __all__ = ["SemiSupervisedClassifier"]

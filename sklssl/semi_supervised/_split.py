@@ -5,8 +5,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator, check_cv
 
+from sklssl.semi_supervised._indexing import take_rows
 from sklssl.semi_supervised._labels import check_labels
-from sklssl.semi_supervised._rows import take_rows
 
 __all__ = ["LabeledSplit"]
 

@@ -1,7 +1,18 @@
 """Tools for those who write their own embedders."""
 
-from sklssl._augment import RandomViews
-from sklssl.utils._images import check_images
-from sklssl.utils._versions import show_versions
+import importlib
 
-__all__ = ["RandomViews", "check_images", "show_versions"]
+# Loaded at first use: the package's own modules import from here without loading these.
+_HOMES = {"check_images": "sklssl._data.arrays", "show_versions": "sklssl.utils._versions"}
+
+__all__ = ["check_images", "show_versions"]
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'sklssl.utils' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from sklssl._storage.module_state import pack_module, unpack_module
 from sklssl.backbones import Backbone, list_backbones, make_backbone, pool_map
 from sklssl.backbones._nin import nin
-from sklssl.utils._module_state import pack_module, unpack_module
 from tests._seed import SEED
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 import sklssl
+from sklssl._storage.state_file import read_state, write_state
 from sklssl.exceptions import StateFileError
-from sklssl.utils._state_file import read_state, write_state
 from tests.faults._damage import damaged, foreign, tampered
 from tests.faults._jobs import EVERY_STEP, X, Y, make
 

@@ -13,8 +13,8 @@ from sklssl import (
     RotNetEmbedder,
     ScaleNetEmbedder,
     SimCLREmbedder,
-    _checkpoint,
 )
+from sklssl._training import checkpoints
 from tests._determinism import digest, load
 from tests._seed import SEED
 from tests.faults._sabotage import Saboteur
@@ -106,7 +106,7 @@ def fit(case, notes=None, trouble=None, **given):
 def note_checkpoints(path):
     """Note each checkpoint once it is written, and each that is gone on from, by its position."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    write, resume = _checkpoint.write_state, _checkpoint.Checkpoints.resume
+    write, resume = checkpoints.write_state, checkpoints.Checkpoints.resume
 
     def note(what, folder, state):
         position = state.get("position", {}) if state else {}
@@ -121,5 +121,5 @@ def note_checkpoints(path):
         resume(self, **kwargs)
         note("found", self.folder, self.found)
 
-    _checkpoint.write_state = write_and_note
-    _checkpoint.Checkpoints.resume = resume_and_note
+    checkpoints.write_state = write_and_note
+    checkpoints.Checkpoints.resume = resume_and_note

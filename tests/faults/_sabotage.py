@@ -4,7 +4,7 @@ import os
 import signal
 import types
 
-from sklssl.utils import _atomic, _state_file
+from sklssl._storage import atomic, state_file
 
 
 class Saboteur:
@@ -28,15 +28,15 @@ class Saboteur:
         self.calls = 0
 
     def __enter__(self):
-        _state_file.open = self._open
+        state_file.open = self._open
         names = ("open", "fsync", "replace")
         failing = {name: self._failing(getattr(os, name)) for name in names}
-        _atomic.os = types.SimpleNamespace(**{**vars(os), **failing})
+        atomic.os = types.SimpleNamespace(**{**vars(os), **failing})
         return self
 
     def __exit__(self, *error):
-        del _state_file.open
-        _atomic.os = os
+        del state_file.open
+        atomic.os = os
 
     def strike(self):
         """Count a call; fail if its turn has come."""

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 
-from sklssl import _training
+from sklssl._training import loop
 from tests._determinism import digest
 from tests.faults._jobs import X, Y, make, note_checkpoints
 
@@ -13,7 +13,7 @@ __all__ = ["fit_in_a_thread", "fit_interrupted", "fit_with_a_handler", "fit_with
 
 def _send_at_step(at, *numbers):
     """Let this process get signals when so many steps have begun."""
-    train_step, n_steps = _training._PretextNet.train_step_single, 0
+    train_step, n_steps = loop._PretextNet.train_step_single, 0
 
     def train_step_and_send(net, batch, **params):
         nonlocal n_steps
@@ -23,7 +23,7 @@ def _send_at_step(at, *numbers):
                 os.kill(os.getpid(), number)
         return train_step(net, batch, **params)
 
-    _training._PretextNet.train_step_single = train_step_and_send
+    loop._PretextNet.train_step_single = train_step_and_send
 
 
 def fit_with_a_signal(number, at, notes, **given):

@@ -5,9 +5,8 @@ import os
 
 import pytest
 
-from sklssl import _checkpoint
+from sklssl._storage.state_file import read_state
 from sklssl.exceptions import CheckpointWarning, StateFileError
-from sklssl.utils._state_file import read_state
 from tests._determinism import digest
 from tests.faults._campaign import leftovers
 from tests.faults._jobs import X, make
@@ -97,7 +96,7 @@ def test_a_checkpoint_that_the_disk_does_not_give(tmp_path, monkeypatch):
         return read_state(path, kind=kind)
 
     undisturbed = digest(fit())
-    monkeypatch.setattr(_checkpoint, "read_state", read)
+    monkeypatch.setattr("sklssl._training.checkpoints.read_state", read)
     broken = {"checkpoint-00000003.safetensors"}
     with pytest.warns(CheckpointWarning, match="Input/output error.* The one before is used"):
         assert digest(fit()) == undisturbed

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from sklssl.metrics import _common as common
+from sklssl.metrics import _checks as common
 from sklssl.metrics import dead_feature_share, effective_rank, rankme_score
 
 from ._data import draw, rotation

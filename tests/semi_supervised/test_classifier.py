@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from sklssl import RotNetEmbedder
 from sklssl.semi_supervised import LabeledSplit, SemiSupervisedClassifier
-from sklssl.semi_supervised._default import learns_from_unlabelled
+from sklssl.semi_supervised._default_classifier import learns_from_unlabelled
 from tests._seed import SEED
 
 NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])

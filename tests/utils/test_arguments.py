@@ -15,7 +15,7 @@ from sklssl import (
     RotNetEmbedder,
     SimCLREmbedder,
 )
-from sklssl._identity import describe_settings
+from sklssl._training.fingerprint import settings_repr
 from sklssl.callbacks import EarlyStopping, ProbeMonitor
 from sklssl.utils._arguments import as_plain
 
@@ -51,7 +51,7 @@ def test_every_parameter_at_once(estimator, integer, real, digits, tmp_path):
     given = {name: narrow(value, integer, real) for name, value in params.items()}
     model = clone(type(estimator)(**given))
     same = clone(estimator).set_params(**{name: as_plain(v) for name, v in given.items()})
-    assert describe_settings(model) == describe_settings(same)
+    assert settings_repr(model) == settings_repr(same)
     assert repr(model) == repr(same)
     Z = same.fit(X, y).transform(X)
     assert_array_equal(model.fit(X, y).transform(X), Z)

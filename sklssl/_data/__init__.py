@@ -1,0 +1,1 @@
+"""From X, as users have it, to batches of images on a device."""

@@ -1,0 +1,290 @@
+"""The one way of images from numpy to a network."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sklssl._data.memmaps import release
+from sklssl._runtime.allocator import retain_freed_memory
+
+__all__ = [
+    "MIN_SIDE",
+    "MapsToDevice",
+    "ToTensor",
+    "count_batches",
+    "embed_blocks",
+    "embed_in_batches",
+    "image_statistics",
+    "iter_batches",
+    "move_to_device_if_fits",
+    "resize",
+    "slices",
+]
+
+# Smaller images are padded to this side: under it the later stages have no extent.
+MIN_SIDE = 8
+
+# Of a GPU's free memory, what images may take: the rest is for the network.
+_RESIDENT_SHARE = 0.4
+_PIECE_BYTES = 2**26
+# Pixels and images embedded at once: a processor wants them in its cache, and should not fill up a
+# few small images to many; a GPU wants many.
+_BLOCKS = {"cpu": (2**16, 64), "cuda": (2**22, 4096)}
+_RELEASE_EVERY = 64  # blocks
+# Channels of one unit each take up at least this share of their common range.
+_SAME_UNIT = 0.5
+# Of a range of values: twice it, and its inverse, are numbers of float32.
+_WIDEST = 1e37
+
+
+@dataclass(frozen=True)
+class ToTensor:
+    """Turns checked numpy images into what networks take.
+
+    Parameters
+    ----------
+    device : torch.device
+    value_range : (low, high)
+        The values that become 0 and 1: two floats, or two arrays of shape (C,).
+    size : (int, int)
+        Height and width that the network sees.
+    """
+
+    device: torch.device
+    value_range: tuple[Any, Any]
+    size: tuple[int, int]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Turn (b, H, W, C) images into (b, C, h, w) floats in [0, 1], in channels-last layout."""
+        low, span = self._low_and_span
+        # (b, H, W, C) in memory is what torch calls (b, C, H, W) in channels-last: nothing moves.
+        x = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+        x = (x if isinstance(low, float) and low == 0.0 else x - low) / span
+        missing = max(MIN_SIDE - x.shape[3], 0), max(MIN_SIDE - x.shape[2], 0)
+        if any(missing):
+            x = F.pad(x, (0, missing[0], 0, missing[1]))
+        if x.shape[2:] != self.size:
+            x = resize(x, self.size)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    @functools.cached_property
+    def _low_and_span(self) -> tuple[Any, Any]:
+        """What is taken off, and what is divided by; of several channels, on the device."""
+        low, high = (np.asarray(end, dtype=np.float64) for end in self.value_range)
+        span = np.where(high > low, high - low, 1.0)
+        if low.ndim == 0:
+            return float(low), float(span)
+        ends = torch.from_numpy(np.stack([low, span])).float().to(self.device)
+        return ends[0].view(-1, 1, 1), ends[1].view(-1, 1, 1)
+
+
+@dataclass(frozen=True)
+class MapsToDevice:
+    """Brings maps that were computed before to the device.
+
+    Parameters
+    ----------
+    device : torch.device
+    """
+
+    device: torch.device
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """Give maps (b, D, h, w) in channels-last layout."""
+        maps = maps.to(self.device, non_blocking=True)
+        return maps.contiguous(memory_format=torch.channels_last)
+
+
+def iter_batches(images: Any, parts: Iterable[Any], to_tensor: Any) -> Iterator[Tensor]:
+    """Yield what `feed` makes of each of the `parts` (slices or row numbers) of `images`.
+
+    Parameters
+    ----------
+    images : array-like of shape (n, ...)
+        In memory, in a file, or on the device: see :func:`move_to_device_if_fits`.
+    parts : iterable of slice or ndarray of int
+    to_tensor : ToTensor or MapsToDevice
+    """
+    gpu = to_tensor.device.type == "cuda"
+
+    def load(part: Any) -> Tensor:
+        if isinstance(images, Tensor):
+            return images[part]
+        batch = _as_tensor(images[part])
+        return batch.pin_memory() if gpu else batch
+
+    # A thread gains nothing where the network computes on the processor itself.
+    ahead = gpu and not isinstance(images, Tensor)
+    return map(to_tensor, (_load_ahead if ahead else map)(load, parts))
+
+
+def _as_tensor(images: np.ndarray) -> Tensor:
+    """Give an array as a tensor that torch computes with."""
+    # Of 16 bits without a sign it only knows the name.
+    dtype = np.float32 if images.dtype == np.uint16 else images.dtype
+    # Copied only when it must be; torch warns of arrays that it could not write to.
+    return torch.from_numpy(np.require(images, dtype, requirements=["C", "W"]))
+
+
+def _load_ahead(load: Callable[[Any], Tensor], parts: Iterable[Any]) -> Iterator[Tensor]:
+    """Yield ``load(part)`` of all parts, always two of them being loaded meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        parts = iter(parts)
+        under_way = deque(pool.submit(load, part) for part in itertools.islice(parts, 2))
+        while under_way:
+            loaded = under_way.popleft().result()
+            under_way.extend(pool.submit(load, part) for part in itertools.islice(parts, 1))
+            yield loaded
+
+
+def move_to_device_if_fits(images: Any, device: torch.device) -> Any:
+    """Copy `images` to a GPU that has room for them; elsewhere they stay what they are."""
+    if device.type != "cuda":
+        return images
+    dtype = _as_tensor(np.empty(0, images.dtype)).dtype
+    n_bytes = math.prod(images.shape) * dtype.itemsize
+    if n_bytes > _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return images
+    resident = torch.empty(images.shape, dtype=dtype, device=device)
+    rows = slices(len(images), max(1, _PIECE_BYTES * len(images) // n_bytes))
+    for part in rows:  # piece by piece: they may lie in a file
+        resident[part] = _as_tensor(images[part])
+    return resident
+
+
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize images (b, C, H, W) to (height, width) `size`, bilinearly."""
+    # Bilinear reads the four nearest pixels: shrinking by more than 2 would skip some.
+    antialias = 2 * size[0] < images.shape[2] or 2 * size[1] < images.shape[3]
+    return F.interpolate(images, size, mode="bilinear", antialias=antialias)
+
+
+def image_statistics(images: Any) -> tuple[tuple[Any, Any], Tensor, Tensor]:
+    """Learn the range of (n, H, W, C) images, and their mean and scale (C,) within it.
+
+    uint8 has a range by itself; other images have that of their values, every channel its own if
+    the channels are of different units.
+
+    Raises
+    ------
+    ValueError
+        If the range is one that float32 does not hold.
+    """
+    rows = slices(len(images), max(1, 2**22 // math.prod(images.shape[1:])))  # bounded memory
+    low, high = _value_range(images, rows)
+    spans = np.asarray(high, dtype=np.float64) - low
+    if ((spans > _WIDEST) | ((spans > 0) & (spans < 1 / _WIDEST))).any():
+        raise ValueError(
+            f"X holds images with values from {np.min(low):g} to {np.max(high):g}, a range that "
+            "float32 cannot compute with. Bring X to a range such as 0 to 1."
+        )
+    total = np.zeros((2, images.shape[3]))
+    for part in rows:
+        total += _sums(_channels(images[part]), low, np.where(spans > 0, spans, 1.0))
+    mean, square = total / math.prod(images.shape[:3])
+    scale = np.sqrt(np.maximum(square - mean**2, 0.0))
+    scale[scale < 1e-6] = 1.0
+    return (low, high), torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
+
+
+def _value_range(images: Any, rows: list[slice]) -> tuple[Any, Any]:
+    """Find the least and the greatest value: two floats, or where units differ arrays (C,)."""
+    if images.dtype == np.uint8:
+        return 0.0, 255.0
+    # First over the images: numpy is slow where the last axis is as short as that of channels.
+    ends = [
+        (_channels(part.min(axis=0)).min(axis=0), _channels(part.max(axis=0)).max(axis=0))
+        for part in (images[piece] for piece in rows)
+    ]
+    low = np.min([least for least, _ in ends], axis=0).astype(np.float64)
+    high = np.max([greatest for _, greatest in ends], axis=0).astype(np.float64)
+    spans, common = high - low, high.max() - low.min()
+    # Colours share one range, else their proportions would change.
+    if (spans[spans > 0] >= _SAME_UNIT * common).all():
+        return float(low.min()), float(high.max())
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def _channels(images: np.ndarray) -> np.ndarray:
+    """Give all pixels of images (..., C) as rows of C values."""
+    return images.reshape(-1, images.shape[-1])
+
+
+def _sums(values: np.ndarray, low: Any, span: Any) -> np.ndarray:
+    """Sum the numbers (n, C) that `values` become, and their squares: (2, C)."""
+    if values.dtype == np.uint8:  # to count each of 256 values is ten times faster
+        levels = (np.arange(256) - low) / span
+        counts = np.stack([np.bincount(channel, minlength=256) for channel in values.T])
+        return np.stack([counts @ levels, counts @ levels**2])
+    unit = (values.astype(np.float64) - low) / span
+    return np.stack([unit.sum(axis=0), (unit**2).sum(axis=0)])
+
+
+def count_batches(n_images: int, batch_size: int) -> int:
+    """Count the batches of at most `batch_size`, none of one image: batch-norm refuses that."""
+    return max(1, min(math.ceil(n_images / batch_size), n_images // 2))
+
+
+def embed_blocks(
+    images: Any, to_tensor: Any, encode: Callable[[Tensor], Tensor]
+) -> Iterator[np.ndarray]:
+    """Encode checked images (n, H, W, C), yielding float32 features (b, d) of block after block.
+
+    Every block has the same size, the last one filled up: kernels chosen by the batch size would
+    change the last digits of a row with the number of its neighbours.
+    """
+    pixels, most = _BLOCKS.get(to_tensor.device.type, _BLOCKS["cpu"])
+    size = min(max(pixels // math.prod(to_tensor.size), 8), most)
+    parts, n_pieces = slices(len(images), size), 1
+    for i, block in enumerate(iter_batches(images, parts, to_tensor)):
+        n_images = len(block)
+        if n_images < size:
+            block = F.pad(block, (0, 0, 0, 0, 0, 0, 0, size - n_images))
+        features, n_pieces = _encode_in_pieces(block, encode, n_pieces)
+        yield features.cpu().numpy()[:n_images]
+        if i % _RELEASE_EVERY == 0:
+            release(images)
+
+
+def _encode_in_pieces(
+    block: Tensor, encode: Callable[[Tensor], Tensor], n_pieces: int
+) -> tuple[Tensor, int]:
+    """Encode a block, in halves and halves again where the memory of a GPU does not hold it."""
+    while True:
+        try:
+            features = [encode(piece).float() for piece in block.chunk(n_pieces)]
+            return torch.cat(features) if n_pieces > 1 else features[0], n_pieces
+        except torch.OutOfMemoryError:
+            if n_pieces >= len(block):
+                raise
+        n_pieces *= 2
+
+
+def embed_in_batches(
+    images: Any, to_tensor: Any, encode: Callable[[Tensor], Tensor], n_features: int
+) -> np.ndarray:
+    """Encode checked images (n, H, W, C) to one array of float32 features (n, n_features)."""
+    out = np.empty((len(images), n_features), dtype=np.float32)
+    start = 0
+    with retain_freed_memory(to_tensor.device):
+        for block in embed_blocks(images, to_tensor, encode):
+            out[start : start + len(block)] = block
+            start += len(block)
+    return out
+
+
+def slices(n_rows: int, size: int) -> list[slice]:
+    """Cut so many rows into slices of `size`."""
+    return [slice(start, start + size) for start in range(0, n_rows, size)]

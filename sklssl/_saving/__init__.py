@@ -1,1 +1,0 @@
-"""Estimators as plain values and tensors: what :mod:`sklssl.persistence` is made of."""

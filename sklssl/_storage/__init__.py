@@ -1,0 +1,1 @@
+"""Files that run no code: states, modules, estimators, ONNX."""

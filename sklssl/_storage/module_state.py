@@ -1,0 +1,180 @@
+"""A torch module with numpy arrays in place of its tensors.
+
+Pickled so, a module trained on any device loads on the CPU, its hash depends on its content
+alone (torch's own pickles name storages by address), and joblib can memory-map the arrays.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sklssl._runtime.device import plain_torch
+
+__all__ = [
+    "PackedModules",
+    "module_state",
+    "named_tensors",
+    "pack_module",
+    "set_module_state",
+    "unpack_module",
+]
+
+
+class _Slot:
+    """Stands where a parameter or buffer was."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        # A copy in C order: joblib's hash looks at the strides too.
+        self.array: np.ndarray = tensor.detach().cpu().numpy().copy(order="C")
+        self.is_parameter = isinstance(tensor, nn.Parameter)
+        self.requires_grad = tensor.requires_grad
+
+    def tensor(self) -> Tensor:
+        # A copy: memory-mapped arrays are read-only, which torch does not know.
+        tensor = torch.tensor(self.array)
+        return nn.Parameter(tensor, self.requires_grad) if self.is_parameter else tensor
+
+
+def pack_module(module: nn.Module) -> nn.Module:
+    """Copy `module` with arrays in place of its parameters and buffers; it cannot compute."""
+    tensors = named_tensors(module).values()
+    # deepcopy takes from its memo what it would else copy.
+    return copy.deepcopy(module, {id(tensor): _Slot(tensor) for tensor in tensors})
+
+
+def unpack_module(packed: nn.Module) -> nn.Module:
+    """Rebuild what :func:`pack_module` packed, on the CPU and in channels-last layout."""
+    slots: list[_Slot] = []
+    for part in packed.modules():
+        held: Any = itertools.chain(part._parameters.values(), part._buffers.values())
+        slots += [slot for slot in held if isinstance(slot, _Slot)]
+    unique = {id(slot): slot for slot in slots}  # shared tensors stay shared
+    module = copy.deepcopy(packed, {key: slot.tensor() for key, slot in unique.items()})
+    return module.to(memory_format=torch.channels_last)
+
+
+class PackedModules:
+    """Makes an estimator pickle the modules that it learned as :func:`pack_module` has them."""
+
+    def _unfitted(self) -> Any:
+        """Copy self without anything learned."""
+        fresh = object.__new__(type(self))  # not copy.copy, which would pack the weights
+        learned = {name for name in vars(self) if name[-1] == "_" and name[0] != "_"}
+        fresh.__dict__ = {k: v for k, v in vars(self).items() if k not in learned}
+        return fresh
+
+    def __getstate__(self) -> dict[str, Any]:
+        return _map_modules(pack_module, super().__getstate__())  # type: ignore[arg-type]
+
+    @plain_torch()
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(_map_modules(unpack_module, state))  # type: ignore[misc]
+
+
+def _map_modules(
+    function: Callable[[nn.Module], nn.Module], state: dict[str, Any]
+) -> dict[str, Any]:
+    return {k: function(v) if isinstance(v, nn.Module) else v for k, v in state.items()}
+
+
+# What a module has learned, apart from what it is: for checkpoints. -------------------------------
+
+
+def module_state(module: nn.Module) -> dict[str, Any]:
+    """Give the tensors and plain values of `module` by name.
+
+    Plain are None, booleans, numbers, strings, tensors, arrays, and lists, tuples and dicts of
+    these. They are looked for in the modules that are neither torch's own nor of a backbone.
+    """
+    values = {
+        f"{name}:{key}": _detach(value)
+        for name, part in module.named_modules()
+        if not _is_built(part)
+        for key, value in vars(part).items()
+        if key not in _NO_VALUES and _is_plain(value)
+    }
+    return {"tensors": named_tensors(module), "values": values}
+
+
+def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
+    """Make `module` what it was when :func:`module_state` gave `state`.
+
+    Raises
+    ------
+    ValueError
+        If its weights have other names or shapes.
+    """
+    saved: dict[str, Tensor] = state["tensors"]
+    now: dict[str, Tensor] = dict(module.named_parameters())
+    for name, buffer in module.named_buffers():
+        # What a task remembers may have grown; what a network computes with has not.
+        if _is_built(_owner(module, name)[0]):
+            now[name] = buffer
+    parts = dict(module.named_modules())
+    known = all(name.rpartition(".")[0] in parts for name in saved)
+    if not known or any(n not in saved or saved[n].shape != now[n].shape for n in now):
+        raise ValueError("the weights of the network have other names or shapes")
+    with torch.no_grad():
+        for name, tensor in saved.items():
+            owner, key = _owner(module, name)
+            current = getattr(owner, key)
+            if current is not None and current.shape == tensor.shape:
+                current.copy_(tensor)  # into its layout
+            else:
+                owner._buffers[key] = tensor.to(next(module.parameters()).device, copy=True)
+    for name in named_tensors(module).keys() - saved.keys():
+        owner, key = _owner(module, name)
+        owner._buffers[key] = None
+    for name, value in state["values"].items():
+        path, key = name.rsplit(":", 1)
+        owner = module.get_submodule(path)
+        if _is_built(owner):
+            continue
+        if callable(getattr(type(owner), key, None)):
+            raise ValueError(f"{key!r} is no value of {type(owner).__name__}")
+        setattr(owner, key, copy.deepcopy(value))
+
+
+_NO_VALUES = vars(nn.Module()).keys()
+
+
+def _is_built(part: nn.Module) -> bool:
+    """Tell whether all that `part` learns are weights: the rest is as it was built."""
+    return type(part).__module__.startswith(("torch.", "sklssl.backbones."))
+
+
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Give all parameters and buffers by name; those that are shared once."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    path, _, key = name.rpartition(".")
+    return module.get_submodule(path), key
+
+
+def _detach(value: Any) -> Any:
+    """Take tensors within a plain value out of the graph that a step has left."""
+    if isinstance(value, dict):
+        return {key: _detach(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_detach, value))
+    return value.detach() if isinstance(value, Tensor) else value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(type(key) is str and _is_plain(item) for key, item in value.items())
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biuf"
+    plain = type(value) in (bool, int, float, str)
+    return value is None or plain or isinstance(value, Tensor | np.number)

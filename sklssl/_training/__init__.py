@@ -1,0 +1,1 @@
+"""A training run: its loop, schedules, guards, checkpoints and progress."""

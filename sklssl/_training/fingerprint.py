@@ -1,0 +1,84 @@
+"""What makes a training the one it is: its settings and its images, as text to be compared."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import os
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
+from sklssl._data.batches import slices
+from sklssl._storage.module_state import named_tensors
+
+__all__ = ["canonical_repr", "fingerprint", "fingerprint_module", "settings_repr"]
+
+_PIECE_BYTES = 2**24
+# They change nothing of what is learned.
+_NOT_PART_OF_FINGERPRINT = {
+    "cache_dir",
+    "callbacks",
+    "checkpoint_dir",
+    "checkpoint_every",
+    "device",
+    "on_error",
+    "random_state",
+    "resume",
+    "verbose",
+    "warm_start",
+}
+
+
+def settings_repr(estimator: Any) -> dict[str, str]:
+    """Describe those parameters of an estimator that make a difference to what it learns."""
+    params = estimator.get_params(deep=False)
+    return {
+        name: canonical_repr(value)
+        for name, value in params.items()
+        if name not in _NOT_PART_OF_FINGERPRINT
+    }
+
+
+def canonical_repr(value: Any) -> str:
+    """Describe the value of a parameter: the same for equal ones, in every process."""
+    if isinstance(value, FrozenEstimator):
+        return canonical_repr(value.estimator)
+    if isinstance(value, functools.partial):
+        return f"partial{canonical_repr((value.func, value.args, value.keywords))}"
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        fitted = hasattr(value, "pretext_")
+        learned = f" with {fingerprint_module(value.pretext_)}" if fitted else ""
+        return f"{type(value).__name__}{canonical_repr(settings_repr(value))}{learned}"
+    if isinstance(value, dict):
+        return str({str(key): canonical_repr(value[key]) for key in sorted(value, key=str)})
+    if isinstance(value, list | tuple | np.ndarray):
+        return f"({', '.join(map(canonical_repr, value))})"
+    if isinstance(value, Enum | os.PathLike):
+        return str(value)
+    if callable(value):
+        return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def fingerprint_module(module: Any) -> str:
+    """Hash the tensors of a module."""
+    digest = hashlib.sha256()
+    for name, tensor in named_tensors(module).items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(*arrays: Any) -> str:
+    """Hash arrays of rows, or what can be sliced into such, piece by piece."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        row = max(1, math.prod(array.shape[1:]) * array.dtype.itemsize)
+        for part in slices(len(array), max(1, _PIECE_BYTES // row)):
+            digest.update(np.ascontiguousarray(array[part]))
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""Guards: what tells, while a network learns, that it learns nothing."""
+
+import math
+import warnings
+
+import numpy as np
+
+from sklssl._data.batches import count_batches
+from sklssl.exceptions import CollapseWarning, DivergenceWarning
+from sklssl.metrics import dead_feature_share, effective_rank
+from sklssl.utils._checks import check_learned
+
+__all__ = ["ChanceGuard", "CollapseGuard"]
+
+_SAMPLE = 256  # images
+# Centred features this small against the uncentred ones are rounding, not information.
+_ROUNDING = 1e-4
+_MOST_DEAD = 0.9
+_LEAST_RANK = 2.0
+_BETTER, _WORSE, _MUCH_WORSE = 0.98, 1.05, 10.0  # than guessing, as factors of its loss
+_PATIENCE = 5  # epochs until a task is to be solved better than by guessing
+
+
+class CollapseGuard:
+    """Warns once when the features of different images become alike.
+
+    It looks after the epochs 1, 2, 4, 8, ... and after the last one, which costs next to nothing.
+    """
+
+    def __init__(self, images):
+        self.images = images[:_SAMPLE]
+        self.warned = False
+        self.looked_after = None  # epochs
+
+    def __call__(self, estimator, row):
+        if row["epoch"].bit_count() == 1:
+            self.looked_after = row["epoch"]
+            self.look(estimator)
+
+    def after_training(self, estimator):
+        if not self.warned and estimator.n_epochs_ != self.looked_after:
+            self.look(estimator)
+
+    def look(self, estimator):
+        """Embed the sample, and warn if its features tell little."""
+        if self.warned:
+            return
+        name, Z = type(estimator).__name__, estimator._embed(self.images)
+        check_learned(name, Z)
+        problem = self._find_problem(Z.astype(np.float64))  # whose squares are finite too
+        if problem:
+            self.warned = True
+            warnings.warn(
+                f"{name}: the embedding collapsed, {problem}. Try a smaller learning_rate, "
+                "max_grad_norm=1.0, fewer max_epochs or another layer, and check that the images "
+                "in X differ.",
+                CollapseWarning,
+                stacklevel=2,
+            )
+
+    def _find_problem(self, Z):
+        if np.linalg.norm(Z - Z.mean(axis=0)) <= _ROUNDING * np.linalg.norm(Z):
+            return "all images have (almost) the same features"
+        dead = dead_feature_share(Z)
+        if dead > _MOST_DEAD:
+            return f"{dead:.0%} of the features are the same for all images"
+        if self._participation(Z) < _LEAST_RANK:
+            rank = effective_rank(Z)
+            pixels = self.images.reshape(len(self.images), -1)
+            if rank < _LEAST_RANK and effective_rank(pixels.astype(np.float64)) > 2 * rank:
+                return f"the images vary along {rank:.1f} directions only (effective rank)"
+        return None
+
+    @staticmethod
+    def _participation(Z):
+        """Give the participation ratio: never above the effective rank, and found much faster."""
+        Z = Z - Z.mean(axis=0)
+        products = Z @ Z.T
+        return np.trace(products) ** 2 / np.square(products).sum()
+
+
+class ChanceGuard:
+    """Warns once when the task is solved no better than by guessing, or not any more.
+
+    It judges by the rows of the history, so that it knows of the epochs before a stop, too.
+    """
+
+    def __init__(self, pretext, n_images, batch_size):
+        self.chance = pretext.chance_loss(math.ceil(n_images / count_batches(n_images, batch_size)))
+        self.warned = False
+
+    def __call__(self, estimator, row):
+        if self.chance is None or row["loss"] <= _WORSE * self.chance:
+            return
+        rows = estimator.history_
+        # To begin with, and in a single epoch, a loss may be above that of guessing.
+        lost = len(rows) >= _PATIENCE and rows[-2]["loss"] > _WORSE * self.chance
+        if row["loss"] > _MUCH_WORSE * self.chance or (lost and any(map(self._is_better, rows))):
+            self._warn(
+                estimator,
+                f"diverges: its loss is {row['loss']:.3g} in epoch {row['epoch']} (guessing: "
+                f"{self.chance:.3g}). Try a smaller learning_rate or max_grad_norm=1.0.",
+            )
+
+    def after_training(self, estimator):
+        rows = estimator.history_
+        if self.chance is None or len(rows) < _PATIENCE or self._is_better(rows[-1]):
+            return
+        self._warn(
+            estimator,
+            f"is solved no better than by guessing, at a loss of {rows[-1]['loss']:.3g} after "
+            f"{len(rows)} epochs (guessing: {self.chance:.3g}). Try another learning_rate or "
+            "weight_decay, or another method: this one may find nothing to learn in X.",
+        )
+
+    def _is_better(self, row):
+        return row["loss"] < _BETTER * self.chance
+
+    def _warn(self, estimator, what):
+        if not self.warned:
+            self.warned = True
+            text = f"{type(estimator).__name__}: the pretext task {what}"
+            warnings.warn(text, DivergenceWarning, stacklevel=2)

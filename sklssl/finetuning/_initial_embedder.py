@@ -1,0 +1,57 @@
+"""Where a fine-tuning starts: a fitted embedder of its own."""
+
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+
+from sklssl.base import BaseEmbedder, Pretext
+from sklssl.embedding import MultiScaleEmbedder
+
+__all__ = ["NetworkEmbedder", "initial_embedder"]
+
+
+class NetworkEmbedder(BaseEmbedder):
+    """A network as it is: the embedder of one that learns from labels alone.
+
+    Its parameters are those of :class:`sklssl.RotNetEmbedder`; there is no task, so ``fit`` with
+    `max_epochs` above 0 is an error.
+    """
+
+    def _make_pretext(self, backbone):
+        return Pretext(backbone)
+
+
+def initial_embedder(embedder, X, seed, *, owner):
+    """Give a fitted embedder with weights of its own.
+
+    Parameters
+    ----------
+    embedder : embedder, FrozenEstimator, str or callable
+        One that is fitted is taken as it is; one that is not is cloned and fitted on `X`; a
+        backbone, by name or function, gets random weights.
+
+    X : array-like
+        All images.
+
+    seed : int
+        For the weights of a backbone.
+
+    owner : estimator
+        Named in errors.
+    """
+    who = f"The 'embedder' parameter of {type(owner).__name__}"
+    frozen = isinstance(embedder, FrozenEstimator)
+    found = embedder.estimator if frozen else embedder
+    if not hasattr(found, "fit"):
+        found = NetworkEmbedder(found, max_epochs=0, random_state=seed)
+    if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
+        raise TypeError(
+            f"{who} must be an embedder of sklssl, a FrozenEstimator of a fitted one, or a "
+            f"backbone by name or function. Got {embedder!r}."
+        )
+    if not found.__sklearn_is_fitted__():
+        if frozen:
+            raise NotFittedError(f"{who} is a FrozenEstimator of an embedder that is not fitted.")
+        found = clone(found).fit(X)
+    found = found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
+    return found._continued()

@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from sklssl._runtime import device
+from sklssl._runtime.device import autocast, forked_rng, resolve_device
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_is_bfloat16_where_the_hardware_has_it(monkeypatch, native):
+    monkeypatch.setattr("sklssl._runtime.device._computes_in_bfloat16", lambda device: native)
+    x = torch.ones(2, 2)
+    with autocast(CPU, "auto"):
+        assert (x @ x).dtype == (torch.bfloat16 if native else torch.float32)
+    with autocast(CPU, "float32"):
+        assert (x @ x).dtype == torch.float32
+    with autocast(CPU, "bfloat16"):
+        assert (x @ x).dtype == torch.bfloat16
+
+
+def test_what_the_processor_has_is_found_out():
+    flags = _cpu_flags()
+    if flags is None:
+        pytest.skip("no /proc/cpuinfo")
+    assert device._computes_in_bfloat16(CPU) == ("avx512_bf16" in flags)
+
+
+def _cpu_flags():
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = [line for line in file if line.startswith("flags")]
+    except OSError:
+        return None
+    return lines[0].split() if lines else None
+
+
+@pytest.mark.parametrize("device", ["abacus", "meta", "cuda:99", "hpu", "cpu:x"])
+def test_a_device_that_is_not_there_is_named(device):
+    """Or one that has no memory, as "meta"."""
+    with pytest.raises(ValueError, match=f"'device' parameter of str must be 'auto'.*'{device}'"):
+        resolve_device(device, owner="")
+
+
+def test_forked_rng_seeds_inside_and_restores_outside():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    with forked_rng(CPU, 1):
+        inside = torch.rand(3)
+    assert torch.equal(torch.rand(3), expected)
+    with forked_rng(CPU, 1):
+        assert torch.equal(torch.rand(3), inside)
+
+
+def test_forks_of_several_threads_may_overlap():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, second = forked_rng(CPU, 1), forked_rng(CPU, 2)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,401 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from torch import nn
+
+from sklssl import (
+    BaseEmbedder,
+    FineTuneClassifier,
+    FineTuneRegressor,
+    MultiScaleEmbedder,
+    Pretext,
+    RotationDecouplingEmbedder,
+    RotNetEmbedder,
+    ScaleNetEmbedder,
+    SimCLREmbedder,
+)
+from sklssl._storage.state_file import read_state, write_state
+from sklssl.exceptions import CheckpointWarning, StateFileError
+
+# Forty digits and a handful of epochs teach little.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning"),
+    pytest.mark.filterwarnings("ignore::sklssl.exceptions.DivergenceWarning"),
+]
+
+
+class Stopped(Exception):
+    pass
+
+
+class StopAt:
+    """A callback that ends a fit with an error, as a power cut would."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+        self.seen = []
+
+    def __deepcopy__(self, memo):
+        return self  # clones tell this one
+
+    def __call__(self, estimator, row):
+        self.seen.append(row["epoch"])
+        if row["epoch"] == self.epoch:
+            raise Stopped
+
+
+def files(folder):
+    return sorted(path.name for path in Path(folder).glob("*.safetensors"))
+
+
+def assert_same(one, other, X):
+    """Check that two fits gave the same features, weights and history, bit by bit."""
+    assert_array_equal(one.transform(X), other.transform(X))
+    modules = [e.pretext_ if hasattr(e, "pretext_") else e.head_ for e in (one, other)]
+    states = [module.state_dict() for module in modules]
+    assert states[0].keys() == states[1].keys()
+    for name, tensor in states[0].items():
+        assert torch.equal(tensor.cpu(), states[1][name].cpu()), name
+    rows = [[{**row, "duration": None} for row in e.history_] for e in (one, other)]
+    assert rows[0] == rows[1]
+
+
+def stop_and_go_on(make, folder, epoch, X, y=None, **settings):
+    with pytest.raises(Stopped):
+        make(checkpoint_dir=folder, callbacks=[StopAt(epoch)], **settings).fit(X, y)
+    seen = StopAt(None)
+    return make(checkpoint_dir=folder, callbacks=[seen], **settings).fit(X, y), seen.seen
+
+
+# What is kept and read is asked of a small network, and of the default one where it says so.
+SMALL = {"backbone": "convnet", "random_state": 0}
+
+
+def rotnet(**params):
+    return RotNetEmbedder(**{**SMALL, "max_epochs": 3, **params})
+
+
+def multiscale(**params):
+    return MultiScaleEmbedder(rotnet(max_epochs=2, **params))
+
+
+def by_methods():
+    yield rotnet
+    yield lambda **p: rotnet(backbone="patchconvnet", **p)  # the default
+    yield lambda **p: rotnet(lr_schedule="plateau", **p)
+    yield lambda **p: rotnet(optimizer="adamw", lr_schedule="cosine", max_grad_norm=0.5, **p)
+    yield lambda **p: rotnet(optimizer=torch.optim.NAdam, learning_rate=1e-3, **p)
+    yield lambda **p: rotnet(backbone="mobilenet_v3_small", image_size=32, **p)  # it has dropout
+    yield lambda **p: SimCLREmbedder(max_epochs=3, **SMALL, **p)
+    yield lambda **p: RotationDecouplingEmbedder(max_epochs=8, pu_weighting=True, **SMALL, **p)
+    yield lambda **p: ScaleNetEmbedder(max_epochs=2, random_state=0, **p)
+    yield multiscale
+    yield lambda **p: FineTuneClassifier("convnet", max_epochs=3, random_state=0, **p)
+    yield lambda **p: FineTuneClassifier(
+        "convnet", early_stopping=True, validation_fraction=0.5, max_epochs=3, random_state=0, **p
+    )
+    yield lambda **p: FineTuneRegressor(
+        rotnet(max_epochs=1), frozen_until="all", max_epochs=3, random_state=0, **p
+    )
+
+
+@pytest.mark.parametrize("make", by_methods())
+def test_goes_on_as_if_it_had_not_been_stopped(tmp_path, X, y, make):
+    whole = make().fit(X, y)
+    resumed, epochs = stop_and_go_on(make, tmp_path, whole.n_epochs_, X, y)
+    assert epochs == [whole.n_epochs_]
+    assert_same(resumed, whole, X)
+
+
+@pytest.mark.parametrize("epoch", [2, 3, 4])
+def test_goes_on_at_each_scale(tmp_path, X, epoch):
+    resumed, epochs = stop_and_go_on(multiscale, tmp_path, epoch, X)
+    assert epochs == list(range(epoch, 5))
+    assert_same(resumed, multiscale().fit(X), X)
+
+
+@pytest.mark.parametrize("make", [rotnet, lambda **p: rotnet(lr_schedule="cosine", **p)])
+def test_goes_on_within_an_epoch(tmp_path, X, make):
+    """So many minutes are over after every step; there are five in an epoch."""
+    settings = {"batch_size": 8, "checkpoint_every": 1e-9}
+
+    class Breaks(RotNetEmbedder):
+        steps = 0
+
+        def _make_pretext(self, backbone):
+            pretext, after = super()._make_pretext(backbone), self
+
+            def after_step(progress):
+                after.steps += 1
+                if after.steps == 8:
+                    raise Stopped
+
+            pretext.after_step = after_step
+            return pretext
+
+    Breaks.__name__ = Breaks.__qualname__ = "RotNetEmbedder"
+    params = make(**settings, checkpoint_dir=tmp_path).get_params()
+    with pytest.raises(Stopped):
+        Breaks(**params).fit(X)
+    newest = read_state(tmp_path / files(tmp_path)[-1], kind="checkpoint")
+    assert (newest["position"]["epoch"], newest["position"]["step"]) == (1, 2)
+    assert_same(make(**settings, checkpoint_dir=tmp_path).fit(X), make(batch_size=8).fit(X), X)
+
+
+def test_keeps_the_two_newest(tmp_path, X):
+    rotnet(checkpoint_dir=tmp_path).fit(X)
+    assert files(tmp_path) == ["checkpoint-00000003.safetensors", "checkpoint-00000004.safetensors"]
+    assert {path.name for path in tmp_path.iterdir()} - set(files(tmp_path)) <= {".lock"}
+
+
+def test_a_finished_training_is_not_done_again(tmp_path, X):
+    first = rotnet(checkpoint_dir=tmp_path).fit(X)
+    seen = StopAt(None)
+    again = rotnet(checkpoint_dir=tmp_path, callbacks=[seen]).fit(X)
+    assert seen.seen == []
+    assert again.history_ == first.history_
+    assert_same(again, first, X)
+
+
+def test_without_a_seed_it_goes_on_but_does_not_repeat(tmp_path, X, y):
+    for make in (rotnet, lambda **p: FineTuneClassifier("convnet", max_epochs=3, **p)):
+        folder = tmp_path / str(make)
+        free = lambda **p: make(**{**p, "random_state": None})  # noqa: B023, E731
+        resumed, epochs = stop_and_go_on(free, folder, 2, X, y)
+        assert epochs == [2, 3]
+        again = free(checkpoint_dir=folder).fit(X, y)
+        assert again.history_[0]["loss"] != resumed.history_[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"learning_rate": 0.05}, "learning_rate was 0.1 and is 0.05"),
+        ({"max_epochs": np.int64(4)}, "max_epochs was 3 and is 4"),
+        ({"random_state": 1}, "random_state was 0 and is 1"),
+        ({"random_state": None}, "random_state was 0 and is not set"),
+        ({"backbone": "nin"}, "backbone was 'convnet' and is 'nin'"),
+        ({"optimizer": torch.optim.SGD}, "optimizer was 'sgd' and is torch.optim.sgd.SGD"),
+    ],
+)
+def test_refuses_other_parameters(tmp_path, X, changed, message):
+    rotnet(checkpoint_dir=tmp_path).fit(X)
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    with pytest.raises(ValueError, match=f"'checkpoint_dir' parameter of RotNet.*: {message}"):
+        rotnet(checkpoint_dir=tmp_path, **changed).fit(X)
+    assert before == {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+
+
+def test_refuses_other_data(tmp_path, X, y):
+    rotnet(checkpoint_dir=tmp_path / "a").fit(X)
+    other = X.copy()
+    other[17, 3, 3] ^= 1
+    with pytest.raises(ValueError, match="it learned from other data"):
+        rotnet(checkpoint_dir=tmp_path / "a").fit(other)
+    tuner = FineTuneClassifier("convnet", max_epochs=1, random_state=0)
+    tuner.set_params(checkpoint_dir=tmp_path / "b").fit(X, y)
+    with pytest.raises(ValueError, match="it learned from other data"):
+        tuner.fit(X, (y + 1) % 10)
+
+
+def test_refuses_another_method_and_another_start(tmp_path, X, y):
+    rotnet(checkpoint_dir=tmp_path / "a").fit(X)
+    with pytest.raises(ValueError, match="it is one of RotNetEmbedder"):
+        SimCLREmbedder(checkpoint_dir=tmp_path / "a").fit(X)
+    start = rotnet(max_epochs=1, random_state=None)
+    tuner = FineTuneClassifier(start, random_state=0, max_epochs=2, checkpoint_dir=tmp_path / "b")
+    tuner.fit(X, y)
+    with pytest.raises(ValueError, match="started from other weights"):
+        tuner.fit(X, y)
+
+
+def test_settings_that_teach_nothing_may_change(tmp_path, X):
+    with pytest.raises(Stopped):
+        rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(2)]).fit(X)
+    rotnet(checkpoint_dir=tmp_path, verbose=0, device="cpu", checkpoint_every=5.0).fit(X)
+
+
+def test_never_starts_afresh(tmp_path, X):
+    rotnet(checkpoint_dir=tmp_path).fit(X)
+    other = rotnet(checkpoint_dir=tmp_path, learning_rate=0.05, resume="never").fit(X)
+    assert_same(other, rotnet(learning_rate=0.05).fit(X), X)
+    seen = StopAt(None)
+    rotnet(checkpoint_dir=tmp_path, learning_rate=0.05, callbacks=[seen]).fit(X)
+    assert seen.seen == []
+
+
+def test_warm_start_goes_on_from_a_finished_training(tmp_path, X):
+    twice = rotnet(warm_start=True).fit(X).fit(X)
+    kept = rotnet(warm_start=True, checkpoint_dir=tmp_path).fit(X)
+    kept.set_params(callbacks=[StopAt(5)])
+    with pytest.raises(Stopped):
+        kept.fit(X)
+    assert kept.n_epochs_ == 3
+    kept.set_params(callbacks=None).fit(X)
+    assert_same(kept, twice, X)
+
+
+def test_pieces_leave_no_checkpoints(tmp_path, X):
+    rotnet(checkpoint_dir=tmp_path / "none").partial_fit(X)
+    assert not (tmp_path / "none").exists()
+
+
+def test_searches_share_no_file_and_go_on(tmp_path, X, y):
+    def search(folder, callbacks=None):
+        embedder = rotnet(max_epochs=2, checkpoint_dir=folder, callbacks=callbacks)
+        pipe = make_pipeline(embedder, LogisticRegression(max_iter=1000))
+        grid = {"rotnetembedder__learning_rate": [0.1, 0.01]}
+        return GridSearchCV(pipe, grid, cv=2, n_jobs=1, error_score="raise").fit(X, y)
+
+    undisturbed = search(None)
+    seen = StopAt(None)
+    for _ in range(2):
+        scores = search(tmp_path, [seen]).cv_results_["mean_test_score"]
+        assert_array_equal(scores, undisturbed.cv_results_["mean_test_score"])
+    assert len(seen.seen) == 2 * (4 + 1)  # not again the second time
+    folders = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert len(folders) == 5
+    assert files(tmp_path) == []
+    assert all(len(files(folder)) == 2 for folder in folders)
+
+
+def test_the_same_clone_twice_at_a_time(tmp_path, X):
+    inner = clone(rotnet(checkpoint_dir=tmp_path))
+    outer = clone(inner).set_params(callbacks=[lambda estimator, row: inner.fit(X)])
+    assert_same(outer.fit(X), inner, X)
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
+
+
+def test_a_folder_in_use_is_refused(tmp_path, X):
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(ValueError, match="'checkpoint_dir'.*another fit is under way in"),
+    ):
+        rotnet(checkpoint_dir=tmp_path).fit(X)
+    rotnet(checkpoint_dir=tmp_path).fit(X)
+
+
+def test_a_folder_that_cannot_be_is_refused_before_the_training(tmp_path, X):
+    (tmp_path / "file").write_text("")
+    embedder = rotnet(checkpoint_dir=tmp_path / "file", callbacks=[StopAt(1)])
+    with pytest.raises(ValueError, match="'checkpoint_dir' parameter of RotNetEmbedder cannot be"):
+        embedder.fit(X)
+
+
+@pytest.mark.parametrize("name", ["nul\0byte", "x" * 5000, "\ud800"])
+def test_a_name_that_no_folder_can_have(X, name):
+    with pytest.raises(ValueError, match="'checkpoint_dir' parameter of RotNetEmbedder"):
+        RotNetEmbedder(max_epochs=1, checkpoint_dir=name).fit(X)
+
+
+def test_of_a_damaged_checkpoint_the_one_before_is_used(tmp_path, X):
+    with pytest.raises(Stopped):
+        rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)]).fit(X)
+    first, newest = files(tmp_path)
+    (tmp_path / newest).write_bytes((tmp_path / newest).read_bytes()[:-1])
+    message = "damaged.*The one before is used"
+    stopped = rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)])
+    with pytest.warns(CheckpointWarning, match=message), pytest.raises(Stopped):
+        stopped.fit(X)
+    assert files(tmp_path) == [first, "checkpoint-00000003.safetensors"]  # both are whole
+    assert_same(rotnet(checkpoint_dir=tmp_path).fit(X), rotnet().fit(X), X)
+
+
+def test_only_damaged_checkpoints_are_refused(tmp_path, X):
+    rotnet(checkpoint_dir=tmp_path).fit(X)
+    for name in files(tmp_path):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(StateFileError, match="There is no other.*resume='never'"):
+        rotnet(checkpoint_dir=tmp_path).fit(X)
+    rotnet(checkpoint_dir=tmp_path, resume="never").fit(X)
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, X):
+    rotnet(checkpoint_dir=tmp_path).fit(X)
+    path = tmp_path / files(tmp_path)[-1]
+    state = read_state(path, kind="checkpoint")
+    state["pretext"]["tensors"]["head.bias"] = torch.zeros(5)
+    write_state(path, state, kind="checkpoint")
+    fresh = rotnet(checkpoint_dir=tmp_path)
+    with pytest.raises(StateFileError, match="of RotNetEmbedder does not fit it .the weights"):
+        fresh.fit(X)
+    assert not fresh.__sklearn_is_fitted__()
+
+
+def test_a_failing_disk_does_not_end_the_training(tmp_path, X, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, os.strerror(28))
+
+    with pytest.raises(Stopped):
+        rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(2)]).fit(X)
+    kept = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.warns(CheckpointWarning, match="No space left") as caught:
+            resumed = rotnet(checkpoint_dir=tmp_path).fit(X)
+    assert len(caught) == 3  # two epochs, and the end
+    assert_same(resumed, rotnet().fit(X), X)
+    assert kept == {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    assert not list(tmp_path.glob(".*.part"))
+
+
+class CountingPretext(Pretext):
+    """A task that remembers something in ways of its own."""
+
+    def __init__(self, backbone):
+        super().__init__(backbone)
+        self.head = nn.Linear(backbone.n_features, 2)
+        self.register_buffer("memory", None)
+        self.n_epochs, self.means = 0, []
+
+    def before_epoch(self, embed, rng):
+        self.n_epochs += 1
+        self.memory = embed().mean(dim=0)
+        self.means.append(float(self.memory.mean()))
+
+    def views(self, images, rng, index):
+        noise = torch.randn(images.shape, generator=rng, device=images.device)
+        return images + 0.01 * noise, index % 2
+
+    def forward(self, views, targets):
+        features = self.backbone(views).mean((2, 3)) - self.memory
+        self.seen = [features]  # with its graph
+        loss = nn.functional.cross_entropy(self.head(features), targets) * self.n_epochs
+        return {"loss": loss + abs(sum(self.means))}
+
+
+class CountingEmbedder(BaseEmbedder):
+    def _make_pretext(self, backbone):
+        return CountingPretext(backbone)
+
+
+def test_what_a_task_of_the_user_remembers_is_kept(tmp_path, X):
+    def make(**params):
+        return CountingEmbedder(max_epochs=4, random_state=0, **params)
+
+    resumed, _ = stop_and_go_on(make, tmp_path, 3, X)
+    assert_same(resumed, make().fit(X), X)
+    assert resumed.pretext_.means == make().fit(X).pretext_.means
+
+
+@pytest.mark.gpu
+def test_goes_on_on_a_gpu(tmp_path, X):
+    def make(**params):
+        return rotnet(device="cuda", precision="float32", **params)
+
+    torch.use_deterministic_algorithms(True)
+    try:
+        resumed, epochs = stop_and_go_on(make, tmp_path, 2, X)
+        assert epochs == [2, 3]
+        assert_same(resumed, make().fit(X), X)
+    finally:
+        torch.use_deterministic_algorithms(False)

@@ -1,0 +1,267 @@
+import signal
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+from sklssl import FineTuneClassifier, MultiScaleEmbedder, RotNetEmbedder, SimCLREmbedder
+from sklssl._training.guards import ChanceGuard, CollapseGuard
+from sklssl.exceptions import (
+    CollapseWarning,
+    DivergenceWarning,
+    NonFiniteLossError,
+    NonFiniteLossWarning,
+)
+from tests._seed import SEED
+
+
+class Break:
+    """A callback that spoils the weights after an epoch, as a bad step would."""
+
+    def __init__(self, epoch, value=np.inf):
+        self.epoch, self.value = epoch, value
+
+    def __call__(self, estimator, row):
+        if row["epoch"] == self.epoch:
+            module = estimator.head_ if hasattr(estimator, "head_") else estimator.pretext_.head
+            with torch.no_grad():
+                next(module.parameters()).fill_(self.value)
+
+
+def rows(estimator):
+    return [{**row, "duration": None} for row in estimator.history_]
+
+
+@pytest.mark.parametrize(
+    ("make", "step"),
+    [
+        (lambda **p: RotNetEmbedder(random_state=SEED, **p), 1),
+        (lambda **p: RotNetEmbedder(random_state=SEED, batch_size=8, **p), 1),
+        (lambda **p: FineTuneClassifier("convnet", random_state=SEED, **p), 1),
+    ],
+)
+def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(digits, make, step):
+    X, y = digits[0][:100], digits[1][:100]
+    message = (
+        f"the loss became nan in epoch 3 at step {step}, at a learning rate of .* epoch 2. Try"
+    )
+    broken = make(max_epochs=5, lr_schedule="constant", callbacks=[Break(2)])
+    with pytest.warns(NonFiniteLossWarning, match=message):
+        broken.fit(X, y)
+    whole = make(max_epochs=2, lr_schedule="constant").fit(X, y)
+    assert rows(broken) == rows(whole)
+    assert_array_equal(broken.transform(X), whole.transform(X))
+
+
+def test_in_the_first_epoch_it_is_an_error(digits):
+    X = digits[0][:100]
+    fitted = RotNetEmbedder(max_epochs=1, random_state=SEED, warm_start=True).fit(X)
+    Z = fitted.transform(X)
+    fitted.set_params(learning_rate=1e30)
+    message = r"RotNetEmbedder: the loss became .* in epoch 2 at step \d+, at a learning rate of 1e"
+    with pytest.raises(NonFiniteLossError, match=message):
+        fitted.fit(X)
+    assert_array_equal(fitted.transform(X), Z)
+    assert fitted.n_epochs_ == 1
+
+
+def test_weights_that_no_loss_has_shown(digits):
+    """The last step of an epoch makes them infinite: that epoch is not good."""
+
+    class Late(RotNetEmbedder):
+        def _make_pretext(self, backbone):
+            pretext = super()._make_pretext(backbone)
+
+            def after_step(progress):
+                if progress == 1:
+                    pretext.head.bias.data.fill_(np.nan)
+
+            pretext.after_step = after_step
+            return pretext
+
+    embedder = Late(max_epochs=2, random_state=SEED)
+    with pytest.warns(NonFiniteLossWarning, match="nan in epoch 2 at step 4"):
+        embedder.fit(digits[0][:100])
+    assert embedder.n_epochs_ == 1
+
+
+def test_later_scales_are_not_trained_after_it(digits):
+    embedder = MultiScaleEmbedder(
+        RotNetEmbedder(random_state=SEED, callbacks=[Break(1)]), max_epochs=2
+    )
+    with pytest.warns(NonFiniteLossWarning):
+        embedder.fit(digits[0][:100])
+    assert [row["scale"] for row in embedder.history_] == [0.5]
+
+
+def test_gradients_are_clipped(digits):
+    X = digits[0][:100]
+    norms = []
+
+    def measure(parameters, max_norm, *args, **kwargs):
+        parameters = list(parameters)
+        total = clip(parameters, max_norm, *args, **kwargs)
+        gradients = [p.grad.flatten() for p in parameters if p.requires_grad]
+        norms.append(float(torch.cat(gradients).norm()))
+        return total
+
+    from skorch.callbacks import regularization
+
+    clip = regularization.clip_grad_norm_
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regularization, "clip_grad_norm_", measure)
+        RotNetEmbedder(max_epochs=1, random_state=SEED, max_grad_norm=0.01).fit(X)
+    assert len(norms) == 4
+    assert max(norms) <= 0.0101
+    with pytest.raises(ValueError, match="'max_grad_norm' parameter of RotNetEmbedder"):
+        RotNetEmbedder(max_grad_norm=0).fit(X)
+
+
+# Collapse ----------------------------------------------------------------------------------------
+
+
+class Embeds:
+    def __init__(self, Z):
+        self.Z = Z
+
+    def _embed(self, images):
+        return self.Z[: len(images)]
+
+
+def features(kind, rng):
+    Z = rng.normal(size=(200, 50)).astype(np.float32)
+    if kind == "dead":
+        Z[:, 3:] = 1
+    elif kind == "narrow":
+        Z = Z[:, :1] * rng.normal(size=(1, 50)) + 1e-3 * Z
+    elif kind == "same":
+        Z[:] = Z[0]
+    return Z.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("dead", "94% of the features are the same for all images"),
+        ("narrow", "vary along 1.0 directions only"),
+        ("same", "the embedding collapsed"),
+    ],
+)
+def test_collapse_is_told_once(kind, message):
+    rng = np.random.default_rng(SEED)
+    images = rng.integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
+    guard, estimator = CollapseGuard(images), Embeds(features(kind, rng))
+    with pytest.warns(CollapseWarning, match=f"Embeds: .*{message}.* Try a smaller learning_rate"):
+        guard(estimator, {"epoch": 4})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        guard(estimator, {"epoch": 8})
+        guard.after_training(estimator)
+
+
+def test_good_features_and_narrow_images_are_no_collapse():
+    rng = np.random.default_rng(SEED)
+    images = rng.integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
+    CollapseGuard(images).look(Embeds(features("good", rng)))
+    grey = np.broadcast_to(images[:, :1, :1], images.shape)  # as narrow as its features
+    CollapseGuard(grey).look(Embeds(features("narrow", rng)))
+
+
+def test_a_collapse_is_told_when_it_happens(digits):
+    """Not only at the end of a long training."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(estimator, row):
+        raise Stop
+
+    embedder = RotNetEmbedder(max_epochs=9, random_state=SEED, callbacks=[stop])
+    with pytest.warns(CollapseWarning), pytest.raises(Stop):
+        embedder.fit(np.zeros((40, 8, 8), np.uint8))
+
+
+# Chance ------------------------------------------------------------------------------------------
+
+
+class Rows:
+    def __init__(self, *losses):
+        self.history_ = [{"epoch": i + 1, "loss": loss} for i, loss in enumerate(losses)]
+
+
+class Task:
+    def __init__(self, chance):
+        self.chance = chance
+
+    def chance_loss(self, n_images):
+        self.n_images = n_images
+        return self.chance
+
+
+def tell(losses, chance=1.0):
+    """Give what the guard says of epochs with these losses."""
+    guard, estimator = ChanceGuard(Task(chance), 100, 32), Rows()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for row in Rows(*losses).history_:
+            estimator.history_.append(row)
+            guard(estimator, row)
+        guard.after_training(estimator)
+    assert all(warning.category is DivergenceWarning for warning in caught)
+    return [str(warning.message) for warning in caught]
+
+
+def test_divergence_is_told_once():
+    assert tell([1.2, 1.1, 0.9, 0.8, 0.7]) == []
+    assert tell([0.9, 1.2, 1.3, 1.4, 0.5]) == []  # too early
+    assert tell([0.9, 0.8, 0.7, 0.6, 1.2, 0.5]) == []  # a single epoch
+    assert tell([0.9, 0.8, 0.7, 1.1, 1.2, 0.5])[0].startswith(
+        "Rows: the pretext task diverges: its loss is 1.2 in epoch 5 (guessing: 1)"
+    )
+    assert "its loss is 50 in epoch 1" in tell([50.0, 2.0])[0]
+    assert "no better than by guessing, at a loss of 1 after 5" in tell([1.0] * 5)[0]
+    assert len(tell([0.5, 2.0, 3.0, 4.0, 5.0])) == 1
+    assert tell([1.0] * 4) == []  # too early
+    assert tell([1.0, 50.0] * 5, chance=None) == []
+
+
+def test_chance_is_that_of_a_batch():
+    task = Task(1.0)
+    ChanceGuard(task, 100, 32)
+    assert task.n_images == 25
+
+
+def test_a_contrastive_task_that_is_only_guessed(digits):
+    embedder = SimCLREmbedder(max_epochs=5, temperature=1e3, random_state=SEED)  # all are alike
+    with pytest.warns(DivergenceWarning, match=r"SimCLREmbedder: .*\(guessing: 4\.\d\d\)"):
+        embedder.fit(digits[0][:120])
+
+
+@pytest.fixture
+def ctrl_c_heard():
+    """Undo what a shell does to jobs in the background, which ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_heard")
+def test_ctrl_c_leaves_a_checkpoint_and_the_estimator_as_it_was(tmp_path, X):
+    def press(estimator, row):
+        if row["epoch"] == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    def make(**params):
+        return RotNetEmbedder(max_epochs=4, random_state=SEED, **params)
+
+    embedder = make(checkpoint_dir=tmp_path, callbacks=[press])
+    with pytest.raises(KeyboardInterrupt):
+        embedder.fit(X)
+    assert not embedder.__sklearn_is_fitted__()
+    epochs = []
+    resumed = make(checkpoint_dir=tmp_path, callbacks=[lambda e, row: epochs.append(row["epoch"])])
+    resumed.fit(X)
+    assert epochs == [3, 4]  # nothing was lost
+    assert_array_equal(resumed.transform(X), make().fit(X).transform(X))

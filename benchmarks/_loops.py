@@ -19,7 +19,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, Dataset
 
 from sklssl import RotNetEmbedder, SimCLREmbedder
-from sklssl._training.loop import _cosine
+from sklssl._training.schedules import _cosine
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone, make_backbone, pool_map
 from sklssl.embedding._rotnet import rotate_four_ways, shift_randomly

@@ -161,7 +161,7 @@ def test_fitted_attributes(X):
     assert not embedder.pretext_.training
     assert not any(isinstance(value, torch.optim.Optimizer) for value in vars(embedder).values())
     (row,) = embedder.history_
-    assert list(row) == ["epoch", "scale", "learning_rate", "loss", "accuracy", "duration"]
+    assert list(row) == ["epoch", "phase", "scale", "learning_rate", "loss", "accuracy", "duration"]
 
 
 @pytest.mark.parametrize("shape", [(40, 8, 8, 3), (40, 16, 16), (40, 12, 12, 2), (40, 300)])

@@ -14,7 +14,7 @@ from sklssl import (
     SimCLREmbedder,
 )
 from sklssl._training import loop
-from sklssl._training.loop import OPTIMIZERS
+from sklssl._training.config import OPTIMIZERS
 from tests._seed import SEED
 
 # What reads a number from the device, or copies one there: a GPU has to finish all that it was

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
 from sklssl._data.input import validate_input
-from sklssl._runtime.device import autocast, plain_torch, resolve_device
+from sklssl._runtime.device import network_precision, plain_torch, resolve_device
 from sklssl._symmetry import average_orientations
 from sklssl.backbones import pool_map, pool_stages
 from sklssl.utils._checks import check_features, check_network
@@ -247,7 +247,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         with plain_torch():
             device = resolve_device(self.device, owner=self)
             self.pretext_.to(device).eval()
-            with torch.inference_mode(), autocast(device, self.precision):
+            with torch.inference_mode(), network_precision(device, self.precision):
                 yield ToTensor(device, self.value_range_, self._full_size())
 
     def _embed(self, images):

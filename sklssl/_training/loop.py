@@ -23,7 +23,7 @@ from sklssl._data.batches import (
     move_to_device_if_fits,
     slices,
 )
-from sklssl._runtime.device import autocast
+from sklssl._runtime.device import network_precision
 from sklssl._storage.module_state import module_state
 from sklssl._training.state import (
     FiniteLossMonitor,
@@ -161,8 +161,7 @@ class _PretextNet(NeuralNet):
     def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
         images, index = batch
         views, targets = self.module_.views(images, self.rng, index)
-        with autocast(images.device, self.recipe.precision):
-            terms = self.module_(views, targets)
+        terms = self.module_(views, targets)
         terms["loss"].backward()
         return {name: term.detach() for name, term in terms.items()}
 
@@ -271,11 +270,8 @@ def _embed_all(
     pretext = net.module_.eval()
     encode = encode or (lambda images: pretext.encoder(images).mean((2, 3)))
     parts = slices(len(batches.images), batches.batch_size)
-    with torch.no_grad(), autocast(batches.to_tensor.device, net.recipe.precision):
-        features = [
-            encode(batch).float()
-            for batch in iter_batches(batches.images, parts, batches.to_tensor)
-        ]
+    with torch.no_grad():
+        features = [encode(b) for b in iter_batches(batches.images, parts, batches.to_tensor)]
     pretext.train()
     return torch.cat(features)
 
@@ -366,8 +362,9 @@ def train(
                 check_same_structure(state, callback.lr_scheduler_.state_dict())
                 callback.lr_scheduler_.load_state_dict(state)
         net.first_step = checkpoint_mismatch_errors(owner)  # shows the rest
-    # Not partial_fit, which swallows Ctrl-C.
-    net.fit_loop(batches, epochs=phase.max_epochs - position.epoch)
+    with network_precision(to_tensor.device, recipe.precision):
+        # Not partial_fit, which swallows Ctrl-C.
+        net.fit_loop(batches, epochs=phase.max_epochs - position.epoch)
 
 
 def _clips(recipe: TrainingConfig) -> list[Callback]:

@@ -12,8 +12,8 @@ from sklssl import (
     RotationDecouplingEmbedder,
     RotNetEmbedder,
     SimCLREmbedder,
-    _training,
 )
+from sklssl._training import loop
 from sklssl._training.loop import OPTIMIZERS
 from tests._seed import SEED
 
@@ -49,7 +49,7 @@ def steps(monkeypatch):
     """Guard all steps of training; gives a list to which each adds its number of images."""
     seen = []
 
-    class Guarded(_training._PretextNet):
+    class Guarded(loop._PretextNet):
         def train_step(self, batch, **fit_params):
             seen.append(len(batch[1]))
             with NoWaiting():
@@ -61,7 +61,7 @@ def steps(monkeypatch):
             with NoWaiting():
                 return super().notify(method_name, **kwargs)
 
-    monkeypatch.setattr(_training, "_PretextNet", Guarded)
+    monkeypatch.setattr(loop, "_PretextNet", Guarded)
     return seen
 
 
@@ -96,7 +96,7 @@ def test_the_guard_sees_what_it_should():
 @pytest.mark.gpu
 @pytest.mark.parametrize("embedder", [RotNetEmbedder(), SimCLREmbedder()])
 def test_no_step_waits_on_a_gpu(digits, monkeypatch, embedder):
-    original = _training._PretextNet.train_step
+    original = loop._PretextNet.train_step
 
     def guarded(self, batch, **fit_params):
         torch.cuda.set_sync_debug_mode("error")
@@ -105,7 +105,7 @@ def test_no_step_waits_on_a_gpu(digits, monkeypatch, embedder):
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
-    monkeypatch.setattr(_training._PretextNet, "train_step", guarded)
+    monkeypatch.setattr(loop._PretextNet, "train_step", guarded)
     embedder.set_params(max_epochs=2, device="cuda").fit(np.repeat(digits[0][:200], 3, axis=3))
 
 
@@ -128,7 +128,7 @@ def test_memory_that_does_not_hold_a_step_is_explained(X, monkeypatch):
     def refuse(self, batch, **fit_params):
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(_training._PretextNet, "train_step_single", refuse)
+    monkeypatch.setattr(loop._PretextNet, "train_step_single", refuse)
     embedder = RotNetEmbedder(max_epochs=1)
     with pytest.raises(MemoryError, match=r"RotNetEmbedder: .*batch_size=32.*batch_size=16"):
         embedder.fit(X)

@@ -23,6 +23,7 @@ from sklssl._training.checkpoints import CHECKPOINT_CONSTRAINTS, Resumable, open
 from sklssl._training.guards import ChanceGuard, CollapseGuard
 from sklssl._training.loop import OPTIMIZERS, SCHEDULES, Phase, TrainingConfig
 from sklssl._training.pretext import Pretext
+from sklssl._training.pretext_checks import check_made
 from sklssl._training.run import run_training
 from sklssl.backbones import make_backbone
 from sklssl.backbones._weights import check_start, load_weights
@@ -336,7 +337,8 @@ class BaseEmbedder(
             self._learn_weights(backbone, images)
         if self.init_weights is not None:
             load_weights(backbone, self.init_weights, owner=self)
-        self.pretext_ = self._make_pretext(backbone).to(memory_format=torch.channels_last)
+        pretext = check_made(self._make_pretext(backbone), self)
+        self.pretext_ = pretext.to(memory_format=torch.channels_last)
         self.layer_names_ = backbone.layer_names
         self.history_ = []
         self.symmetry_ = self._find_symmetry(images) if self.symmetry == "auto" else None

@@ -25,6 +25,7 @@ from sklssl._data.batches import (
 )
 from sklssl._runtime.device import network_precision
 from sklssl._storage.module_state import module_state
+from sklssl._training.pretext_checks import check_terms, check_views
 from sklssl._training.state import (
     FiniteLossMonitor,
     PhaseProgress,
@@ -150,6 +151,7 @@ class _PretextNet(NeuralNet):
         self.rng = rng
         self.recipe = recipe
         self.position = position
+        self.is_checked = False  # what the task gives
         self.first_step: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
     def get_default_callbacks(self) -> list[Any]:
@@ -160,8 +162,13 @@ class _PretextNet(NeuralNet):
 
     def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
         images, index = batch
-        views, targets = self.module_.views(images, self.rng, index)
-        terms = self.module_(views, targets)
+        made = self.module_.views(images, self.rng, index)
+        if not self.is_checked:
+            check_views(self.module, made)
+        terms = self.module_(*made)
+        if not self.is_checked:
+            check_terms(self.module, terms)
+        self.is_checked = True  # no step after the first one waits for that
         terms["loss"].backward()
         return {name: term.detach() for name, term in terms.items()}
 

@@ -198,8 +198,10 @@ class _PretextNet(NeuralNet):
 class _Epochs(Callback):
     """Calls the pretext's hooks, and `on_epoch` with the row of each epoch."""
 
-    def __init__(self, phase: Phase, on_epoch: Callable[[dict[str, Any]], None]) -> None:
-        self.phase = phase
+    def __init__(
+        self, phase: Phase, span: tuple[int, int], on_epoch: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self.phase, self.span = phase, span
         self.on_epoch = on_epoch
 
     def on_train_begin(self, net: Any, X: _Batches | None = None, **kwargs: Any) -> None:
@@ -217,8 +219,9 @@ class _Epochs(Callback):
         position = net.position
         position.step += 1
         position.elapsed = time.perf_counter() - self.start_
-        done = position.epoch * self.n_batches_ + position.step
-        net.module_.after_step(done / (self.phase.max_epochs * self.n_batches_))
+        before, in_all = self.span
+        done = (before + position.epoch) * self.n_batches_ + position.step
+        net.module_.after_step(done / (in_all * self.n_batches_))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         for name, value in net.module_.eval().after_epoch().items():
@@ -307,6 +310,7 @@ def train(
     see: Callable[[float], None],
     *,
     owner: str,
+    span: tuple[int, int],
     start: dict[str, Any] | None = None,
     is_due: Callable[..., bool],
     save: Callable[[dict[str, Any]], None],
@@ -331,6 +335,8 @@ def train(
         Called after each step, and once before, with the share of the epoch that is done.
     owner : str
         Named in errors.
+    span : (int, int)
+        The epochs planned before this phase, and those of all phases.
     start : dict, default=None
         What `save` was called with: the phase goes on from there. The task and the generators
         are as they were by then.
@@ -358,7 +364,7 @@ def train(
     schedule = SCHEDULES[recipe.lr_schedule](phase.max_epochs, len(batches))
     saves = _Saves(pretext, batches, schedule, is_due, save)
     advance = _Advance(see, len(batches))  # behind what counts the steps
-    callbacks = [*_clips(recipe), _Epochs(phase, on_epoch), advance, *schedule, saves]
+    callbacks = [*_clips(recipe), _Epochs(phase, span, on_epoch), advance, *schedule, saves]
     own = {"callbacks": callbacks, "rng": rng[1], "position": position}
     net = _make_net(pretext, to_tensor.device, phase, recipe, **own).initialize()
     net.notify("on_train_begin", X=batches, y=None)

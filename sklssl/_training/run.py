@@ -95,6 +95,7 @@ def run_training(
                         run.record,
                         line.see,
                         owner=name,
+                        span=run.span(phases),
                         start=start,
                         is_due=checkpoints.is_due,
                         save=run.save,
@@ -149,6 +150,11 @@ class TrainingRun:
                 self.line.begin(number, self._done, n_rows)
                 yield state, phase
             state, self._done = None, 0
+
+    def span(self, phases):
+        """Count the epochs planned before the present phase, and in all."""
+        epochs = [phase.max_epochs for phase in phases]
+        return sum(epochs[: self._number]), sum(epochs)
 
     def record(self, row):
         """Append the row of an epoch and tell the callbacks."""

@@ -93,7 +93,7 @@ class DecouplingPretext(RotationPretext):
         return related.unflatten(0, (4, -1)).transpose(0, 1)
 
     def after_step(self, progress):
-        self.progress = progress % 1  # the next scale starts afresh
+        self.progress = progress
 
 
 class ContrastiveDecouplingPretext(DecouplingPretext):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sklssl.augmentation._views import draw_shifts, shift
+from sklssl.augmentation import draw_shifts, shift
 from sklssl.backbones import pool_map
 from sklssl.base import BaseEmbedder, Pretext
 

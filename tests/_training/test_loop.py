@@ -9,8 +9,6 @@ from sklssl import (
     BaseEmbedder,
     FineTuneClassifier,
     MultiScaleEmbedder,
-    PatchRelEmbedder,
-    PatchRotEmbedder,
     RotationDecouplingEmbedder,
     RotNetEmbedder,
     SimCLREmbedder,
@@ -19,6 +17,7 @@ from sklssl._training import loop
 from sklssl._training.loop import OPTIMIZERS
 from sklssl._training.run import StopPhase
 from sklssl.embedding._rotnet import RotationPretext
+from tests._estimators import every_embedder, with_params
 from tests._seed import SEED
 
 # What reads a number from the device, or copies one there: a GPU has to finish all that it was
@@ -72,11 +71,8 @@ def steps(monkeypatch):
 @pytest.mark.parametrize(
     "embedder",
     [
-        RotNetEmbedder(),
-        SimCLREmbedder(),
+        *every_embedder().values(),
         SimCLREmbedder(image_size=64),  # blurred
-        PatchRotEmbedder(),
-        PatchRelEmbedder(),
         RotationDecouplingEmbedder(pu_weighting=True),
         RotationDecouplingEmbedder(instance_task="nt_xent"),
         FineTuneClassifier(RotNetEmbedder(max_epochs=0), augment=True),
@@ -86,8 +82,10 @@ def steps(monkeypatch):
 def test_no_step_makes_a_gpu_wait(digits, steps, embedder):
     """All three colours, so that none of the views' operations is left out."""
     X = np.repeat(digits[0][:20], 3, axis=3)
-    embedder.set_params(max_epochs=2, batch_size=10, random_state=SEED).fit(X, digits[1][:20] % 2)
-    assert steps == [10] * 4
+    embedder = with_params(embedder, max_epochs=2, batch_size=10, random_state=SEED)
+    embedder.fit(X, digits[1][:20] % 2)
+    n_scales = len({row["scale"] for row in embedder.history_})
+    assert steps == [10] * 4 * n_scales
 
 
 def test_the_guard_sees_what_it_should():

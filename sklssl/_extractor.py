@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
-from sklssl._runtime.device import autocast, plain_torch, resolve_device
+from sklssl._runtime.device import network_precision, plain_torch, resolve_device
 from sklssl._symmetry import average_orientations
 from sklssl.backbones import pool_map, pool_stages
 from sklssl.utils._checks import check_network
@@ -121,7 +121,7 @@ class FeatureExtractor:
         with plain_torch():
             for module in (self.encoder, *modules):
                 module.to(device).eval()
-            with torch.inference_mode(), autocast(device, self.precision):
+            with torch.inference_mode(), network_precision(device, self.precision):
                 yield
 
     def module(self) -> nn.Module:

@@ -26,6 +26,7 @@ from sklssl._symmetry import find_symmetry
 from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.guards import ChanceGuard, CollapseGuard
 from sklssl._training.pretext import Pretext
+from sklssl._training.pretext_checks import check_made
 from sklssl._training.run import TrainingRun
 from sklssl.backbones import make_backbone
 from sklssl.backbones._weights import check_start, load_weights
@@ -321,7 +322,8 @@ class BaseEmbedder(FeatureEstimator):
             self._learn_weights(backbone, images)
         if self.init_weights is not None:
             load_weights(backbone, self.init_weights, owner=self)
-        self.pretext_ = self._make_pretext(backbone).to(memory_format=torch.channels_last)
+        pretext = check_made(self._make_pretext(backbone), self)
+        self.pretext_ = pretext.to(memory_format=torch.channels_last)
         self.layer_names_ = backbone.layer_names
         self.history_ = []
         self.symmetry_ = self._find_symmetry(images) if self.symmetry == "auto" else None

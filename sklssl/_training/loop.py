@@ -22,9 +22,10 @@ from sklssl._data.batches import (
     move_to_device_if_fits,
     slices,
 )
-from sklssl._runtime.device import autocast
+from sklssl._runtime.device import network_precision
 from sklssl._storage.module_state import module_state
 from sklssl._training.config import OPTIMIZERS, Phase
+from sklssl._training.pretext_checks import check_terms, check_views
 from sklssl._training.schedules import SCHEDULES
 from sklssl._training.state import (
     FiniteLossMonitor,
@@ -74,8 +75,9 @@ def train_phase(run: Any, phase: Phase, start: dict[str, Any] | None = None) -> 
                 check_same_structure(state, callback.lr_scheduler_.state_dict())
                 callback.lr_scheduler_.load_state_dict(state)
         net.first_step = checkpoint_mismatch_errors(run.name)  # which shows the rest
-    # Not partial_fit, which swallows Ctrl-C.
-    net.fit_loop(batches, epochs=phase.max_epochs - progress.epoch)
+    with network_precision(run.device, run.config.precision):
+        # Not partial_fit, which swallows Ctrl-C.
+        net.fit_loop(batches, epochs=phase.max_epochs - progress.epoch)
 
 
 @dataclass
@@ -110,14 +112,13 @@ class _PretextNet(NeuralNet):
         pretext: nn.Module,
         *,
         rng: torch.Generator,
-        precision: str,
         progress: PhaseProgress,
         **kwargs: Any,
     ) -> None:
         super().__init__(pretext, **kwargs)
         self.rng = rng
-        self.precision = precision
         self.progress = progress
+        self.is_checked = False  # what the task gives
         self.first_step: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
     def get_default_callbacks(self) -> list[Any]:
@@ -128,9 +129,13 @@ class _PretextNet(NeuralNet):
 
     def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
         images, index = batch
-        views, targets = self.module_.views(images, self.rng, index)
-        with autocast(images.device, self.precision):
-            terms = self.module_(views, targets)
+        made = self.module_.views(images, self.rng, index)
+        if not self.is_checked:
+            check_views(self.module, made)
+        terms = self.module_(*made)
+        if not self.is_checked:
+            check_terms(self.module, terms)
+        self.is_checked = True  # no step after the first one waits for that
         terms["loss"].backward()
         return {name: term.detach() for name, term in terms.items()}
 
@@ -184,8 +189,9 @@ class _Bookkeeping(Callback):
         progress, n_batches = net.progress, len(self.batches)
         progress.step += 1
         progress.elapsed = time.perf_counter() - self.start_
-        done = progress.epoch * n_batches + progress.step
-        net.module_.after_step(done / (self.phase.max_epochs * n_batches))
+        n_before, n_epochs = self.run.epochs_before_and_in_all()
+        done = (n_before + progress.epoch) * n_batches + progress.step
+        net.module_.after_step(done / (n_epochs * n_batches))
         self._show(progress)
         if self.run.checkpoints.is_due():
             net.loss_monitor.check_weights()
@@ -227,11 +233,8 @@ def _embed_all(
     pretext = net.module_.eval()
     encode = encode or (lambda images: pretext.encoder(images).mean((2, 3)))
     parts = slices(len(batches.images), batches.batch_size)
-    with torch.no_grad(), autocast(batches.to_tensor.device, net.precision):
-        features = [
-            encode(batch).float()
-            for batch in iter_batches(batches.images, parts, batches.to_tensor)
-        ]
+    with torch.no_grad():
+        features = [encode(b) for b in iter_batches(batches.images, parts, batches.to_tensor)]
     pretext.train()
     return torch.cat(features)
 
@@ -259,6 +262,5 @@ def _make_net(run: Any, phase: Phase, progress: PhaseProgress, callbacks: Any) -
         compile=config.compile,
         verbose=0,
         rng=run.views_rng,
-        precision=config.precision,
         progress=progress,
     )

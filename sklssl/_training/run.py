@@ -115,6 +115,11 @@ class TrainingRun:
                         train_phase(self, phase, start)
             self._close()
 
+    def epochs_before_and_in_all(self) -> tuple[int, int]:
+        """Count the epochs planned before the present phase, and those of all phases."""
+        epochs = [phase.max_epochs for phase in self.phases]
+        return sum(epochs[: self._number]), sum(epochs)
+
     def record(self, row: dict[str, Any]) -> None:
         """Append the row of an epoch, and call the callbacks."""
         history = self._history

@@ -9,7 +9,7 @@ import re
 import time
 import warnings
 from collections.abc import Iterator
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,8 @@ from sklssl._training.fingerprint import (
 from sklssl._training.signals import DeferredSignals
 from sklssl._training.state import checkpoint_mismatch_errors
 from sklssl.exceptions import CheckpointWarning, StateFileError
-from sklssl.utils._sklearn_compat import Interval, StrOptions
 
-__all__ = ["CHECKPOINT_CONSTRAINTS", "Checkpoints", "Resumable", "open_checkpoints"]
-
-CHECKPOINT_CONSTRAINTS = {
-    "checkpoint_dir": [str, os.PathLike, None],
-    "checkpoint_every": [StrOptions({"epoch"}), Interval(Real, 0, None, closed="neither")],
-    "resume": [StrOptions({"auto", "never"})],
-}
+__all__ = ["Checkpoints", "Resumable", "open_checkpoints"]
 
 _KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d{8})\.safetensors")

@@ -3,7 +3,7 @@
 import copy
 import math
 import os
-from numbers import Integral, Real
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -17,15 +17,20 @@ from sklssl._data.batches import MapsToDevice, embed_in_batches
 from sklssl._data.columns import as_images, holds_paths, holds_pictures
 from sklssl._data.duplicates import merge_duplicates
 from sklssl._data.input import decode_files, select_rows, validate_input
+from sklssl._parameters.sharing import SharesParameters, parameters
 from sklssl._runtime.device import forked_rng, plain_torch, resolve_device, seeded
 from sklssl._storage.module_state import PackedModules
-from sklssl._training.checkpoints import CHECKPOINT_CONSTRAINTS, Resumable, open_checkpoints
-from sklssl._training.loop import OPTIMIZERS, SCHEDULES, Phase, TrainingConfig
+from sklssl._training.checkpoints import Resumable, open_checkpoints
+from sklssl._training.loop import Phase, TrainingConfig
 from sklssl._training.run import run_training
-from sklssl.finetuning._heads import HEADS, make_head
+from sklssl.finetuning._heads import make_head
 from sklssl.finetuning._initial_embedder import initial_embedder
+from sklssl.finetuning._parameters import (
+    FINETUNER_ATTRIBUTES,
+    FINETUNER_PARAMETERS,
+    FineTuningParameters,
+)
 from sklssl.finetuning._task import SupervisedTask, Validation
-from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import (
     check_callbacks,
     check_features,
@@ -38,8 +43,6 @@ from sklssl.utils._sklearn_compat import (
     CallbackSupport,
     FitTasks,
     HasMethods,
-    Interval,
-    StrOptions,
     _check_sample_weight,
     _fit_context,
     _safe_indexing,
@@ -52,8 +55,9 @@ _SAMPLE = 256  # images
 _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_in_"}
 
 
+@parameters(optimizer="adam")
 class BaseFineTuner(
-    ChecksArguments,
+    SharesParameters,
     Resumable,
     CallbackSupport,
     PackedModules,
@@ -61,34 +65,27 @@ class BaseFineTuner(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Base of the estimators that train the network of an embedder further, on labels."""
+    """Base of the estimators that train the network of an embedder further, on labels.
 
-    _parameter_constraints = {
-        "embedder": [str, callable, HasMethods(["fit", "transform"])],
-        "head": [StrOptions(set(HEADS))],
-        "layer": [str],
-        "pool_size": [Interval(Integral, 1, None, closed="left"), None],
-        "frozen_until": [str, None],
-        "augment": ["boolean"],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "backbone_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "lr_schedule": [StrOptions(set(SCHEDULES))],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        **CHECKPOINT_CONSTRAINTS,
-        "callbacks": ["array-like", None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    Parameters
+    ----------
+    embedder : embedder, FrozenEstimator, str or callable
+        Where the network comes from. A fitted embedder is used as it is; one that is not fitted is
+        first fitted on all of `X`; a backbone, given by name or as a function, starts from random
+        weights, which is the supervised baseline. If this estimator will be cloned, as in a search,
+        wrap a fitted embedder in :class:`sklearn.frozen.FrozenEstimator`, or else the clone fits
+        it again.
+    """
+
+    _shared_parameters = FINETUNER_PARAMETERS
+    _shared_attributes = FINETUNER_ATTRIBUTES
+    _parameter_constraints = {"embedder": [str, callable, HasMethods(["fit", "transform"])]}
 
     # What "conv" does with its map: see make_head.
     _keep_places = False
+
+    def __init__(self, embedder, **shared: Unpack[FineTuningParameters]):
+        self._store(embedder=embedder, **shared)
 
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()

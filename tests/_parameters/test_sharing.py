@@ -7,7 +7,7 @@ import sys
 from numbers import Real
 
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,6 +21,8 @@ from sklssl import (
     parameters,
 )
 from sklssl._parameters.docstrings import read_entries
+from sklssl._parameters.sharing import SharesParameters
+from sklssl._parameters.table import Shared
 from sklssl.utils._sklearn_compat import Interval
 from sklssl.utils.estimator_checks import check_embedder
 from tests._own_method import MeanPretext
@@ -88,43 +90,40 @@ def defaults_of(cls):
     return {name: p.default for name, p in inspect.signature(cls).parameters.items()}
 
 
-def written_out(
-    backbone="convnet",
-    *,
-    width=8,
-    layer="auto",
-    pool_size=3,
-    symmetry="auto",
-    image_shape=None,
-    image_size=None,
-    cache_dir=None,
-    on_error="raise",
-    max_epochs=2,
-    batch_size=32,
-    learning_rate=0.1,
-    lr_schedule="constant",
-    optimizer="sgd",
-    weight_decay=5e-4,
-    max_grad_norm=None,
-    init_weights=None,
-    warm_start=False,
-    device="auto",
-    precision="auto",
-    compile=False,
-    checkpoint_dir=None,
-    checkpoint_every="epoch",
-    resume="auto",
-    callbacks=None,
-    random_state=None,
-    verbose=0,
-):
-    """Stands for the constructor of WidthEmbedder."""
+class Root(SharesParameters, BaseEstimator):
+    _shared_parameters = {
+        "rate": Shared(0.1, [float], "float", "The rate."),
+        "depth": Shared(None, [int, None], "int", "The depth."),
+    }
+
+    def __init__(self, network, **shared):
+        self._store(network=network, **shared)
+
+
+@parameters(rate=0.2)
+class Leaf(Root):
+    def __init__(self, network, sides=(1, 2), *, width=8, **shared):
+        super().__init__(network, **shared)
+        self.sides = sides
+        self.width = width
 
 
 def test_the_signature_is_that_of_a_constructor_written_by_hand():
-    assert inspect.signature(WidthEmbedder) == inspect.signature(written_out)
-    of_init = inspect.signature(WidthEmbedder.__init__).parameters
-    assert list(of_init) == ["self", *inspect.signature(written_out).parameters]
+    def written_by_hand(network, sides=(1, 2), *, width=8, rate=0.2, depth=None):
+        """Stand for ``Leaf.__init__``."""
+
+    def of_method(self, network, sides=(1, 2), *, width=8, rate=0.2, depth=None):
+        """Stand for ``Leaf.__init__`` as a function of the class."""
+
+    assert inspect.signature(Leaf) == inspect.signature(written_by_hand)
+    assert inspect.signature(Leaf.__init__) == inspect.signature(of_method)
+    assert vars(Leaf("a", depth=3)) == {
+        "network": "a",
+        "sides": (1, 2),
+        "width": 8,
+        "rate": 0.2,
+        "depth": 3,
+    }
 
 
 def test_a_class_without_init_takes_new_names_and_other_defaults():
@@ -298,8 +297,9 @@ def test_the_docstring_of_a_class_that_says_only_what_it_is():
 
 SCRIPT = """
 import pickle, sys
-import joblib, numpy as np
-from sklearn.base import clone
+import numpy as np
+from joblib.externals.loky import get_reusable_executor
+from sklearn.base import BaseEstimator, clone
 from sklssl import RotNetEmbedder, SimCLREmbedder, parameters
 
 @parameters(max_epochs=0, heat=1.0)
@@ -317,7 +317,7 @@ def embed(embedder, X):
 X = np.random.default_rng(0).integers(0, 256, (8, 8, 8), dtype=np.uint8)
 for embedder in (MainEmbedder("convnet", random_state=0), SharedEmbedder(width=2, random_state=0)):
     assert pickle.loads(pickle.dumps(embedder)).get_params() == embedder.get_params()
-    Z, = joblib.Parallel(n_jobs=2)([joblib.delayed(embed)(embedder, X)])
+    Z = get_reusable_executor(max_workers=1).submit(embed, embedder, X).result()
     assert (Z == embed(embedder, X)).all()
 assert SimCLREmbedder(max_epochs=3).get_params()["batch_size"] == 64
 print("done")

@@ -138,7 +138,7 @@ class SharedParameters(TypedDict, total=False):
             32,
             [Interval(Integral, 2, None, closed="left")],
             "int",
-            "The number of images per training step.",
+            "The number of images per training step. A step includes all views of each image.",
         ),
     ]
     learning_rate: Annotated[

@@ -43,9 +43,6 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         upright they look is learned at that point from the features of the rotation task, with the
         original images as positive and the rotated ones as unlabelled examples.
 
-    batch_size : int
-        The number of images per training step; each yields four views.
-
     Attributes
     ----------
     history_ : list of dict

@@ -62,9 +62,6 @@ class PatchEmbedder(BaseEmbedder):
     ----------
     patch_ratio : float
         The side of the pasted copy as a proportion of the side of the image, between 0 and 1.
-
-    batch_size : int
-        The number of images per training step; each yields eight views.
     """
 
     _square_only = True

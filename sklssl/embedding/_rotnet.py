@@ -82,11 +82,6 @@ class RotNetEmbedder(BaseEmbedder):
     natural upright orientation, and not for those that look the same from all sides, such as many
     aerial images.
 
-    Parameters
-    ----------
-    batch_size : int
-        The number of images per training step; each yields four views.
-
     See Also
     --------
     ScaleNetEmbedder : The same task, first on smaller images.

@@ -4,6 +4,8 @@ Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for 
 Information. GCPR 2021.
 """
 
+from collections.abc import Sequence
+
 from sklssl.base import BaseEmbedder
 from sklssl.embedding._multiscale import MULTISCALE_CONSTRAINTS, check_sequence, make_phases
 from sklssl.embedding._rotnet import RotationPretext
@@ -34,9 +36,6 @@ class ScaleNetEmbedder(BaseEmbedder):
     max_epochs : int or sequence of int
         The number of passes over the images, for each scale or one for all; 0 leaves the network
         untrained, as a baseline for comparisons.
-
-    batch_size : int
-        The number of images per training step; each yields four views.
 
     See Also
     --------
@@ -74,7 +73,7 @@ class ScaleNetEmbedder(BaseEmbedder):
         scales=(0.5, 1.0),
         *,
         learning_rates=None,
-        max_epochs=10,
+        max_epochs: int | Sequence[int] = 10,
         backbone="patchconvnet",
         **shared,
     ):

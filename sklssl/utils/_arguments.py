@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class ChecksArguments:
     computed with them: 8 bits hold a number of epochs, but not that of the images they show.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuse arguments that ``__init__`` does not take."""
         if args or kwargs:  # none come when copies are made
             check_arguments(cls, args, kwargs)

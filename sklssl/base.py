@@ -52,7 +52,7 @@ class BaseEmbedder(
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 
     A method extends it by ``_make_pretext(backbone)``. It inherits the parameters below, with their
-    constraints and descriptions; :func:`sklssl.base.parameters` changes defaults and adds its own.
+    constraints and descriptions; :func:`sklssl.parameters` changes defaults and adds new ones.
 
     Parameters
     ----------

@@ -18,15 +18,17 @@ _Class = TypeVar("_Class", bound=type)
 
 
 def parameters(**defaults: Any) -> Callable[[_Class], _Class]:
-    """Choose defaults and add parameters for a class that extends an estimator of sklssl.
+    """Give a class other defaults and more parameters than the estimator that it extends.
 
-    The constructor takes all parameters of the class that is extended, with these defaults. Names
-    that are new become parameters of the class, unless it has an ``__init__``, which then names
-    them and ends with ``**shared``: the other parameters, for ``super().__init__(**shared)``.
+    All parameters of that estimator remain, with these defaults. A new name becomes a parameter of
+    the class, which is stored as an attribute. A class with an ``__init__`` names its new parameters
+    there instead, and ends it with ``**shared`` for all others, which it passes to
+    ``super().__init__(**shared)``.
 
-    ``_parameter_constraints`` of the class need only contain those of new parameters, and its
-    docstring need only describe new ones; the rest is inherited. A shared parameter to which the
-    body of the class assigns a value, as in ``max_epochs = 0``, is no longer a parameter.
+    Only new parameters need an entry in the docstring of the class and in its
+    ``_parameter_constraints``; without constraints they are not checked. Everything else is
+    inherited. To fix a shared parameter, assign it in the body of the class: with
+    ``max_epochs = 0`` there, the class has no such parameter.
 
     Parameters
     ----------

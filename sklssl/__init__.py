@@ -24,6 +24,7 @@ _HOMES = {
     "SemiSupervisedClassifier": "semi_supervised",
     "SimCLREmbedder": "embedding",
     "load": "persistence",
+    "parameters": "base",
     "save": "persistence",
     "show_versions": "utils._versions",
 }

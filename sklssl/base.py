@@ -2,9 +2,7 @@
 
 import copy
 import math
-import os
-from enum import Enum
-from numbers import Integral
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -13,6 +11,12 @@ from sklssl._data.batches import ToTensor, count_batches, image_statistics, iter
 from sklssl._data.input import decode_files, validate_input
 from sklssl._extractor import full_size, make_extractor, resolve_layer
 from sklssl._features import FeatureEstimator
+from sklssl._parameters.embedders import (
+    EMBEDDER_ATTRIBUTES,
+    EMBEDDER_PARAMETERS,
+    SharedParameters,
+)
+from sklssl._parameters.sharing import SharesParameters, parameters
 from sklssl._runtime.allocator import memory_errors
 from sklssl._runtime.device import plain_torch, resolve_device, seeded
 from sklssl._storage.attributes import (
@@ -31,46 +35,37 @@ from sklssl._training.run import TrainingRun
 from sklssl.backbones import make_backbone
 from sklssl.backbones._weights import check_start, load_weights
 from sklssl.utils._checks import (
-    MAX_SIDE,
-    MIN_SCALED_SIDE,
     check_network,
     check_scaled_sizes,
     check_square,
     naming_parameter,
 )
-from sklssl.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
+from sklssl.utils._sklearn_compat import _fit_context
 
-__all__ = ["BaseEmbedder", "Pretext"]
+__all__ = ["BaseEmbedder", "Pretext", "SharedParameters", "parameters"]
 
 # Images that the weights of some networks are taken from in closed form, before they are trained.
 _LEARNED_FROM, _LEARNED_AT_ONCE = 2000, 50
 
 
-class BaseEmbedder(FeatureEstimator):
+class BaseEmbedder(SharesParameters, FeatureEstimator):
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 
-    A method extends it by ``_make_pretext(backbone)``. One with parameters of its own adds an
-    ``__init__`` that spells out all of them, and their ``_parameter_constraints`` beside these.
-    The parameters below are shared by all methods; :class:`sklssl.RotNetEmbedder` describes them.
+    A method extends it by ``_make_pretext(backbone)``. It inherits the parameters below, with their
+    constraints and descriptions; :func:`sklssl.parameters` changes defaults and adds new ones.
+
+    Parameters
+    ----------
+    backbone : str or callable
+        The network: one of the names of :func:`sklssl.backbones.list_backbones`, the name of a
+        classification model of torchvision, the name of a model of timm, as in
+        "timm/convnext_atto", or a class, function or partial that is called with ``in_channels``
+        and ``image_size``.
     """
 
-    _parameter_constraints = {
-        **FeatureEstimator._parameter_constraints,
-        "backbone": [str, callable],
-        "layer": [str],
-        "pool_size": [Interval(Integral, 1, None, closed="left")],
-        "symmetry": [StrOptions({"auto", "mirror", "all"}), None],
-        "image_shape": ["array-like", None],
-        "image_size": [Interval(Integral, MIN_SCALED_SIDE, MAX_SIDE, closed="both"), None],
-        "cache_dir": [str, os.PathLike, None],
-        "on_error": [StrOptions({"raise", "skip"})],
-        "max_epochs": [Interval(Integral, 0, None, closed="left")],
-        "init_weights": [str, os.PathLike, Enum, HasMethods(["fit", "transform"]), None],
-        "warm_start": ["boolean"],
-        "device": [str, torch.device],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "compile": ["boolean"],
-    }
+    _shared_parameters = EMBEDDER_PARAMETERS
+    _shared_attributes = EMBEDDER_ATTRIBUTES
+    _parameter_constraints = {"backbone": [str, callable]}
 
     _fitted_attributes = {
         "pretext_": Pretext,
@@ -87,62 +82,8 @@ class BaseEmbedder(FeatureEstimator):
     # What makes a network smaller.
     _sized_by = "backbone or image_size"
 
-    def __init__(
-        self,
-        backbone="patchconvnet",
-        *,
-        layer="auto",
-        pool_size=3,
-        symmetry="auto",
-        image_shape=None,
-        image_size=None,
-        cache_dir=None,
-        on_error="raise",
-        max_epochs=10,
-        batch_size=32,
-        learning_rate=0.1,
-        lr_schedule="step",
-        optimizer="sgd",
-        weight_decay=5e-4,
-        max_grad_norm=None,
-        init_weights=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        compile=False,
-        checkpoint_dir=None,
-        checkpoint_every="epoch",
-        resume="auto",
-        callbacks=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.backbone = backbone
-        self.layer = layer
-        self.pool_size = pool_size
-        self.symmetry = symmetry
-        self.image_shape = image_shape
-        self.image_size = image_size
-        self.cache_dir = cache_dir
-        self.on_error = on_error
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.max_grad_norm = max_grad_norm
-        self.init_weights = init_weights
-        self.warm_start = warm_start
-        self.device = device
-        self.precision = precision
-        self.compile = compile
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
+    def __init__(self, backbone="patchconvnet", **shared: Unpack[SharedParameters]):
+        self._store(backbone=backbone, **shared)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

@@ -6,7 +6,9 @@ import re
 import pytest
 
 import sklssl
+from sklssl._parameters.embedders import EMBEDDER_PARAMETERS
 from sklssl.base import BaseEmbedder
+from sklssl.finetuning._parameters import FINETUNER_PARAMETERS
 
 EMBEDDERS = [
     cls
@@ -55,8 +57,17 @@ def test_shared_parameters_are_described_alike(cls):
 def test_fine_tuning_is_described_alike():
     usual = read_parameters(sklssl.FineTuneClassifier)
     described = read_parameters(sklssl.FineTuneRegressor)
-    for name in described.keys() - {"head", "augment"}:  # which differ in what they do
+    for name in described:
         assert described[name] == usual[name], name
+
+
+@pytest.mark.parametrize("table", [EMBEDDER_PARAMETERS, FINETUNER_PARAMETERS])
+def test_a_table_says_what_a_docstring_needs(table):
+    for name, shared in table.items():
+        assert shared.kind, name
+        assert shared.constraints, name
+        assert re.fullmatch(r'["A-Z0-9].*\.', shared.text, re.DOTALL), name
+        assert "default" not in shared.kind + shared.text  # which the signature says
 
 
 @pytest.mark.parametrize("cls", EMBEDDERS)

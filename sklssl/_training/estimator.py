@@ -1,8 +1,6 @@
 """The protocol of fitting that all estimators which train a network share."""
 
 import contextlib
-import os
-from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -12,17 +10,13 @@ from sklssl._runtime.allocator import retain_freed_memory
 from sklssl._runtime.device import forked_rng
 from sklssl._storage.module_state import PackedModules
 from sklssl._training.checkpoints import open_checkpoints
-from sklssl._training.config import OPTIMIZERS
-from sklssl._training.schedules import SCHEDULES
-from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import check_callbacks, check_optimizer
-from sklssl.utils._sklearn_compat import CallbackSupport, FitTasks, Interval, StrOptions
+from sklssl.utils._sklearn_compat import CallbackSupport, FitTasks
 
 __all__ = ["TrainedEstimator"]
 
 
 class TrainedEstimator(
-    ChecksArguments,
     CallbackSupport,
     PackedModules,
     ClassNamePrefixFeaturesOutMixin,
@@ -34,21 +28,6 @@ class TrainedEstimator(
     All that ``fit`` does happens to a copy, which takes the estimator's place in one step at the
     end: a fit that fails leaves no trace.
     """
-
-    _parameter_constraints = {
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "lr_schedule": [StrOptions(set(SCHEDULES))],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "checkpoint_dir": [str, os.PathLike, None],
-        "checkpoint_every": [StrOptions({"epoch"}), Interval(Real, 0, None, closed="neither")],
-        "resume": [StrOptions({"auto", "never"})],
-        "callbacks": ["array-like", None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
 
     @contextlib.contextmanager
     def _fitting(self, plan, data):

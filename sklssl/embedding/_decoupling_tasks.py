@@ -16,30 +16,30 @@ from sklssl.losses import instance_nce, nt_xent_to_mean, rotation_invariance, up
 
 __all__ = ["ContrastiveDecouplingPretext", "NCEDecouplingPretext"]
 
-_PROJECTION = 128  # outputs that tell instances apart, in both papers
-_MAX_NOISE = 4096  # rows of the memory that an image is compared with
+_PROJECTION = 128  # outputs of the instance head, in both papers
+_MAX_NOISE = 4096  # rows of the memory with which an image is compared
 _PU_START = 210 / 245  # of the epochs, in the base paper's code
 
 
 def make_head(n_in, n_out, *, linear):
-    """Map features to outputs, in one layer or in two."""
+    """Build a head that maps features to outputs, with one layer or two."""
     if linear:
         return nn.Linear(n_in, n_out)
     return nn.Sequential(nn.Linear(n_in, n_in), nn.ReLU(inplace=True), nn.Linear(n_in, n_out))
 
 
 class DecouplingPretext(RotationPretext):
-    """Rotations from the first half of the features; subclasses say what the second learns."""
+    """Predict rotations from the first half of the features; subclasses define the second task."""
 
-    _linear = False  # the heads
+    _linear = False  # whether the heads have one layer
 
     def __init__(self, backbone, temperature, pu_weighting):
         super().__init__(backbone)
         self.n_related = backbone.n_features // 2
         n_unrelated = backbone.n_features - self.n_related
         self.head = make_head(self.n_related, 4, linear=self._linear)
-        # Features after a ReLU all point into one direction. Unless centred they are alike for
-        # all images to begin with, and the instance task never gets going.
+        # Features after a ReLU all point in one direction. Unless they are centred, they start out
+        # alike for all images, and the instance task never gets going.
         self.projection = nn.Sequential(
             nn.BatchNorm1d(n_unrelated, affine=False),
             make_head(n_unrelated, _PROJECTION, linear=self._linear),
@@ -50,7 +50,7 @@ class DecouplingPretext(RotationPretext):
         self.register_buffer("pu_weights", None)
 
     def chance_loss(self, n_images):
-        return None  # several losses are added up
+        return None  # the loss is a sum of several
 
     def views(self, images, rng, index):
         views, rotations = super().views(images, rng, index)
@@ -69,12 +69,12 @@ class DecouplingPretext(RotationPretext):
         return {"loss": sum(terms.values()), "accuracy": accuracy, **terms}
 
     def split(self, views):
-        """Give the features (4 * b, d) of either half."""
+        """Return the two halves of the features, each (4 * b, d)."""
         features = pool_map(self.backbone(views))
         return features[:, : self.n_related], features[:, self.n_related :]
 
     def draw_noise(self, n_images, rng):
-        """Draw rows of the memory for each image to be told from, if there is one."""
+        """Draw the rows of the memory with which each image is compared, if there is a memory."""
 
     def before_fit(self, n_images):
         self.progress = 0.0
@@ -88,7 +88,7 @@ class DecouplingPretext(RotationPretext):
             self.pu_weights = torch.from_numpy(weights).to(related)
 
     def embed_rotations(self, images):
-        """Give the features (b, 4, d) that tell the rotations of images (b, C, s, s)."""
+        """Return the first half of the features (b, 4, d) of rotated images (b, C, s, s)."""
         related, _ = self.split(rotate_four_ways(images)[0])
         return related.unflatten(0, (4, -1)).transpose(0, 1)
 
@@ -97,7 +97,7 @@ class DecouplingPretext(RotationPretext):
 
 
 class ContrastiveDecouplingPretext(DecouplingPretext):
-    """The second half: each rotation near the mean of its image, by NT-Xent."""
+    """Second half: bring each rotation close to the mean of its image, by NT-Xent."""
 
     def instance_terms(self, unrelated, index, noise):
         with_mean = torch.cat([unrelated, unrelated.mean(dim=0, keepdim=True)])
@@ -106,15 +106,15 @@ class ContrastiveDecouplingPretext(DecouplingPretext):
 
 
 class NCEDecouplingPretext(DecouplingPretext):
-    """The second half: rotations alike, and their mean known among all images of a memory."""
+    """Second half: make rotations alike, and recognise their mean among all images of a memory."""
 
     _linear = True
 
     def __init__(self, backbone, temperature, pu_weighting):
         super().__init__(backbone, temperature, pu_weighting)
         self.register_buffer("bank", None)
-        self.is_stale = False  # whether the memory may be of other images than those to come
-        self.seen = None  # rows of the memory and what to remember of them after the step
+        self.is_stale = False  # whether the memory may hold other images than those to come
+        self.seen = None  # rows of the memory, and what to write there after the step
 
     def before_fit(self, n_images):
         super().before_fit(n_images)
@@ -123,7 +123,7 @@ class NCEDecouplingPretext(DecouplingPretext):
         elif len(self.bank) != n_images:
             raise ValueError(
                 f"RotationDecouplingEmbedder with instance_task='nce' remembers the "
-                f"{len(self.bank)} images that it was fitted on and goes on with the same ones "
+                f"{len(self.bank)} images that it was fitted on and continues with the same ones "
                 f"only, but X holds {n_images}. Fit afresh with warm_start=False, or use "
                 "instance_task='nt_xent', which remembers none."
             )
@@ -137,7 +137,7 @@ class NCEDecouplingPretext(DecouplingPretext):
             self.is_stale = False
 
     def embed_instances(self, images):
-        """Give what is remembered (b, 128) of images (b, C, s, s), but for its length."""
+        """Return what is remembered of images (b, C, s, s), as (b, 128) and not yet normalised."""
         _, unrelated = self.split(rotate_four_ways(images)[0])
         return self.projection(unrelated.unflatten(0, (4, -1)).mean(dim=0))
 
@@ -148,16 +148,16 @@ class NCEDecouplingPretext(DecouplingPretext):
 
     def instance_terms(self, unrelated, index, noise):
         terms = {"invariance_loss": rotation_invariance(unrelated)}
-        if self.training:  # in evaluation the images may be others than those remembered
+        if self.training:  # in evaluation, the images may not be those of the memory
             z = self.projection(unrelated.mean(dim=0))
             terms["instance_loss"] = self.discriminate(z, index, noise)
         return terms
 
     def discriminate(self, z, index, noise):
-        """Give the loss of knowing images by their z (b, d)."""
+        """Return the loss of recognising images by their z (b, d)."""
         self.seen = index, update_bank(self.bank, z, index)
-        # Its constant is estimated anew from each batch. That of the first one, which the papers
-        # keep, is of a random memory and far from what becomes of it: the loss grew and grew.
+        # The constant of NCE is estimated from each batch. The papers keep that of the first batch,
+        # but it belongs to a random memory and soon is far off: the loss kept growing.
         return instance_nce(z, self.bank, index, noise, self.temperature)
 
     def after_step(self, progress):

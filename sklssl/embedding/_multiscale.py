@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from sklssl._parameters.embedders import EMBEDDER_ATTRIBUTES
+from sklssl._parameters.sharing import SharesParameters
 from sklssl._training.config import Phase, Plan
 from sklssl.base import BaseEmbedder
-from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
 
 __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "check_sequence", "make_phases"]
@@ -85,64 +86,40 @@ _DELEGATED = {
 
 
 class MultiScaleEmbedder(
-    ChecksArguments,
+    SharesParameters,
     CallbackSupport,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
 ):
-    """Train any embedder at a growing image scale, each scale starting from the one before.
+    """Train any embedder at growing image scales, each of which starts from the previous one.
 
-    The whole task is carried on: network, heads and batch-norm statistics.
+    The whole task is carried over: network, heads and batch-norm statistics.
 
     Parameters
     ----------
     estimator : embedder
-        What is trained; it is cloned, not changed.
+        The embedder to train. It is cloned and stays unchanged.
 
-    scales : sequence of float, default=(0.5, 1.0)
-        The factors by which the images are resized (bilinear), one training after another; each
-        in (0, 1] and large enough to leave 4 pixels a side.
+    scales : sequence of float
+        The factors by which the images are resized (bilinearly), one after another; each in (0, 1]
+        and large enough to leave sides of at least 4 pixels.
 
-    learning_rates : float or sequence of float, default=None
-        The rate at the start of each scale, or one for all. None takes the rate of `estimator`.
+    learning_rates : float or sequence of float
+        The learning rate of each scale, or one for all, before `lr_schedule` of `estimator` changes
+        it. None means the learning rate of `estimator`.
 
-    max_epochs : int or sequence of int, default=None
-        Passes over the images for each scale, or one number for all. None takes that of
-        `estimator`.
+    max_epochs : int or sequence of int
+        The number of passes over the images, for each scale or one for all. None means the number
+        of `estimator`.
 
     Attributes
     ----------
     estimator_ : embedder
-        The fitted clone.
-
-    history_ : list of dict
-        A row an epoch, with its scale. This and the attributes below are those of ``estimator_``.
-
-    pretext_ : Pretext
-        The trained task, in evaluation mode; ``pretext_.encoder`` is the network.
-
-    n_epochs_ : int
-        The number of epochs trained.
+        The fitted clone; all attributes below are its own.
 
     layer_names_ : tuple of str
-        The stages that the estimator's `layer` can name.
-
-    symmetry_ : {"mirror", "all"} or None
-        What "auto" chose.
-
-    image_shape_ : tuple of (H, W, C)
-        The shape of one image.
-
-    value_range_ : tuple of (low, high)
-        The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
-        Two floats, or where the ranges of the channels differ much two ndarrays of shape (C,).
-
-    n_features_in_ : int
-        H * W * C.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` had any that are strings.
+        The stages that `layer` of the estimator can name.
 
     See Also
     --------
@@ -165,6 +142,7 @@ class MultiScaleEmbedder(
     [0.5, 1.0, 1.0]
     """
 
+    _shared_attributes = EMBEDDER_ATTRIBUTES
     _parameter_constraints = {
         "estimator": [BaseEmbedder],
         **MULTISCALE_CONSTRAINTS,

@@ -1,11 +1,12 @@
-"""Views of an image with its own small copy pasted into it; what embedders by them share."""
+"""Images with a small copy of themselves pasted in, and the base of the embedders using them."""
 
 from numbers import Real
+from typing import Unpack
 
 import torch
 
 from sklssl._data.batches import resize
-from sklssl.base import BaseEmbedder
+from sklssl.base import BaseEmbedder, SharedParameters, parameters
 from sklssl.embedding._rotnet import rotate_four_ways
 from sklssl.utils._sklearn_compat import Interval
 
@@ -13,38 +14,38 @@ __all__ = ["PatchEmbedder", "draw_places", "paste", "patch_side", "rotate_and_pa
 
 
 def patch_side(side, patch_ratio):
-    """Give the side in pixels of the patch in an image of `side` pixels."""
+    """Return the side in pixels of the patch in an image of `side` pixels."""
     return round(patch_ratio * side)
 
 
 def draw_places(n_images, side, patch_side, rng):
-    """Draw where patches go: (n_images, 2) rows and columns of their upper left pixels."""
+    """Draw positions for patches: (n_images, 2) rows and columns of their upper left pixels."""
     high = side - patch_side + 1
     return torch.randint(0, high, (n_images, 2), generator=rng, device=rng.device)
 
 
 def paste(images, patches, places):
-    """Copy images (b, C, s, s) with patches (b, C, p, p) pasted at places (b, 2)."""
+    """Return copies of images (b, C, s, s) with patches (b, C, p, p) pasted at places (b, 2)."""
     span = torch.arange(patches.shape[2], device=images.device)
     rows, columns = places[:, :1] + span, places[:, 1:] + span
     batch = torch.arange(len(images), device=images.device)
-    # With the channels last, as they lie in memory.
+    # Channels last, which is their order in memory.
     out = images.permute(0, 2, 3, 1).clone()
     out[batch[:, None, None], rows[:, :, None], columns[:, None, :]] = patches.permute(0, 2, 3, 1)
     return out.permute(0, 3, 1, 2)
 
 
 def rotate_and_patch(images, side, places):
-    """Make the eight views of each image (b, C, s, s): turned, and with a turned patch.
+    """Make the eight views of each image (b, C, s, s): rotated, and with a rotated patch.
 
     Returns
     -------
     views : tensor of shape (8 * b, C, s, s)
         The four rotations of all images (see :func:`rotate_four_ways`), then the upright images
-        with each rotation pasted at `places`, shrunken to `side` pixels.
+        with each rotation, shrunk to `side` pixels, pasted at `places`.
 
     targets : tensor of shape (8 * b,)
-        The number of quarter turns; 4 more for a patch.
+        The number of quarter turns, plus 4 for a patch.
     """
     turned, targets = rotate_four_ways(images)
     patches = resize(turned, (side, side))
@@ -53,78 +54,27 @@ def rotate_and_patch(images, side, places):
     return views, torch.cat([targets, targets + 4])
 
 
+@parameters(max_epochs=6)
 class PatchEmbedder(BaseEmbedder):
-    """Base of the embedders by patches: their parameters and what they ask of the images."""
+    """Base of the embedders that learn from rotated patches.
+
+    Parameters
+    ----------
+    patch_ratio : float
+        The side of the pasted copy as a proportion of the side of the image, between 0 and 1.
+    """
 
     _square_only = True
-    _parameter_constraints = {
-        **BaseEmbedder._parameter_constraints,
-        "patch_ratio": [Interval(Real, 0, 1, closed="neither")],
-    }
+    _parameter_constraints = {"patch_ratio": [Interval(Real, 0, 1, closed="neither")]}
 
     def __init__(
-        self,
-        backbone="patchconvnet",
-        *,
-        patch_ratio=0.4,
-        layer="auto",
-        pool_size=3,
-        symmetry="auto",
-        image_shape=None,
-        image_size=None,
-        cache_dir=None,
-        on_error="raise",
-        max_epochs=6,
-        batch_size=32,
-        learning_rate=0.1,
-        lr_schedule="step",
-        optimizer="sgd",
-        weight_decay=5e-4,
-        max_grad_norm=None,
-        init_weights=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        compile=False,
-        checkpoint_dir=None,
-        checkpoint_every="epoch",
-        resume="auto",
-        callbacks=None,
-        random_state=None,
-        verbose=0,
+        self, backbone="patchconvnet", *, patch_ratio=0.4, **shared: Unpack[SharedParameters]
     ):
-        super().__init__(
-            backbone,
-            layer=layer,
-            pool_size=pool_size,
-            symmetry=symmetry,
-            image_shape=image_shape,
-            image_size=image_size,
-            cache_dir=cache_dir,
-            on_error=on_error,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            lr_schedule=lr_schedule,
-            optimizer=optimizer,
-            weight_decay=weight_decay,
-            max_grad_norm=max_grad_norm,
-            init_weights=init_weights,
-            warm_start=warm_start,
-            device=device,
-            precision=precision,
-            compile=compile,
-            checkpoint_dir=checkpoint_dir,
-            checkpoint_every=checkpoint_every,
-            resume=resume,
-            callbacks=callbacks,
-            random_state=random_state,
-            verbose=verbose,
-        )
+        super().__init__(backbone, **shared)
         self.patch_ratio = patch_ratio
 
     def _check_size(self, size):
-        """Refuse also a patch without a pixel, or one as large as the image."""
+        """Raise an error for a patch that has no pixel or fills the image, too."""
         super()._check_size(size)
         side = size[0]
         patch = patch_side(side, self.patch_ratio)

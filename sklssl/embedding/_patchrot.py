@@ -1,4 +1,4 @@
-"""Patch RotNet: recognise the rotation of an image, or of its small copy pasted into it.
+"""Patch RotNet: recognise the rotation of an image, or of a small copy pasted into it.
 
 Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Feature. 2021.
 """
@@ -14,11 +14,11 @@ from sklssl.embedding._rotnet import classify, shift_randomly
 
 __all__ = ["PatchRotEmbedder", "PatchRotationPretext"]
 
-_OUTPUT = 64  # of the paper's networks, before the last linear layer
+_OUTPUT = 64  # channels of the paper's networks before the last linear layer
 
 
 class PatchRotationPretext(Pretext):
-    """Classify eight views of every image; :meth:`views` also serves the task on pairs."""
+    """Classify eight views of every image; the task on pairs uses the same views."""
 
     def __init__(self, backbone, patch_ratio):
         super().__init__(backbone)
@@ -44,165 +44,22 @@ class PatchRotationPretext(Pretext):
 class PatchRotEmbedder(PatchEmbedder):
     """Embed images by predicting the rotation of an image or of a patch in it.
 
-    Each image is shown turned in four ways, and upright with its own small copy, turned in four
-    ways, pasted at a random place. The network says which of the eight it sees, and so looks at
-    the whole image and at its parts.
-
-    Parameters
-    ----------
-    backbone : str or callable, default="patchconvnet"
-        The network: a name of :func:`sklssl.backbones.list_backbones`, of a classification
-        model of torchvision, or of timm's, as in "timm/convnext_atto", or a class, function or
-        partial called with ``in_channels`` and ``image_size``.
-
-    patch_ratio : float, default=0.4
-        Side of the pasted image as a share of the side of the image, between 0 and 1.
-
-    layer : str, default="auto"
-        The stage whose maps become the features. "all" puts the maps of all stages side by side;
-        "auto" does so too, with fewer cells than `pool_size` asks for where there would be more
-        than 6,000 features. :func:`sklssl.inspection.layer_scores` compares single stages. Read at
-        ``transform``: a change needs no new ``fit``.
-
-    pool_size : int, default=3
-        The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
-        Read at ``transform``.
-
-    symmetry : {"auto", "mirror", "all"} or None, default="auto"
-        Over which images the features are averaged: "mirror" takes the mirrored image too, "all"
-        the eight ways to turn and mirror a square (four for other images), and ``transform`` takes
-        two and eight times as long; None takes the image alone. "auto" chooses in ``fit`` what
-        changes nothing about the images of X: what a linear model cannot tell from them. Read at
-        ``transform``.
-
-    image_shape : tuple of (H, W) or (H, W, C), default=None
-        How rows fold into images. None takes the smallest square that holds a row. Of file names
-        as X: the size and the channels (1 grey, 3 red, green, blue) that images are brought to;
-        None takes three channels and `image_size`, or else the size that all files have.
-
-    image_size : int, default=None
-        Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
-        are padded with zeros.
-
-    cache_dir : str or path-like, default=None
-        Of file names as X: the folder where images are kept as they were decoded, for this fit
-        and later ones. None keeps them in a temporary file during ``fit``.
-
-    on_error : {"raise", "skip"}, default="raise"
-        Of file names as X: what ``fit`` does about a file that cannot be read. "skip" leaves it
-        out, with a warning that counts them; ``transform`` raises always.
-
-    max_epochs : int, default=6
-        Passes over the images; 0 leaves the network untrained, the baseline to compare with.
-
-    batch_size : int, default=32
-        Images a step; each gives eight views.
-
-    learning_rate : float, default=0.1
-        The rate at the start.
-
-    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
-        "step" divides the rate by 5 at 30, 60 and 80 % of the epochs, "plateau" when the loss
-        has not fallen for 5 epochs; "cosine" lets it rise over the first tenth and fall to 0.
-
-    optimizer : {"sgd", "adam", "adamw"} or callable, default="sgd"
-        "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
-
-    weight_decay : float, default=5e-4
-        The L2 penalty on all weights.
-
-    max_grad_norm : float, default=None
-        The gradients of a step are shortened to this norm where theirs is larger; None leaves them
-        as they are. It steadies a training whose loss jumps.
-
-    init_weights : fitted embedder, str or path, default=None
-        Where the network's first weights come from, as far as they fit: an embedder of any
-        method, "imagenet" for those that others trained for the backbone, the name of torchvision's
-        weights such as "ResNet18_Weights.IMAGENET1K_V1", a safetensors file or a file of a state
-        dict (never unpickled). Wrap an embedder in :class:`sklearn.frozen.FrozenEstimator` where
-        this one is cloned, as in a search.
-
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last ``fit``.
-
-    device : str, default="auto"
-        A torch device; "auto" is the first CUDA device, or else the CPU.
-
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
-        The arithmetic of the network; losses are float32 always. "auto" is bfloat16 where the
-        hardware computes in it (CUDA 8.0 and newer, processors with avx512_bf16), which takes half
-        the time and is as accurate, and float32 elsewhere.
-
-    compile : bool, default=False
-        Whether to train by ``torch.compile``, which takes a minute to begin with and needs a C++
-        compiler. It pays in long trainings on a GPU; on a processor it gained nothing.
-
-    checkpoint_dir : str or path-like, default=None
-        The folder where ``fit`` keeps how far it has come, so that one that was stopped goes on
-        from there. Clones, as searches fit them, get folders of their own within. None keeps
-        nothing.
-
-    checkpoint_every : "epoch" or float, default="epoch"
-        When that is done: after each epoch, or whenever so many minutes have passed.
-
-    resume : {"auto", "never"}, default="auto"
-        Whether ``fit`` goes on from what it finds in `checkpoint_dir`. "auto" does if data and
-        parameters are the same, and otherwise refuses; "never" starts afresh and replaces it.
-
-    callbacks : list of callable, default=None
-        Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it
-        is by then, able to transform, and the row of ``history_``, which it may extend. Raising
-        :class:`sklssl.exceptions.StopTraining` ends the training.
-
-    random_state : int, RandomState instance or None, default=None
-        Seeds weights, order and views. The same int on the same machine with the same number of
-        threads gives the same bytes.
-
-    verbose : int, default=0
-        1 keeps a line on stderr that says how far the training is; 2 leaves one an epoch.
-
-    Attributes
-    ----------
-    pretext_ : Pretext
-        The trained task, in evaluation mode; ``pretext_.encoder`` is the network.
-
-    history_ : list of dict
-        A row an epoch: epoch, scale, learning_rate, loss, accuracy (of the pretext task) and
-        duration in seconds.
-
-    n_epochs_ : int
-        The number of epochs trained.
-
-    layer_names_ : tuple of str
-        The stages that `layer` can name.
-
-    symmetry_ : {"mirror", "all"} or None
-        What "auto" chose.
-
-    image_shape_ : tuple of (H, W, C)
-        The shape of one image.
-
-    value_range_ : tuple of (low, high)
-        The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
-        Two floats, or where the ranges of the channels differ much two ndarrays of shape (C,).
-
-    n_features_in_ : int
-        H * W * C.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` had any that are strings.
+    The network sees each image in four rotations, and also upright with a small copy of itself, in
+    four rotations, pasted at a random position. It predicts which of the eight it sees, and so has
+    to attend to the whole image and to its parts.
 
     See Also
     --------
     PatchRelEmbedder : The same images in pairs.
-    RotNetEmbedder : The four rotations alone.
+    RotNetEmbedder : Only the four rotations.
 
     Notes
     -----
-    The images must be square; set `image_size` otherwise. While training they are shifted at
-    random by up to an eighth of the side, as in :class:`RotNetEmbedder`. The paper's networks are
-    ``backbone="resnet8"`` and ``"resnet32"``, whose last stage has 64 channels; to others a
-    linear layer adds the 64 outputs, which classify but are no features of ``transform``.
+    The images must be square; set `image_size` if they are not. During training they are randomly
+    shifted by up to an eighth of the side, as in :class:`RotNetEmbedder`. The networks of the paper
+    are ``backbone="resnet8"`` and ``"resnet32"``, whose last stage has 64 channels. Any other
+    network is followed by a linear layer with 64 outputs, which are used for classification only
+    and not returned by ``transform``.
 
     References
     ----------

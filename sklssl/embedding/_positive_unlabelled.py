@@ -1,4 +1,4 @@
-"""How upright rotated images look, by learning from positive and unlabelled examples."""
+"""Estimate how upright rotated images look, by learning from positive and unlabelled examples."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -9,28 +9,29 @@ __all__ = ["estimate_pu_weights"]
 
 _ROUNDS = 3
 _POWER = 2  # the base paper's gamma
-_MAX_IMAGES = 10_000  # that the classifier learns from
+_MAX_IMAGES = 10_000  # from which the classifier learns
 
 
 def estimate_pu_weights(features):
-    """Weigh the four rotations of images: the less, the more a rotated one looks upright.
+    """Weight the four rotations of images: the more upright a rotated image looks, the less.
 
     Parameters
     ----------
     features : ndarray of shape (n, 4, d)
-        Of the images as they came and turned by 90, 180 and 270 degrees.
+        Features of the original images and of those rotated by 90, 180 and 270 degrees.
 
     Returns
     -------
     weights : ndarray of shape (4, n), float32
-        1 for the images as they came, 1 - p**2 for a rotated one that looks upright with
+        1 for the original images, 1 - p**2 for a rotated image that looks upright with
         probability p.
 
     Notes
     -----
-    The images as they came are positive examples, the rotated ones unlabelled: most are negative,
-    but for those that look the same from several sides. A logistic regression takes all of them
-    for negative, then in each further round as far as the last one found them so.
+    The original images are positive examples. The rotated ones are unlabelled: most of them are
+    negative, except those that look the same from several sides. A logistic regression first
+    treats all of them as negative, and in each further round weights them by the probability of
+    being negative that the previous round found.
 
     References
     ----------

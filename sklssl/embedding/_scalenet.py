@@ -1,8 +1,10 @@
-"""ScaleNet: recognise rotations of small images first, then of the full ones.
+"""ScaleNet: recognise rotations of small images first, then of full-size ones.
 
 Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for Limited
 Information. GCPR 2021.
 """
+
+from collections.abc import Sequence
 
 from sklssl.base import BaseEmbedder
 from sklssl.embedding._multiscale import MULTISCALE_CONSTRAINTS, check_sequence, make_phases
@@ -14,169 +16,36 @@ _PAPER_RATES = (0.1, 0.05, 0.01)
 
 
 class ScaleNetEmbedder(BaseEmbedder):
-    """Embed images by predicting rotations at a growing scale.
+    """Embed images by predicting rotations at growing scales.
 
-    The images are shrunk and the network learns to say how they were turned (see
-    :class:`RotNetEmbedder`); its weights are the start for the next, larger scale. Small images
-    show shapes without detail, and cost little. The paper gains most when images are few.
+    The network first learns to predict the rotation of shrunk images (see :class:`RotNetEmbedder`);
+    its weights are then the start for the next, larger scale. Small images show shapes without
+    detail, and train quickly. The paper reports the largest gain for few images.
 
     Parameters
     ----------
-    scales : sequence of float, default=(0.5, 1.0)
-        The factors by which the images are resized (bilinear), one training after another; each
-        in (0, 1] and large enough to leave 4 pixels a side.
+    scales : sequence of float
+        The factors by which the images are resized (bilinearly), one after another; each in (0, 1]
+        and large enough to leave sides of at least 4 pixels.
 
-    learning_rates : float or sequence of float, default=None
-        The rate at the start of each scale, or one for all. None takes those of the paper: 0.1,
-        then 0.05, then 0.01. A smaller rate spares what was learned at the scale before.
+    learning_rates : float or sequence of float
+        The learning rate of each scale, or one for all, before `lr_schedule` changes it. None means
+        those of the paper: 0.1, then 0.05, then 0.01. A smaller rate preserves what was learned at
+        the previous scale.
 
-    max_epochs : int or sequence of int, default=10
-        Passes over the images, for each scale or one number for all; 0 leaves the network
-        untrained, the baseline to compare with.
-
-    backbone : str or callable, default="patchconvnet"
-        The network: a name of :func:`sklssl.backbones.list_backbones`, of a classification
-        model of torchvision, or of timm's, as in "timm/convnext_atto", or a class, function or
-        partial called with ``in_channels`` and ``image_size``.
-
-    layer : str, default="auto"
-        The stage whose maps become the features. "all" puts the maps of all stages side by side;
-        "auto" does so too, with fewer cells than `pool_size` asks for where there would be more
-        than 6,000 features. :func:`sklssl.inspection.layer_scores` compares single stages. Read at
-        ``transform``: a change needs no new ``fit``.
-
-    pool_size : int, default=3
-        The maps are averaged to `pool_size` x `pool_size` cells, which multiply the features.
-        Read at ``transform``.
-
-    symmetry : {"auto", "mirror", "all"} or None, default="auto"
-        Over which images the features are averaged: "mirror" takes the mirrored image too, "all"
-        the eight ways to turn and mirror a square (four for other images), and ``transform`` takes
-        two and eight times as long; None takes the image alone. "auto" chooses in ``fit`` what
-        changes nothing about the images of X: what a linear model cannot tell from them. Read at
-        ``transform``.
-
-    image_shape : tuple of (H, W) or (H, W, C), default=None
-        How rows fold into images. None takes the smallest square that holds a row. Of file names
-        as X: the size and the channels (1 grey, 3 red, green, blue) that images are brought to;
-        None takes three channels and `image_size`, or else the size that all files have.
-
-    image_size : int, default=None
-        Side in pixels to which images are resized; None keeps their size. Sides below 8 pixels
-        are padded with zeros.
-
-    cache_dir : str or path-like, default=None
-        Of file names as X: the folder where images are kept as they were decoded, for this fit
-        and later ones. None keeps them in a temporary file during ``fit``.
-
-    on_error : {"raise", "skip"}, default="raise"
-        Of file names as X: what ``fit`` does about a file that cannot be read. "skip" leaves it
-        out, with a warning that counts them; ``transform`` raises always.
-
-    batch_size : int, default=32
-        Images a step; each gives four views.
-
-    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="step"
-        How the rate falls within each scale. "step" divides it by 5 at 30, 60 and 80 % of the
-        epochs, "plateau" when the loss has not fallen for 5 epochs; "cosine" lets it
-        rise over the first tenth and fall to 0.
-
-    optimizer : {"sgd", "adam", "adamw"} or callable, default="sgd"
-        "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
-
-    weight_decay : float, default=5e-4
-        The L2 penalty on all weights.
-
-    max_grad_norm : float, default=None
-        The gradients of a step are shortened to this norm where theirs is larger; None leaves them
-        as they are. It steadies a training whose loss jumps.
-
-    init_weights : fitted embedder, str or path, default=None
-        Where the network's first weights come from, as far as they fit: an embedder of any
-        method, "imagenet" for those that others trained for the backbone, the name of torchvision's
-        weights such as "ResNet18_Weights.IMAGENET1K_V1", a safetensors file or a file of a state
-        dict (never unpickled). Wrap an embedder in :class:`sklearn.frozen.FrozenEstimator` where
-        this one is cloned, as in a search.
-
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last ``fit``.
-
-    device : str, default="auto"
-        A torch device; "auto" is the first CUDA device, or else the CPU.
-
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
-        The arithmetic of the network; losses are float32 always. "auto" is bfloat16 where the
-        hardware computes in it (CUDA 8.0 and newer, processors with avx512_bf16), which takes half
-        the time and is as accurate, and float32 elsewhere.
-
-    compile : bool, default=False
-        Whether to train by ``torch.compile``, which takes a minute to begin with and needs a C++
-        compiler. It pays in long trainings on a GPU; on a processor it gained nothing.
-
-    checkpoint_dir : str or path-like, default=None
-        The folder where ``fit`` keeps how far it has come, so that one that was stopped goes on
-        from there. Clones, as searches fit them, get folders of their own within. None keeps
-        nothing.
-
-    checkpoint_every : "epoch" or float, default="epoch"
-        When that is done: after each epoch, or whenever so many minutes have passed.
-
-    resume : {"auto", "never"}, default="auto"
-        Whether ``fit`` goes on from what it finds in `checkpoint_dir`. "auto" does if data and
-        parameters are the same, and otherwise refuses; "never" starts afresh and replaces it.
-
-    callbacks : list of callable, default=None
-        Each is called as ``callback(embedder, row)`` after every epoch, with this estimator as it
-        is by then, able to transform, and the row of ``history_``, which it may extend. Raising
-        :class:`sklssl.exceptions.StopTraining` ends the training.
-
-    random_state : int, RandomState instance or None, default=None
-        Seeds weights, order and views. The same int on the same machine with the same number of
-        threads gives the same bytes.
-
-    verbose : int, default=0
-        1 keeps a line on stderr that says how far the training is; 2 leaves one an epoch.
-
-    Attributes
-    ----------
-    pretext_ : Pretext
-        The trained task, in evaluation mode; ``pretext_.encoder`` is the network.
-
-    history_ : list of dict
-        A row an epoch: epoch, scale, learning_rate, loss, accuracy (of the pretext task) and
-        duration in seconds.
-
-    n_epochs_ : int
-        The number of epochs trained.
-
-    layer_names_ : tuple of str
-        The stages that `layer` can name.
-
-    symmetry_ : {"mirror", "all"} or None
-        What "auto" chose.
-
-    image_shape_ : tuple of (H, W, C)
-        The shape of one image.
-
-    value_range_ : tuple of (low, high)
-        The values of X that became 0 and 1: 0 and 255 for uint8, else the least and the greatest.
-        Two floats, or where the ranges of the channels differ much two ndarrays of shape (C,).
-
-    n_features_in_ : int
-        H * W * C.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` had any that are strings.
+    max_epochs : int or sequence of int
+        The number of passes over the images, for each scale or one for all; 0 leaves the network
+        untrained, as a baseline for comparisons.
 
     See Also
     --------
     RotNetEmbedder : The same task at one scale.
-    MultiScaleEmbedder : The same for any embedder.
+    MultiScaleEmbedder : Training at growing scales for any embedder.
 
     Notes
     -----
-    The images must be square; set `image_size` otherwise. ``partial_fit`` trains an epoch at the
-    last scale.
+    The images must be square; set `image_size` if they are not. ``partial_fit`` trains for one
+    epoch at the last scale.
 
     References
     ----------
@@ -194,67 +63,23 @@ class ScaleNetEmbedder(BaseEmbedder):
     """
 
     _square_only = True
-    _parameter_constraints = {**BaseEmbedder._parameter_constraints, **MULTISCALE_CONSTRAINTS}
-    del _parameter_constraints["learning_rate"]
+    _parameter_constraints = MULTISCALE_CONSTRAINTS
+
+    # Each scale has its own instead.
+    learning_rate = None
 
     def __init__(
         self,
         scales=(0.5, 1.0),
         *,
         learning_rates=None,
-        max_epochs=10,
+        max_epochs: int | Sequence[int] = 10,
         backbone="patchconvnet",
-        layer="auto",
-        pool_size=3,
-        symmetry="auto",
-        image_shape=None,
-        image_size=None,
-        cache_dir=None,
-        on_error="raise",
-        batch_size=32,
-        lr_schedule="step",
-        optimizer="sgd",
-        weight_decay=5e-4,
-        max_grad_norm=None,
-        init_weights=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        compile=False,
-        checkpoint_dir=None,
-        checkpoint_every="epoch",
-        resume="auto",
-        callbacks=None,
-        random_state=None,
-        verbose=0,
+        **shared,
     ):
+        super().__init__(backbone, max_epochs=max_epochs, **shared)
         self.scales = scales
         self.learning_rates = learning_rates
-        self.max_epochs = max_epochs
-        self.backbone = backbone
-        self.layer = layer
-        self.pool_size = pool_size
-        self.symmetry = symmetry
-        self.image_shape = image_shape
-        self.image_size = image_size
-        self.cache_dir = cache_dir
-        self.on_error = on_error
-        self.batch_size = batch_size
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.max_grad_norm = max_grad_norm
-        self.init_weights = init_weights
-        self.warm_start = warm_start
-        self.device = device
-        self.precision = precision
-        self.compile = compile
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _make_pretext(self, backbone):
         return RotationPretext(backbone)

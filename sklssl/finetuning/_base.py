@@ -3,7 +3,7 @@
 import copy
 import math
 import os
-from numbers import Integral, Real
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from sklssl._data.columns import as_images, holds_paths, holds_pictures
 from sklssl._data.duplicates import merge_duplicates
 from sklssl._data.input import decode_files, select_rows, validate_input
 from sklssl._extractor import full_size, make_extractor, resolve_layer
+from sklssl._parameters.sharing import SharesParameters, parameters
 from sklssl._runtime.device import plain_torch, resolve_device, seeded
 from sklssl._storage.attributes import is_history, is_str
 from sklssl._storage.module_state import without_weights
@@ -25,14 +26,17 @@ from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.estimator import TrainedEstimator
 from sklssl._training.run import TrainingRun
 from sklssl.base import BaseEmbedder
-from sklssl.finetuning._heads import HEADS, Head, make_head
+from sklssl.finetuning._heads import Head, make_head
 from sklssl.finetuning._initial_embedder import initial_embedder
+from sklssl.finetuning._parameters import (
+    FINETUNER_ATTRIBUTES,
+    FINETUNER_PARAMETERS,
+    FineTuningParameters,
+)
 from sklssl.finetuning._task import SupervisedTask, Validation
 from sklssl.utils._checks import check_features, check_learned, naming_data, naming_parameter
 from sklssl.utils._sklearn_compat import (
     HasMethods,
-    Interval,
-    StrOptions,
     _check_sample_weight,
     _fit_context,
     _safe_indexing,
@@ -45,23 +49,23 @@ _SAMPLE = 256  # images
 _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_in_"}
 
 
-class BaseFineTuner(TrainedEstimator):
-    """Base of the estimators that train the network of an embedder further, on labels."""
+@parameters(optimizer="adam")
+class BaseFineTuner(SharesParameters, TrainedEstimator):
+    """Base of the estimators that train the network of an embedder further, on labels.
 
-    _parameter_constraints = {
-        **TrainedEstimator._parameter_constraints,
-        "embedder": [str, callable, HasMethods(["fit", "transform"])],
-        "head": [StrOptions(set(HEADS))],
-        "layer": [str],
-        "pool_size": [Interval(Integral, 1, None, closed="left"), None],
-        "frozen_until": [str, None],
-        "augment": ["boolean"],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "backbone_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-    }
+    Parameters
+    ----------
+    embedder : embedder, FrozenEstimator, str or callable
+        Where the network comes from. A fitted embedder is used as it is; one that is not fitted is
+        first fitted on all of `X`; a backbone, given by name or as a function, starts from random
+        weights, which is the supervised baseline. If this estimator will be cloned, as in a search,
+        wrap a fitted embedder in :class:`sklearn.frozen.FrozenEstimator`, or else the clone fits
+        it again.
+    """
+
+    _shared_parameters = FINETUNER_PARAMETERS
+    _shared_attributes = FINETUNER_ATTRIBUTES
+    _parameter_constraints = {"embedder": [str, callable, HasMethods(["fit", "transform"])]}
 
     _fitted_attributes = {
         "embedder_": lambda value: isinstance(value, BaseEmbedder) and hasattr(value, "pretext_"),
@@ -74,6 +78,9 @@ class BaseFineTuner(TrainedEstimator):
     _averages_orientations = False
     # What "conv" does with its map: see make_head.
     _keep_places = False
+
+    def __init__(self, embedder, **shared: Unpack[FineTuningParameters]):
+        self._store(embedder=embedder, **shared)
 
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()

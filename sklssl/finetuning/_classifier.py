@@ -1,4 +1,6 @@
-"""Classes by fine-tuning."""
+"""Classification by fine-tuning."""
+
+from typing import Unpack
 
 import numpy as np
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from sklearn.utils import column_or_1d, compute_sample_weight
 
 from sklssl._storage.attributes import is_vector
 from sklssl.finetuning._base import BaseFineTuner
+from sklssl.finetuning._parameters import FineTuningParameters
 from sklssl.utils._checks import check_classes, naming_parameter
 from sklssl.utils._sklearn_compat import StrOptions
 
@@ -15,151 +18,32 @@ __all__ = ["FineTuneClassifier"]
 
 
 class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
-    """Classify images by training the network of an embedder further, on labels.
+    """Classify images by fine-tuning the network of an embedder on labels.
 
-    It is a transformer as well: ``transform`` gives the features of the fine-tuned network.
+    It is also a transformer: ``transform`` returns the features of the fine-tuned network.
 
     Parameters
     ----------
-    embedder : embedder, FrozenEstimator, str or callable
-        Where the network comes from. A fitted embedder is taken as it is; one that is not fitted
-        is first fitted on all of `X`; a backbone, by name or function, starts from random weights:
-        the supervised baseline. Where this estimator is cloned, as in a search, wrap a fitted
-        embedder in :class:`sklearn.frozen.FrozenEstimator`, or the clone fits it anew.
-
-    head : {"linear", "mlp", "conv"}, default="linear"
-        What is put on the network. "mlp" has two layers of 200 units with batch-norm; "conv" is a
-        block of NIN: a 3x3 and two 1x1 convolutions of 192 channels with batch-norm,
-        averaged as a whole before the last layer.
-
-    layer : str, default="auto"
-        The stage that the head stands on. "auto" is that of the embedder; if it takes
-        all, the last one, or with ``frozen_until="all"`` the middle one. It is never before
-        `frozen_until`.
-
-    pool_size : int, default=None
-        Maps are averaged to `pool_size` x `pool_size` cells for the head. None takes the parameter
-        of the embedder.
-
-    frozen_until : str, default=None
-        The last stage that stays as it is, weights and batch-norm statistics; "all" freezes all
-        stages, so that the head alone learns.
-
-    augment : bool, default=False
-        Whether images are cropped and mirrored at random in training. Not for images whose
-        mirror image is of another class. Predictions are averaged over what `symmetry` of the
-        embedder says, whether or not this is set.
-
-    max_epochs : int, default=30
-        Passes over the images.
-
-    batch_size : int, default=32
-        Images a step.
-
-    learning_rate : float, default=1e-3
-        The rate of the head at the start.
-
-    backbone_learning_rate : float, default=None
-        That of the network; None is `learning_rate`. A tenth of it leaves more of what was learned
-        without labels, as large networks with the weights of many images need.
-
-    lr_schedule : {"step", "cosine", "plateau", "constant"}, default="cosine"
-        "cosine" lets the rates rise over the first tenth and fall to 0, "step" divides them by 5 at
-        30, 60 and 80 % of the epochs, "plateau" when the loss on the images kept back has not
-        fallen for 5 epochs.
-
-    optimizer : {"sgd", "adam", "adamw"} or callable, default="adam"
-        "sgd" has a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, works.
-
-    weight_decay : float, default=5e-4
-        The L2 penalty on all weights.
-
-    max_grad_norm : float, default=None
-        The gradients of a step are shortened to this norm where theirs is larger; None leaves them
-        as they are. It steadies a training whose loss jumps.
-
-    class_weight : dict or "balanced", default=None
-        Weights of the classes; "balanced" gives all of them the same sum.
-
-    early_stopping : bool, default=False
-        Whether to keep images back, to stop when the loss on them has not fallen for
-        `n_iter_no_change` epochs, and to go back to the weights at which it was lowest.
-
-    validation_fraction : float, default=0.1
-        The share of the images that "plateau" and `early_stopping` keep back.
-
-    n_iter_no_change : int, default=10
-        The patience of `early_stopping`, in epochs.
-
-    checkpoint_dir : str or path-like, default=None
-        The folder where ``fit`` keeps how far it has come, so that one that was stopped goes on
-        from there. Clones, as searches fit them, get folders of their own within. None keeps
-        nothing.
-
-    checkpoint_every : "epoch" or float, default="epoch"
-        When that is done: after each epoch, or whenever so many minutes have passed.
-
-    resume : {"auto", "never"}, default="auto"
-        Whether ``fit`` goes on from what it finds in `checkpoint_dir`. "auto" does if data and
-        parameters are the same, and otherwise refuses; "never" starts afresh and replaces it.
-
-    callbacks : list of callable, default=None
-        Each is called as ``callback(estimator, row)`` after every epoch, with this estimator as it
-        is by then, able to predict and transform, and the row of ``history_``, which it may extend.
-        Raising :class:`sklssl.exceptions.StopTraining` ends the training.
-
-    random_state : int, RandomState instance or None, default=None
-        Seeds the head, the order of the images, their views and the images kept back. An embedder
-        that is fitted here has a `random_state` of its own.
-
-    verbose : int, default=0
-        1 keeps a line on stderr that says how far the training is; 2 leaves one an epoch.
+    class_weight : dict or "balanced"
+        The weights of the classes; "balanced" gives every class the same total weight.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels seen in ``fit``.
 
-    embedder_ : embedder
-        The fitted embedder with the network as it was fine-tuned; :meth:`to_embedder` copies it.
-
-    head_ : nn.Module
-        The trained head.
-
-    layer_ : str
-        The stage that it stands on.
-
-    history_ : list of dict
-        A row an epoch: epoch, learning_rate (of the head), loss, accuracy,
-        the same of the images kept back, if there are any, and duration in seconds.
-
-    n_epochs_ : int
-        The number of epochs trained.
-
-    layer_names_ : tuple of str
-        The stages of the network.
-
-    image_shape_ : tuple of (H, W, C)
-        The shape of one image.
-
-    n_features_in_ : int
-        H * W * C.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` had any that are strings.
-
     See Also
     --------
-    FineTuneRegressor : The same for numbers.
+    FineTuneRegressor : Predicts numbers instead of classes.
     sklssl.semi_supervised.SemiSupervisedClassifier : A classifier on features that are not
-        trained further, better with very few labels.
+        fine-tuned, which is better with very few labels.
 
     Notes
     -----
-    Device, precision and the size of the images are those of the embedder. The maps of frozen
-    stages are computed once, if `augment` is off and they take less than 4 GiB: an epoch then
-    costs what comes after them. Rows of the same image and answer are merged, and their weights
-    added: weighting a row is the same as repeating it, and the order of the rows does not matter.
+    Device, precision and image size are those of the embedder. The maps of frozen stages are
+    computed only once if `augment` is off and they take less than 4 GiB; an epoch then costs only
+    what comes after them. Rows with the same image and answer are merged and their weights added
+    up: a weight is equivalent to repeating the row, and the order of the rows does not matter.
 
     References
     ----------
@@ -177,75 +61,23 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
     True
     """
 
-    _parameter_constraints = {
-        **BaseFineTuner._parameter_constraints,
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-    }
+    _parameter_constraints = {"class_weight": [StrOptions({"balanced"}), dict, None]}
 
     _fitted_attributes = {"classes_": is_vector}
     # A class is that of the mirrored image, too; a number may be a position.
     _averages_orientations = True
 
-    def __init__(
-        self,
-        embedder,
-        *,
-        head="linear",
-        layer="auto",
-        pool_size=None,
-        frozen_until=None,
-        augment=False,
-        max_epochs=30,
-        batch_size=32,
-        learning_rate=1e-3,
-        backbone_learning_rate=None,
-        lr_schedule="cosine",
-        optimizer="adam",
-        weight_decay=5e-4,
-        max_grad_norm=None,
-        class_weight=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        checkpoint_dir=None,
-        checkpoint_every="epoch",
-        resume="auto",
-        callbacks=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.embedder = embedder
-        self.head = head
-        self.layer = layer
-        self.pool_size = pool_size
-        self.frozen_until = frozen_until
-        self.augment = augment
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.backbone_learning_rate = backbone_learning_rate
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.max_grad_norm = max_grad_norm
+    def __init__(self, embedder, *, class_weight=None, **shared: Unpack[FineTuningParameters]):
+        super().__init__(embedder, **shared)
         self.class_weight = class_weight
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
 
     def predict(self, X):
-        """Give the likeliest class of images.
+        """Predict the most likely class of each image.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images of the shape and range that the embedder was fitted on.
+            Images of the shape and range on which the embedder was fitted.
 
         Returns
         -------
@@ -255,12 +87,12 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         return self.classes_[outputs.argmax(axis=1)]
 
     def predict_proba(self, X):
-        """Give the probability of each class.
+        """Return the probability of each class.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images of the shape and range that the embedder was fitted on.
+            Images of the shape and range on which the embedder was fitted.
 
         Returns
         -------
@@ -270,17 +102,17 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         return softmax(self._outputs(X), axis=1)
 
     def decision_function(self, X):
-        """Give the logits of images: the higher, the likelier.
+        """Return the logits of the classes: the higher, the more likely.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images of the shape and range that the embedder was fitted on.
+            Images of the shape and range on which the embedder was fitted.
 
         Returns
         -------
         logits : ndarray of shape (n, n_classes), or (n,) for two classes
-            Of two classes, that of the second above the first.
+            For two classes, the logit of the second minus that of the first.
         """
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs

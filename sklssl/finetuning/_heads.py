@@ -1,4 +1,4 @@
-"""Heads: what turns the map of a stage into the answers."""
+"""Heads: the layers that turn the map of a stage into predictions."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _CONV_SIZE = 3
 
 
 class Head(nn.Module):
-    """Layers behind a map that is averaged to a few cells first.
+    """Layers on top of a map that is first averaged over a few cells.
 
     Parameters
     ----------
     layers : nn.Module
-        They make features (b, d).
+        Returns features (b, d).
 
     n_features, n_outputs : int
-        The number of features and of answers.
+        The number of features and of outputs.
 
     pool_size : (int, int) or None
-        The cells that a map is averaged to; None leaves it as it is.
+        The cells over which a map is averaged; None leaves it as it is.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Head(nn.Module):
         self.pool_size = pool_size
 
     def reduce(self, maps: Tensor) -> Tensor:
-        """Average maps (b, D, h, w) to the cells that the layers take; twice is as once."""
+        """Average maps (b, D, h, w) over the cells that the layers take; idempotent."""
         if self.pool_size is None:
             return maps
         return F.adaptive_avg_pool2d(maps, self.pool_size)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Give the answers (b, n_outputs) for maps (b, D, h, w)."""
+        """Return the outputs (b, n_outputs) for maps (b, D, h, w)."""
         features = self.layers(self.reduce(maps))
         outputs: Tensor = self.output(features)
         return outputs
@@ -72,13 +72,13 @@ def make_head(
         The shape of a map.
 
     n_outputs : int
-        The number of answers.
+        The number of outputs.
 
     pool_size : int
-        Maps are averaged to `pool_size` x `pool_size` cells, or what they have if that is less.
+        Maps are averaged over `pool_size` x `pool_size` cells, or as many as they have if fewer.
 
     keep_places : bool
-        Whether "conv" keeps where things are, and ends in the layers of "mlp", as for regression;
+        Whether "conv" preserves positions and ends in the layers of "mlp", as for regression;
         otherwise it averages its map as a whole.
 
     Raises
@@ -109,7 +109,7 @@ def make_head(
     n_features = width * math.prod(cells)
     if kind == "mlp":
         return Head(nn.Sequential(nn.Flatten(), _mlp(n_features)), _UNITS, n_outputs, cells)
-    # Standardised features let one rate suit every network; what is learned stays linear.
+    # With standardised features one learning rate suits every network; the head stays linear.
     scaler = nn.BatchNorm1d(n_features, affine=False)
     return Head(nn.Sequential(nn.Flatten(), scaler), n_features, n_outputs, cells)
 

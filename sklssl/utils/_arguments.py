@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["ChecksArguments", "as_plain"]
+__all__ = ["ChecksArguments", "as_plain", "check_arguments", "say_unknown"]
 
 
 class ChecksArguments:
@@ -19,10 +19,10 @@ class ChecksArguments:
     computed with them: 8 bits hold a number of epochs, but not that of the images they show.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuse arguments that ``__init__`` does not take."""
         if args or kwargs:  # none come when copies are made
-            _check_arguments(cls, args, kwargs)
+            check_arguments(cls, args, kwargs)
         return super().__new__(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -42,17 +42,19 @@ def as_plain(value: Any) -> Any:
     return value
 
 
-def _check_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def check_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of a class by name, or raise an error that names one it does not take."""
     signature = inspect.signature(cls)
     try:
-        signature.bind_partial(*args, **kwargs)
+        return signature.bind_partial(*args, **kwargs).arguments
     except TypeError as error:
         unknown = [name for name in kwargs if name not in signature.parameters]
-        what = _say_unknown(unknown[0], list(signature.parameters)) if unknown else f": {error}."
+        what = say_unknown(unknown[0], list(signature.parameters)) if unknown else f": {error}."
         raise TypeError(f"{cls.__name__}{what}") from error
 
 
-def _say_unknown(name: str, known: list[str]) -> str:
+def say_unknown(name: str, known: list[str]) -> str:
+    """Return the end of a message about a parameter that a class does not have."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(known)}."
     return f" has no parameter {name!r}. {hint}"

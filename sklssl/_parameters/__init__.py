@@ -1,0 +1,1 @@
+"""The shared parameters of estimators: their defaults, constraints and documentation."""

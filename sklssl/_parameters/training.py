@@ -1,0 +1,103 @@
+"""Parameters that mean the same wherever a network is trained, on a pretext task or on labels."""
+
+import os
+from numbers import Real
+from typing import Annotated, Any
+
+from sklssl._parameters.table import Shared
+from sklssl._training.config import OPTIMIZERS
+from sklssl.utils._sklearn_compat import Interval, StrOptions
+
+__all__ = [
+    "CheckpointDir",
+    "CheckpointEvery",
+    "MaxGradNorm",
+    "Optimizer",
+    "Resume",
+    "Verbose",
+    "WeightDecay",
+]
+
+Optimizer = Annotated[
+    Any,
+    Shared(
+        "sgd",
+        [StrOptions(set(OPTIMIZERS)), callable],
+        '{"sgd", "adam", "adamw"} or callable',
+        """
+        "sgd" uses a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, is
+        accepted as well.
+        """,
+    ),
+]
+
+WeightDecay = Annotated[
+    float,
+    Shared(
+        5e-4,
+        [Interval(Real, 0, None, closed="left")],
+        "float",
+        "The L2 penalty on all weights.",
+    ),
+]
+
+MaxGradNorm = Annotated[
+    float | None,
+    Shared(
+        None,
+        [Interval(Real, 0, None, closed="neither"), None],
+        "float",
+        """
+        The largest norm that the gradients of a step may have; longer ones are scaled down to it.
+        None leaves all of them unchanged. It stabilises a training run whose loss jumps.
+        """,
+    ),
+]
+
+CheckpointDir = Annotated[
+    str | os.PathLike[str] | None,
+    Shared(
+        None,
+        [str, os.PathLike, None],
+        "str or path-like",
+        """
+        The folder in which ``fit`` saves its progress, so that a fit that was interrupted can
+        continue from there. Each run has a subfolder, named after the class, its parameters and
+        the data. None saves nothing.
+        """,
+    ),
+]
+
+CheckpointEvery = Annotated[
+    Any,
+    Shared(
+        "epoch",
+        [StrOptions({"epoch"}), Interval(Real, 0, None, closed="neither")],
+        '"epoch" or float',
+        "How often to save a checkpoint: after every epoch, or every given number of minutes.",
+    ),
+]
+
+Resume = Annotated[
+    str,
+    Shared(
+        "auto",
+        [StrOptions({"auto", "never"})],
+        '{"auto", "never"}',
+        """
+        Whether ``fit`` continues from the checkpoints in `checkpoint_dir`. "auto" does so if there
+        are any of the same parameters and data; "never" starts from the beginning and replaces
+        them.
+        """,
+    ),
+]
+
+Verbose = Annotated[
+    int,
+    Shared(
+        0,
+        ["verbose"],
+        "int",
+        "1 shows a line on stderr that reports the progress; 2 leaves one line per epoch.",
+    ),
+]

@@ -21,8 +21,8 @@ def parameters(**defaults: Any) -> Callable[[_Class], _Class]:
     """Give a class other defaults and more parameters than the estimator that it extends.
 
     All parameters of that estimator remain, with these defaults. A new name becomes a parameter of
-    the class, which is stored as an attribute. A class with an ``__init__`` names its new parameters
-    there instead, and ends it with ``**shared`` for all others, which it passes to
+    the class, which is stored as an attribute. A class with an ``__init__`` names its new
+    parameters there instead, and ends it with ``**shared`` for all others, which it passes to
     ``super().__init__(**shared)``.
 
     Only new parameters need an entry in the docstring of the class and in its

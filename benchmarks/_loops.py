@@ -19,7 +19,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, Dataset
 
 from sklssl import RotNetEmbedder, SimCLREmbedder
-from sklssl._training.loop import _cosine
+from sklssl._runtime.device import network_dtype
+from sklssl._training.schedules import _cosine
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone, make_backbone, pool_map
 from sklssl.embedding._rotnet import rotate_four_ways, shift_randomly
@@ -112,10 +113,8 @@ def observe(embedder, X):
 
     def look_at_network(module, args):
         if isinstance(module, Backbone) and len(args[0]) > 1:
-            kind = args[0].device.type
-            on = torch.is_autocast_enabled(kind)
             phase = "fit" if module.training else "transform"
-            seen[phase] = torch.get_autocast_dtype(kind) if on else None
+            seen[phase] = network_dtype()
             seen[phase + "_batch"] = len(args[0])
 
     def look_at_optimizer(optimizer, *_):

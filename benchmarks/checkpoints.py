@@ -41,7 +41,7 @@ class Clock:
 def cost(backbone, n_epochs):
     X = Cifar4K(0).X
     clocks = {
-        "checkpoint_s": Clock(loop._Saves, "on_epoch_end"),
+        "checkpoint_s": Clock(loop._Bookkeeping, "_state"),
         "guard_s": Clock(guards.CollapseGuard, "look"),
         "snapshot_s": Clock(run.copy, "deepcopy"),
         "fingerprint_s": Clock(checkpoints, "fingerprint"),
@@ -53,7 +53,7 @@ def cost(backbone, n_epochs):
         start = time.perf_counter()
         embedder.fit(X)
         whole = time.perf_counter() - start
-        size = max(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
+        size = max(path.stat().st_size for path in Path(folder).rglob("*.safetensors"))
     epoch = float(np.median([row["duration"] for row in embedder.history_]))
     per_epoch = {name: round(clock.seconds / n_epochs, 4) for name, clock in clocks.items()}
     percent = 100 * clocks["checkpoint_s"].seconds / n_epochs / epoch

@@ -25,7 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from sklssl import SimCLREmbedder
-from sklssl._training.loop import _cosine
+from sklssl._training.schedules import _cosine
 
 N_WORKERS = 2
 

@@ -1,6 +1,15 @@
 """Sphinx configuration: python -m sphinx docs docs/_build."""
 
+import sys
+from pathlib import Path
+
 import sklssl
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from _api import make_page  # noqa: E402
+
+(HERE / "api.md").write_text(make_page())
 
 project = "sklssl"
 author = "the sklssl developers"

@@ -1,26 +1,16 @@
-"""What a trained network gives: the features of its stages."""
+"""What an embedder does after ``fit``: the features of its network."""
 
-import contextlib
-import math
-
-import numpy as np
-import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
 from sklssl._data.input import validate_input
-from sklssl._runtime.device import autocast, plain_torch, resolve_device
-from sklssl._symmetry import average_orientations
-from sklssl.backbones import pool_map, pool_stages
-from sklssl.utils._checks import check_features, check_network
+from sklssl._extractor import make_extractor, resolve_layer
+from sklssl._training.estimator import TrainedEstimator
+from sklssl.utils._checks import check_features
 
-__all__ = ["NetworkFeatures"]
-
-_MOST_FEATURES = 6000  # with layer="auto": more make a linear model of some thousand rows slow
+__all__ = ["FeatureEstimator"]
 
 
-class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class FeatureEstimator(TrainedEstimator):
     """The half of an embedder that comes after ``fit``: from images to features of any stage.
 
     It reads the parameters `layer`, `pool_size`, `symmetry`, `image_size`, `device` and
@@ -41,7 +31,8 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X_embedded : ndarray of shape (n, n_features_out), float32
             The maps of `layer`, pooled and flattened. A row does not depend on its neighbours.
         """
-        return check_features(self, self._embed(self._check_images(X)))
+        extractor, images = self._prepare(X)
+        return check_features(self, extractor.embed(images))
 
     def transform_iter(self, X):
         """Embed images in pieces, for more of them than the memory holds.
@@ -73,19 +64,8 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         ...     file.tell() == len(X) * 5120 * 4
         True
         """
-        images = self._check_images(X)  # at once, not when the first block is asked for
-        return self._iterate(images)
-
-    def _iterate(self, images):
-        with self._evaluating() as to_tensor:
-            blocks = embed_blocks(images, to_tensor, self._encode())
-        while True:
-            # Never while the caller has the turn: these settings of torch are global.
-            with self._evaluating():
-                block = next(blocks, None)
-            if block is None:
-                return
-            yield check_features(self, block)
+        extractor, images = self._prepare(X)  # at once, not when the first block is asked for
+        return (check_features(self, block) for block in extractor.iter_blocks(images))
 
     def transform_layers(self, X, pool_size=None):
         """Embed images by all stages of the network, in one pass.
@@ -104,9 +84,9 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         features : dict of str to ndarray of shape (n, d), float32
             For each of ``layer_names_`` what ``transform`` would give with that `layer`.
         """
-        images = self._check_images(X)
-        cells = [(name, int(pool_size or self.pool_size)) for name in self.layer_names_]
-        features = self._embed_cells(images, cells)
+        extractor, images = self._prepare(X)
+        choices = [(name, int(pool_size or self.pool_size)) for name in self.layer_names_]
+        features = extractor.embed_layers(images, choices)
         return {name: check_features(self, Z) for (name, _), Z in features.items()}
 
     def set_layer(self, layer):
@@ -127,7 +107,7 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If the network has no such stage. The embedder is then as it was.
         """
         check_is_fitted(self)
-        self._resolve_layer(self.pretext_, layer)
+        resolve_layer(self, self.pretext_.encoder, layer)
         return self.set_params(layer=layer)
 
     def export_onnx(self, path):
@@ -172,11 +152,10 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         >>> np.allclose(Z, embedder.transform(X), atol=1e-4)
         True
         """
-        check_is_fitted(self)
-        self._check_params()
+        extractor = make_extractor(self)
         from sklssl._storage.onnx import export_onnx  # what it imports is not needed otherwise
 
-        export_onnx(self, path)
+        export_onnx(extractor, self.image_shape_, path)
 
     def get_feature_names_out(self, input_features=None):
         """Give names to the features: the class in small letters, and a number.
@@ -193,98 +172,14 @@ class NetworkFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         one = input_features is not None and len(input_features) == 1 != self.n_features_in_
         return super().get_feature_names_out(None if one else input_features)
 
-    def _check_images(self, X):
-        check_is_fitted(self)
-        self._check_params()
-        return validate_input(self, X, reset=False)
-
-    def _check_params(self):
-        """Check what may have changed since ``fit``: some parameters are read later."""
-        self._validate_params()
-        check_network(self, self.pretext_.encoder, [self._full_size()])
-
-    def _full_size(self):
-        if self.image_size is not None:
-            return self.image_size, self.image_size
-        return tuple(max(side, MIN_SIDE) for side in self.image_shape_[:2])
-
-    def _resolve_layer(self, pretext, layer=None):
-        """Find the stage that `layer` (by default the parameter) means, or "all" of them."""
-        names, layer = pretext.encoder.layer_names, layer or self.layer
-        if layer == "auto":
-            return "all"
-        if layer not in ("all", *names):
-            raise ValueError(
-                f"The 'layer' parameter of {type(self).__name__} must be 'auto', 'all' or a stage "
-                f"of its backbone, {list(names)}. Got {layer!r}."
-            )
-        return layer
-
-    def _cell(self):
-        """Give the (layer, pool_size) that the parameters mean."""
-        layer, pool_size = self._resolve_layer(self.pretext_), self.pool_size
-        if self.layer == "auto":
-            while pool_size > 1 and self._width((layer, pool_size)) > _MOST_FEATURES:
-                pool_size -= 1
-        return layer, pool_size
-
-    def _width(self, cell):
-        """Count the features of a (layer, pool_size)."""
-        layer, pool_size = cell
-        shapes = self.pretext_.encoder.map_shapes(self._full_size())
-        return sum(
-            width * math.prod(min(pool_size, side) for side in sides)
-            for width, *sides in (shapes.values() if layer == "all" else [shapes[layer]])
-        )
+    def _prepare(self, X):
+        """Return the fitted network, and `X` as checked images for it."""
+        extractor = make_extractor(self)
+        return extractor, validate_input(self, X, reset=False)
 
     @property
     def _n_features_out(self):
-        return self._width(self._cell())
+        return make_extractor(self).n_features
 
-    @contextlib.contextmanager
-    def _evaluating(self):
-        """Return the conversion to tensors, with the pretext evaluating on its device."""
-        with plain_torch():
-            device = resolve_device(self.device, owner=self)
-            self.pretext_.to(device).eval()
-            with torch.inference_mode(), autocast(device, self.precision):
-                yield ToTensor(device, self.value_range_, self._full_size())
-
-    def _embed(self, images):
-        """Embed checked images (n, H, W, C)."""
-        with self._evaluating() as to_tensor:
-            return embed_in_batches(images, to_tensor, self._encode(), self._n_features_out)
-
-    def _encode(self):
-        """Give what turns a batch of images into features."""
-        return self._averaging(self._encode_once())
-
-    def _encode_once(self):
-        """Give what does so without averaging over orientations."""
-        encoder, (layer, pool_size) = self.pretext_.encoder, self._cell()
-        return lambda batch: pool_stages(encoder, batch, layer, pool_size)
-
-    def _averaging(self, encode):
-        symmetry = self.symmetry_ if self.symmetry == "auto" else self.symmetry
-        return average_orientations(encode, symmetry)
-
-    def _embed_changed(self, images, change):
-        """Embed checked images after a `change` to them as a batch (b, C, h, w), not averaging."""
-        encode = self._encode_once()
-        with self._evaluating() as to_tensor:
-            return embed_in_batches(
-                images, to_tensor, lambda batch: encode(change(batch)), self._n_features_out
-            )
-
-    def _embed_cells(self, images, cells):
-        """Embed checked images by several (layer, pool_size) in one pass; gives a dict of them."""
-        encoder, widths = self.pretext_.encoder, [self._width(cell) for cell in cells]
-
-        def encode(batch):
-            maps = encoder.maps(batch)
-            return torch.cat([pool_map(maps[layer], size) for layer, size in cells], dim=1)
-
-        with self._evaluating() as to_tensor:
-            Z = embed_in_batches(images, to_tensor, self._averaging(encode), sum(widths))
-        parts = np.split(Z, np.cumsum(widths)[:-1], axis=1)
-        return {cell: np.ascontiguousarray(part) for cell, part in zip(cells, parts, strict=True)}
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "pretext_")

@@ -57,7 +57,7 @@ def average_orientations(
 
     def encode_all(images: Tensor) -> Tensor:
         views = orient(images, symmetry)
-        total = encode(images).float()
+        total = encode(images)
         for view in views[1:]:
             total = total + encode(view.contiguous(memory_format=torch.channels_last))
         return total / len(views)

@@ -6,39 +6,41 @@ from typing import Unpack
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.batches import ToTensor, count_batches, image_statistics, iter_batches
 from sklssl._data.input import decode_files, validate_input
-from sklssl._features import NetworkFeatures
+from sklssl._extractor import full_size, make_extractor, resolve_layer
+from sklssl._features import FeatureEstimator
 from sklssl._parameters.embedders import (
     EMBEDDER_ATTRIBUTES,
     EMBEDDER_PARAMETERS,
     SharedParameters,
 )
 from sklssl._parameters.sharing import SharesParameters, parameters
-from sklssl._runtime.allocator import memory_errors, retain_freed_memory
-from sklssl._runtime.device import forked_rng, plain_torch, resolve_device, seeded
-from sklssl._storage.module_state import PackedModules
+from sklssl._runtime.allocator import memory_errors
+from sklssl._runtime.device import plain_torch, resolve_device, seeded
+from sklssl._storage.attributes import (
+    is_history,
+    is_positive_int,
+    is_positive_ints,
+    is_range,
+    is_strs,
+)
 from sklssl._symmetry import find_symmetry
-from sklssl._training.checkpoints import Resumable, open_checkpoints
+from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.guards import ChanceGuard, CollapseGuard
-from sklssl._training.loop import Phase, TrainingConfig
 from sklssl._training.pretext import Pretext
-from sklssl._training.run import run_training
+from sklssl._training.pretext_checks import check_made
+from sklssl._training.run import TrainingRun
 from sklssl.backbones import make_backbone
 from sklssl.backbones._weights import check_start, load_weights
 from sklssl.utils._checks import (
-    check_callbacks,
     check_network,
-    check_optimizer,
     check_scaled_sizes,
     check_square,
     naming_parameter,
 )
-from sklssl.utils._sklearn_compat import CallbackSupport, FitTasks, _fit_context
+from sklssl.utils._sklearn_compat import _fit_context
 
 __all__ = ["BaseEmbedder", "Pretext", "SharedParameters", "parameters"]
 
@@ -46,9 +48,7 @@ __all__ = ["BaseEmbedder", "Pretext", "SharedParameters", "parameters"]
 _LEARNED_FROM, _LEARNED_AT_ONCE = 2000, 50
 
 
-class BaseEmbedder(
-    SharesParameters, Resumable, CallbackSupport, PackedModules, NetworkFeatures, BaseEstimator
-):
+class BaseEmbedder(SharesParameters, FeatureEstimator):
     """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
 
     A method extends it by ``_make_pretext(backbone)``. It inherits the parameters below, with their
@@ -66,6 +66,16 @@ class BaseEmbedder(
     _shared_parameters = EMBEDDER_PARAMETERS
     _shared_attributes = EMBEDDER_ATTRIBUTES
     _parameter_constraints = {"backbone": [str, callable]}
+
+    _fitted_attributes = {
+        "pretext_": Pretext,
+        "history_": is_history,
+        "image_shape_": is_positive_ints(3),
+        "layer_names_": is_strs,
+        "n_features_in_": is_positive_int,
+        "symmetry_": lambda value: value in (None, "mirror", "all"),
+        "value_range_": is_range,
+    }
 
     # Whether the task needs images as high as wide.
     _square_only = False
@@ -117,7 +127,7 @@ class BaseEmbedder(
             kept.
         """
         continued = self.warm_start and self.__sklearn_is_fitted__()
-        return self._fit(X, self._phases(), y=y, continued=continued)
+        return self._fit(X, y, Plan(self._phases(), self, continued))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
@@ -139,8 +149,7 @@ class BaseEmbedder(
         self : object
         """
         phase = self._phases()[-1]._replace(max_epochs=1)
-        continued = self.__sklearn_is_fitted__()
-        return self._fit(X, [phase], y=y, continued=continued, in_pieces=True)
+        return self._fit(X, y, Plan([phase], self, self.__sklearn_is_fitted__(), in_pieces=True))
 
     def score(self, X, y=None):
         """Tell how well the pretext task is solved on `X`: higher is better, no labels needed.
@@ -159,17 +168,16 @@ class BaseEmbedder(
             The accuracy of the task in [0, 1], or minus the loss of a task that has none; random
             views are drawn from a fixed seed.
         """
-        check_is_fitted(self)
-        self._check_params()
+        extractor = make_extractor(self)
         images = validate_input(self, X, reset=False, min_samples=2)
         n_batches = count_batches(len(images), self.batch_size)
         parts = np.array_split(np.arange(len(images)), n_batches)
-        total = 0.0
-        with self._evaluating() as to_tensor:
-            rng = torch.Generator(to_tensor.device).manual_seed(0)
-            for index, batch in zip(parts, iter_batches(images, parts, to_tensor), strict=True):
-                rows = torch.from_numpy(index).to(to_tensor.device)
-                views = self.pretext_.views(batch, rng, rows)
+        total, device = 0.0, extractor.to_tensor.device
+        with extractor.evaluating(self.pretext_):
+            rng = torch.Generator(device).manual_seed(0)
+            batches = iter_batches(images, parts, extractor.to_tensor)
+            for index, batch in zip(parts, batches, strict=True):
+                views = self.pretext_.views(batch, rng, torch.from_numpy(index).to(device))
                 terms = self.pretext_(*views)
                 score = terms["accuracy"] if "accuracy" in terms else -terms["loss"]
                 total += score.item() * len(index)
@@ -187,59 +195,33 @@ class BaseEmbedder(
         """Give the stretches of training; a method of several scales gives several."""
         return [Phase(1.0, self.learning_rate, self.max_epochs)]
 
-    # Fitting: everything happens to a copy, which replaces self in one step at the end. ------
+    # Fitting --------------------------------------------------------------------------------
 
     @plain_torch()
-    def _fit(self, X, phases, *, y=None, continued=False, in_pieces=False, caller=None):
-        # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
-        tasks = FitTasks(
-            caller or self,
-            sum(phase.max_epochs for phase in phases),
-            lambda: {"estimator_": fresh} if caller else fresh._learned(),
-            data=(X, y),
-        )
-        fresh = self._continued() if continued else self._unfitted()
-        if not continued:
-            check_start(self)
-        images = validate_input(fresh, X, reset=not continued, min_samples=2)
-        check_callbacks(self, self.callbacks)
-        check_optimizer(self)
-        sizes = {phase.scale: fresh._scaled(phase.scale) for phase in phases}
-        check_scaled_sizes(caller or self, fresh._full_size(), sizes)
-        for size in (fresh._full_size(), *sizes.values()):
-            fresh._check_size(size)
-        device = resolve_device(self.device, owner=self)
-        decode_files(fresh, images, min_samples=2)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        seed += self.n_epochs_ if continued else 0  # a new order of the images at each call
-        with (
-            retain_freed_memory(device),  # from one part of the fit to the next, too
-            open_checkpoints(
-                fresh,
-                seed,
-                [images],
-                wanted=not in_pieces,
-                start=self.pretext_ if continued else None,
-                phases=phases if caller else None,
-            ) as checkpoints,
-            forked_rng(device, checkpoints.seed),
-        ):
-            with seeded(device, checkpoints.seed):
-                if continued:
-                    check_network(self, fresh.pretext_.backbone, sizes.values())
-                else:
-                    with memory_errors(self._too_large):
-                        fresh._build(images, sizes.values())
-                fresh._resolve_layer(fresh.pretext_)
-                fresh.pretext_.before_fit(len(images))
-            lr_schedule = "constant" if in_pieces else self.lr_schedule
-            fresh._train(images, phases, lr_schedule, device, checkpoints, tasks)
-        tasks.end()
-        self.__dict__ = fresh.__dict__
+    def _fit(self, X, y, plan):
+        with self._fitting(plan, (X, y)) as (fresh, fit_tasks):
+            images = fresh._check_images(X, plan)
+            device = resolve_device(self.device, owner=self)
+            seed = fresh._draw_seed()
+            with fresh._training_resources(device, seed, [images], plan) as checkpoints:
+                with seeded(device, checkpoints.seed):
+                    fresh._begin(images, plan)
+                TrainingRun(
+                    fresh,
+                    fresh.pretext_,
+                    images,
+                    plan.phases,
+                    fresh._training_config(plan),
+                    lambda scale: ToTensor(device, fresh.value_range_, fresh._scaled(scale)),
+                    device,
+                    checkpoints,
+                    fit_tasks,
+                    guards=fresh._make_guards(images),
+                ).train()
         return self
 
     def _continued(self):
-        """Copy self with weights and history of its own to go on from."""
+        """Copy self with weights and history of its own to continue from."""
         fresh = object.__new__(type(self))
         fresh.__dict__ = {
             **vars(self),
@@ -248,22 +230,56 @@ class BaseEmbedder(
         }
         return fresh
 
+    def _check_images(self, X, plan):
+        """Return `X` as images, if they are what the task can learn from at all scales."""
+        if not plan.continued:
+            check_start(self)
+        images = validate_input(self, X, reset=not plan.continued, min_samples=2)
+        sizes = {phase.scale: self._scaled(phase.scale) for phase in plan.phases}
+        check_scaled_sizes(plan.owner, full_size(self), sizes)
+        for size in (full_size(self), *sizes.values()):
+            self._check_size(size)
+        decode_files(self, images, min_samples=2)
+        return images
+
+    def _begin(self, images, plan):
+        """Build what is trained, unless training continues."""
+        sizes = [self._scaled(phase.scale) for phase in plan.phases]
+        if plan.continued:
+            check_network(self, self.pretext_.backbone, sizes)
+        else:
+            with memory_errors(self._too_large):
+                self._build(images, sizes)
+        resolve_layer(self, self.pretext_.encoder)
+        self.pretext_.before_fit(len(images))
+
     def _build(self, images, sizes):
         """Make the pretext around a backbone that knows the statistics of `images`."""
         self.value_range_, mean, scale = image_statistics(images)
-        with naming_parameter(self, "backbone"):
-            side, n_channels = min(self._full_size()), self.image_shape_[2]
-            backbone = make_backbone(self.backbone, in_channels=n_channels, image_size=side)
+        backbone = self._make_backbone()
         check_network(self, backbone, sizes)
         backbone.set_standardisation(mean, scale)
         if backbone.learns_from_images():
             self._learn_weights(backbone, images)
         if self.init_weights is not None:
             load_weights(backbone, self.init_weights, owner=self)
-        self.pretext_ = self._make_pretext(backbone).to(memory_format=torch.channels_last)
+        pretext = check_made(self._make_pretext(backbone), self)
+        self.pretext_ = pretext.to(memory_format=torch.channels_last)
         self.layer_names_ = backbone.layer_names
         self.history_ = []
         self.symmetry_ = self._find_symmetry(images) if self.symmetry == "auto" else None
+
+    def _make_backbone(self):
+        with naming_parameter(self, "backbone"):
+            return make_backbone(
+                self.backbone,
+                in_channels=self.image_shape_[2],
+                image_size=min(full_size(self)),
+            )
+
+    def _build_module(self, name):
+        """Build the pretext, whose weights come from a file."""
+        return self._make_pretext(self._make_backbone())
 
     @property
     def _too_large(self):
@@ -271,59 +287,32 @@ class BaseEmbedder(
         return f"{name}: the network does not fit in the memory. Take a smaller {self._sized_by}."
 
     def _find_symmetry(self, images):
-        height, width = self._full_size()
-        return find_symmetry(images, self._embed_changed, square=height == width)
+        height, width = full_size(self)
+        embed = make_extractor(self).embed_changed
+        return find_symmetry(images, embed, square=height == width)
 
     def _learn_weights(self, backbone, images):
         """Take from some of the images the weights that need no training."""
-        to_tensor = ToTensor(torch.device("cpu"), self.value_range_, self._full_size())
+        to_tensor = ToTensor(torch.device("cpu"), self.value_range_, full_size(self))
         rows = torch.randperm(len(images))[:_LEARNED_FROM].sort().values.numpy()
         parts = np.array_split(rows, math.ceil(len(rows) / _LEARNED_AT_ONCE))
         with naming_parameter(self, "backbone"):
             backbone.learn_from(lambda: iter_batches(images, parts, to_tensor), len(rows))
 
-    def _train(self, images, phases, lr_schedule, device, checkpoints, tasks):
-        recipe = TrainingConfig(
+    def _training_config(self, plan):
+        return TrainingConfig(
             self.optimizer,
             self.weight_decay,
-            lr_schedule,
+            "constant" if plan.in_pieces else self.lr_schedule,
             self.batch_size,
             self.precision,
             self.compile,
             self.max_grad_norm,
         )
-        run_training(
-            self,
-            self.pretext_,
-            images,
-            phases,
-            recipe,
-            to_tensor=lambda scale: ToTensor(device, self.value_range_, self._scaled(scale)),
-            device=device,
-            checkpoints=checkpoints,
-            tasks=tasks,
-            guards=(
-                CollapseGuard(images),
-                ChanceGuard(self.pretext_, len(images), self.batch_size),
-            ),
-        )
 
-    @property
-    def n_epochs_(self):
-        """The number of epochs trained."""
-        return len(self.history_)
+    def _make_guards(self, images):
+        chance = ChanceGuard(self.pretext_, len(images), self.batch_size)
+        return CollapseGuard(images, lambda some: make_extractor(self).embed(some)), chance
 
     def _scaled(self, scale):
-        return tuple(round(scale * side) for side in self._full_size())
-
-    # The scikit-learn contract ---------------------------------------------------------------
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "pretext_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+        return tuple(round(scale * side) for side in full_size(self))

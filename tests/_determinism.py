@@ -18,32 +18,32 @@ from sklssl import (
     FineTuneRegressor,
     HarrisCornerMasker,
     MultiScaleEmbedder,
-    PatchRelEmbedder,
     PatchRotEmbedder,
-    RotationDecouplingEmbedder,
     RotNetEmbedder,
     ScaleNetEmbedder,
     SemiSupervisedClassifier,
     SimCLREmbedder,
 )
 from sklssl.datasets import load_digit_images
+from tests._estimators import EMBEDDERS, with_params
 from tests._seed import SEED
 
 SEEDED = {"max_epochs": 2, "batch_size": 16, "random_state": SEED}
 SMALL = {"backbone": "convnet", **SEEDED}  # where the default network would add nothing
 
 CASES = {
+    **{
+        name.removesuffix("Embedder"): with_params(embedder, **SMALL)
+        for name, embedder in EMBEDDERS.items()
+    },
     "RotNet": RotNetEmbedder(**SEEDED),
+    "ScaleNet": ScaleNetEmbedder(**SEEDED),
+    "MultiScale": MultiScaleEmbedder(SimCLREmbedder(**SEEDED), scales=(0.75, 1.0)),
+    "PatchRot": PatchRotEmbedder(**SEEDED),
     "cosine": RotNetEmbedder(lr_schedule="cosine", **SMALL),
     "plateau": RotNetEmbedder(lr_schedule="plateau", optimizer="adamw", **SMALL),
     "float32": RotNetEmbedder(precision="float32", **SMALL),
     "bfloat16": RotNetEmbedder(precision="bfloat16", **SMALL),
-    "ScaleNet": ScaleNetEmbedder(**SEEDED),
-    "MultiScale": MultiScaleEmbedder(SimCLREmbedder(**SEEDED), scales=(0.75, 1.0)),
-    "PatchRel": PatchRelEmbedder(**SMALL),
-    "PatchRot": PatchRotEmbedder(**SEEDED),
-    "RotationDecoupling": RotationDecouplingEmbedder(**SMALL),
-    "SimCLR": SimCLREmbedder(**SMALL),
     # Its stochastic depth draws from torch's global generator.
     "efficientnet": RotNetEmbedder(
         "efficientnet_b0", image_size=32, max_epochs=1, batch_size=40, random_state=SEED

@@ -25,7 +25,7 @@ class MeanPretext(Pretext):
         return images, images.mean((1, 2, 3))
 
     def forward(self, views, targets):
-        error = self.head(pool_map(self.backbone(views))).flatten().float() - targets
+        error = self.head(pool_map(self.backbone(views))).flatten() - targets
         return {"loss": (error**2).mean()}
 
 

@@ -22,25 +22,23 @@ from torch import nn
 
 from sklssl import (
     MultiScaleEmbedder,
-    PatchRelEmbedder,
-    PatchRotEmbedder,
-    RotationDecouplingEmbedder,
     RotNetEmbedder,
     ScaleNetEmbedder,
-    SimCLREmbedder,
 )
 from sklssl.base import BaseEmbedder, Pretext
 from sklssl.exceptions import CollapseWarning, NonFiniteLossError, StopTraining
 from sklssl.preprocessing import HarrisCornerMasker, PseudoGrayscaler
+from tests._estimators import EMBEDDERS, LEARNERS, with_params
 from tests._seed import SEED
 
-EMBEDDERS = [
-    RotNetEmbedder(max_epochs=2, random_state=SEED),
-    ScaleNetEmbedder(max_epochs=1, random_state=SEED),
-    MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=SEED)),
-    RotationDecouplingEmbedder(max_epochs=1, random_state=SEED),
+# One of each kind: of a scale, of several, around another, and one that remembers its images.
+KINDS = [
+    with_params(EMBEDDERS["RotNetEmbedder"], max_epochs=2),
+    EMBEDDERS["ScaleNetEmbedder"],
+    EMBEDDERS["MultiScaleEmbedder"],
+    EMBEDDERS["RotationDecouplingEmbedder"],
 ]
-every_embedder = pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
+every_embedder = pytest.mark.parametrize("embedder", KINDS, ids=lambda e: type(e).__name__)
 
 
 def quick(**params):
@@ -51,18 +49,7 @@ def quick(**params):
 # What comes out --------------------------------------------------------------------------------
 
 
-TRAINED = [
-    RotNetEmbedder(max_epochs=6, random_state=SEED),
-    ScaleNetEmbedder(max_epochs=6, random_state=SEED),
-    MultiScaleEmbedder(RotNetEmbedder(random_state=SEED), max_epochs=5),
-    PatchRelEmbedder(max_epochs=4, random_state=SEED),
-    PatchRotEmbedder(max_epochs=4, random_state=SEED),
-    SimCLREmbedder(max_epochs=8, horizontal_flip=False, random_state=SEED),
-    MultiScaleEmbedder(
-        SimCLREmbedder(horizontal_flip=False, random_state=SEED), scales=(0.75, 1), max_epochs=5
-    ),
-]
-every_method = pytest.mark.parametrize("embedder", TRAINED, ids=lambda e: type(e).__name__)
+every_method = pytest.mark.parametrize("embedder", LEARNERS, ids=lambda e: type(e).__name__)
 
 
 def few_label_accuracy(digits, embedder, probe):
@@ -161,7 +148,7 @@ def test_fitted_attributes(X):
     assert not embedder.pretext_.training
     assert not any(isinstance(value, torch.optim.Optimizer) for value in vars(embedder).values())
     (row,) = embedder.history_
-    assert list(row) == ["epoch", "scale", "learning_rate", "loss", "accuracy", "duration"]
+    assert list(row) == ["epoch", "phase", "scale", "learning_rate", "loss", "accuracy", "duration"]
 
 
 @pytest.mark.parametrize("shape", [(40, 8, 8, 3), (40, 16, 16), (40, 12, 12, 2), (40, 300)])

@@ -37,30 +37,20 @@ from sklssl import (
     HarrisCornerMasker,
     ImageResizer,
     MultiScaleEmbedder,
-    PatchDictionaryEmbedder,
-    PatchRelEmbedder,
-    PatchRotEmbedder,
     PseudoGrayscaler,
     RotationDecouplingEmbedder,
     RotNetEmbedder,
-    ScaleNetEmbedder,
     SemiSupervisedClassifier,
     SimCLREmbedder,
 )
 from sklssl.utils.estimator_checks import check_embedder
+from tests import _estimators
+from tests._estimators import with_params
 from tests._seed import SEED
 
 # Random weights and orders: a fixed random_state, as the checks compare two fits.
-EMBEDDERS = [
-    RotNetEmbedder(max_epochs=1, random_state=SEED),
-    ScaleNetEmbedder(max_epochs=1, random_state=SEED),
-    MultiScaleEmbedder(RotNetEmbedder(max_epochs=1, random_state=SEED)),
-    PatchRelEmbedder(max_epochs=1, random_state=SEED),
-    PatchRotEmbedder(max_epochs=1, random_state=SEED),
-    RotationDecouplingEmbedder(max_epochs=1, random_state=SEED),
-    SimCLREmbedder(max_epochs=1, random_state=SEED),
-]
-CLOSED_FORM = [PatchDictionaryEmbedder(n_atoms=(16, 24), random_state=SEED)]
+EMBEDDERS = list(_estimators.every_embedder().values())
+CLOSED_FORM = [e for e in _estimators.EMBEDDERS.values() if not _estimators.trains(e)]
 # Another task in an estimator that scikit-learn has checked: only what sklssl promises is new.
 VARIANTS = [
     MultiScaleEmbedder(SimCLREmbedder(max_epochs=1, random_state=SEED)),
@@ -91,13 +81,11 @@ PREDICTORS = [
 ]
 
 
-def _on_small_network(estimator):
-    wraps = ["estimator"] if hasattr(estimator, "estimator") else []
-    return clone(estimator).set_params(**{"__".join([*wraps, "backbone"]): "convnet"})
-
-
 # What is asked of the estimator, whatever its network. The first one has the default network.
-ON_SMALL_NETWORKS = [EMBEDDERS[0], *map(_on_small_network, EMBEDDERS[1:])]
+ON_SMALL_NETWORKS = [
+    EMBEDDERS[0],
+    *(with_params(embedder, backbone="convnet") for embedder in EMBEDDERS[1:]),
+]
 
 
 def _quickest(estimator, max_epochs):
@@ -196,7 +184,7 @@ def test_the_same_seed_gives_the_same_bytes_with_two_threads(X, embedder, two_th
 
 @pytest.mark.parametrize(
     "embedder",
-    ON_SMALL_NETWORKS + [_on_small_network(variant) for variant in VARIANTS],
+    ON_SMALL_NETWORKS + [with_params(variant, backbone="convnet") for variant in VARIANTS],
     ids=lambda e: type(e).__name__,
 )
 def test_an_embedder_can_be_searched_without_labels_and_with(X, y, embedder):

@@ -29,9 +29,6 @@ from sklssl import (
     HarrisCornerMasker,
     ImageResizer,
     MultiScaleEmbedder,
-    PatchDictionaryEmbedder,
-    PatchRelEmbedder,
-    PatchRotEmbedder,
     PseudoGrayscaler,
     RotationDecouplingEmbedder,
     RotNetEmbedder,
@@ -43,6 +40,7 @@ from sklssl import (
 )
 from sklssl.backbones import make_backbone
 from sklssl.callbacks import EarlyStopping
+from tests._estimators import EMBEDDERS, with_params
 
 QUICK = {"max_epochs": 1, "random_state": 0}
 SMALL = {"backbone": "convnet", **QUICK}  # where the default network would add nothing
@@ -102,14 +100,8 @@ def test_every_public_estimator_is_tried_here():
 
 
 ESTIMATORS = [
-    PatchDictionaryEmbedder((16, 24), random_state=0),
-    RotNetEmbedder(**QUICK),
-    ScaleNetEmbedder(**QUICK),
-    MultiScaleEmbedder(RotNetEmbedder(**SMALL)),
-    SimCLREmbedder(**SMALL),
-    PatchRotEmbedder(**SMALL),
-    PatchRelEmbedder(**SMALL),
-    RotationDecouplingEmbedder(**SMALL),
+    EMBEDDERS["RotNetEmbedder"],  # of the default network
+    *(with_params(embedder, backbone="convnet") for embedder in EMBEDDERS.values()),
     RotationDecouplingEmbedder(instance_task="nt_xent", **SMALL),
     FineTuneClassifier(RotNetEmbedder(**QUICK), **QUICK),
     FineTuneClassifier("resnet8", head="mlp", frozen_until="all", **QUICK),

@@ -18,7 +18,7 @@ from sklssl._parameters.training import (
     Verbose,
     WeightDecay,
 )
-from sklssl._training.loop import SCHEDULES
+from sklssl._training.schedules import SCHEDULES
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE
 from sklssl.utils._sklearn_compat import HasMethods, Interval, StrOptions
 

@@ -5,7 +5,7 @@ from numbers import Real
 from typing import Annotated, Any
 
 from sklssl._parameters.table import Shared
-from sklssl._training.loop import OPTIMIZERS
+from sklssl._training.config import OPTIMIZERS
 from sklssl.utils._sklearn_compat import Interval, StrOptions
 
 __all__ = [
@@ -62,8 +62,8 @@ CheckpointDir = Annotated[
         "str or path-like",
         """
         The folder in which ``fit`` saves its progress, so that a fit that was interrupted can
-        continue from there. Clones, such as those fitted by a search, get subfolders of their own.
-        None saves nothing.
+        continue from there. Each training run, as told by its data and parameters, has a subfolder
+        of its own. None saves nothing.
         """,
     ),
 ]
@@ -85,9 +85,9 @@ Resume = Annotated[
         [StrOptions({"auto", "never"})],
         '{"auto", "never"}',
         """
-        Whether ``fit`` continues from the checkpoints in `checkpoint_dir`. "auto" does so if data
-        and parameters are the same, and raises an error otherwise; "never" starts from the
-        beginning and replaces them.
+        Whether ``fit`` continues a training run of the same data and parameters that it finds in
+        `checkpoint_dir`. "auto" does so, and raises an error if the run started from other weights;
+        "never" starts from the beginning and replaces its checkpoints.
         """,
     ),
 ]

@@ -12,7 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["autocast", "forked_rng", "plain_torch", "resolve_device", "seeded"]
+__all__ = [
+    "forked_rng",
+    "network_autocast",
+    "network_dtype",
+    "network_precision",
+    "plain_torch",
+    "resolve_device",
+    "seeded",
+    "whole_maps",
+]
 
 
 def resolve_device(device: str | torch.device, *, owner: object) -> torch.device:
@@ -38,6 +47,7 @@ def plain_torch() -> Iterator[None]:
     """
     _survive_forks()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_networks_compute_in(None))
         stack.enter_context(_float32_by_default())
         # Tensors made in inference mode could never be trained.
         stack.enter_context(torch.inference_mode(False))
@@ -85,11 +95,45 @@ def _float32_by_default() -> Iterator[None]:
                 torch.set_default_dtype(last)
 
 
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
-    """Compute in bfloat16 where that is safe, or all in float32."""
+_networks = threading.local()  # what they compute in differs from thread to thread
+
+
+def network_precision(
+    device: torch.device, precision: str
+) -> contextlib.AbstractContextManager[None]:
+    """Let backbones compute in bfloat16 where that is safe, or in float32, within the block.
+
+    What is done with their maps, as heads and losses do, is in float32 either way.
+    """
     if precision == "auto":
         precision = "bfloat16" if _computes_in_bfloat16(device) else "float32"
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    return _networks_compute_in(torch.bfloat16 if precision == "bfloat16" else None)
+
+
+@contextlib.contextmanager
+def _networks_compute_in(dtype: torch.dtype | None) -> Iterator[None]:
+    before = network_dtype()
+    _networks.dtype = dtype
+    try:
+        yield
+    finally:
+        _networks.dtype = before
+
+
+def network_dtype() -> torch.dtype | None:
+    """Give the type that backbones compute in; None for that of their weights."""
+    return getattr(_networks, "dtype", None)
+
+
+def network_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Give the context that a backbone computes in: see :func:`network_precision`."""
+    dtype = network_dtype()
+    return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def whole_maps(maps: Tensor) -> Tensor:
+    """Give maps as a backbone hands them out: float32 within a block that lowers its precision."""
+    return maps if network_dtype() is None else maps.float()
 
 
 def _computes_in_bfloat16(device: torch.device) -> bool:

@@ -24,6 +24,7 @@ __all__ = [
     "pack_module",
     "set_module_state",
     "unpack_module",
+    "without_weights",
 ]
 
 
@@ -58,6 +59,12 @@ def unpack_module(packed: nn.Module) -> nn.Module:
     unique = {id(slot): slot for slot in slots}  # shared tensors stay shared
     module = copy.deepcopy(packed, {key: slot.tensor() for key, slot in unique.items()})
     return module.to(memory_format=torch.channels_last)
+
+
+def without_weights(module: nn.Module) -> nn.Module:
+    """Copy `module` with tensors on the meta device, which have a shape and no memory."""
+    tensors = named_tensors(module).values()
+    return copy.deepcopy(module, {id(t): t.detach().to("meta") for t in tensors})
 
 
 class PackedModules:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import os
 import warnings
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from sklssl._data.batches import ToTensor
 from sklssl._runtime.device import plain_torch
 from sklssl._storage.atomic import write_atomically
 from sklssl._storage.module_state import named_tensors
-from sklssl.backbones import pool_stages
 
 __all__ = ["export_onnx"]
 
@@ -25,39 +20,25 @@ _PACKAGES = ("onnx", "onnxscript")
 _LARGEST = 2**31 - 2**24  # bytes; the graph needs some of the 2 GiB that a file may have
 
 
-class _Transform(nn.Module):
-    """All that happens to images (n, H, W, C) on their way to features."""
-
-    def __init__(self, embedder: Any) -> None:
-        super().__init__()
-        size = embedder._full_size()
-        self.to_tensor = ToTensor(torch.device("cpu"), embedder.value_range_, size)
-        self.encoder = copy.deepcopy(embedder.pretext_.encoder).cpu()
-        layer, pool_size = embedder._cell()
-        encode = partial(pool_stages, self.encoder, layer=layer, pool_size=pool_size)
-        self.encode = embedder._averaging(encode)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.encode(self.to_tensor(images))
-
-
 @plain_torch()
-def export_onnx(embedder: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted embedder; see ``NetworkFeatures.export_onnx``."""
+def export_onnx(
+    extractor: Any, image_shape: tuple[int, int, int], path: str | os.PathLike[str]
+) -> None:
+    """Write a :class:`FeatureExtractor`; see ``BaseEmbedder.export_onnx``."""
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
             f"export_onnx needs {' and '.join(missing)}. Install them by: "
             'pip install "sklssl[onnx]"'
         )
-    module = _Transform(embedder).eval()
+    module = extractor.module()
     n_bytes = sum(tensor.nbytes for tensor in named_tensors(module).values())
     if n_bytes > _LARGEST:
         raise ValueError(
-            f"The network of this {type(embedder).__name__} has {n_bytes} bytes of weights, but a "
-            "file of ONNX holds no more than 2 GiB."
+            f"The network has {n_bytes} bytes of weights, but a file of ONNX holds no more than "
+            "2 GiB."
         )
-    images = torch.zeros(2, *embedder.image_shape_)
+    images = torch.zeros(2, *image_shape)
 
     def write(part: Path) -> None:
         with torch.no_grad(), warnings.catch_warnings():

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from torch import nn
 
 from sklssl._storage.state_file import read_state, write_state
+from sklssl._training.config import Plan
 from sklssl._training.fingerprint import (
     canonical_repr,
     fingerprint,
@@ -27,22 +27,10 @@ from sklssl._training.signals import DeferredSignals
 from sklssl._training.state import checkpoint_mismatch_errors
 from sklssl.exceptions import CheckpointWarning, StateFileError
 
-__all__ = ["Checkpoints", "Resumable", "open_checkpoints"]
+__all__ = ["Checkpoints", "open_checkpoints"]
 
 _KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d{8})\.safetensors")
-
-
-class Resumable:
-    """An estimator whose trainings leave checkpoints."""
-
-    _is_clone = False
-
-    def __sklearn_clone__(self) -> Any:
-        # Clones are what searches fit, many at a time: each then has a folder of its own.
-        fresh = super().__sklearn_clone__()  # type: ignore[misc]
-        fresh._is_clone = True
-        return fresh
 
 
 class Checkpoints:
@@ -70,7 +58,7 @@ class Checkpoints:
 
     def __init__(self, owner, seed, folder=None, about=None):
         self.owner, self.seed, self.folder, self.about = owner, seed, folder, about or {}
-        self.found = None
+        self.found = self.start = None
         self._damaged = set()
         self._signals = DeferredSignals()
         self._saved_at = time.monotonic()
@@ -99,7 +87,13 @@ class Checkpoints:
         """
         if self.folder is None:
             return
-        tree = {"about": self.about, "seed": self.seed, "finished": finished, **state}
+        tree = {
+            "about": self.about,
+            "start": self.start,
+            "seed": self.seed,
+            "finished": finished,
+            **state,
+        }
         try:
             older = self._paths()
             number = int(_NAME.fullmatch(older[0].name)[1]) + 1 if older else 1
@@ -119,13 +113,11 @@ class Checkpoints:
         self._saved_at = time.monotonic()
         self._signals.release()
 
-    def resume(self, *, replaces_finished):
-        """Take up again the training in the folder, if there is one.
+    def resume(self):
+        """Continue the run in the folder, if there is one.
 
         Raises
         ------
-        ValueError
-            If it is another training; says what differs.
         StateFileError
             If there are checkpoints, but none can be read.
         """
@@ -133,21 +125,15 @@ class Checkpoints:
         if state is None:
             return
         with checkpoint_mismatch_errors(type(self.owner).__name__):
-            differing = _differences(state["about"], self.about)
+            if state["about"] != self.about:
+                raise ValueError("it is of another training run")
             finished, seed = bool(state["finished"]), int(state["seed"])
-        if not differing:
-            # Without a seed each finished training is to be another one.
-            if isinstance(self.owner.random_state, Integral) or not finished:
-                self.found, self.seed = state, seed
-        elif not (replaces_finished and finished):
-            raise ValueError(
-                f"{_parameter(self.owner)}: '{self.folder}' holds another training: "
-                f"{'; '.join(differing)}. Put that right to go on with it, or give another "
-                "folder, or resume='never' to replace it."
-            )
+        # Without a seed each finished run is to be followed by another one.
+        if isinstance(self.owner.random_state, Integral) or not finished:
+            self.found, self.seed = state, seed
 
     def check_start(self, network):
-        """Note the weights that the training starts from, or refuse others than it started from.
+        """Note the weights that the run starts from, or refuse others than it started from.
 
         Raises
         ------
@@ -156,13 +142,13 @@ class Checkpoints:
         if self.folder is None:
             return
         start = fingerprint_module(network)
-        if self.found is not None and self.found["about"].get("start") != start:
+        if self.found is not None and self.found.get("start") != start:
             raise ValueError(
-                f"{_parameter(self.owner)}: '{self.folder}' holds a training that started from "
-                "other weights. Give the same embedder (if it is not fitted, with an int as its "
-                "random_state), another folder, or resume='never' to replace it."
+                f"{_parameter(self.owner)}: '{self.folder}' holds a training run that started "
+                "from other weights. Give the same embedder (if it is not fitted, with an int as "
+                "its random_state), another folder, or resume='never' to replace it."
             )
-        self.about["start"] = start
+        self.start = start
 
     def _paths(self):
         """List the checkpoints, the newest first."""
@@ -194,20 +180,15 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def open_checkpoints(
-    estimator: Any,
-    seed: int,
-    rows: list[Any],
-    *,
-    wanted: bool = True,
-    start: nn.Module | None = None,
-    phases: list[Any] | None = None,
+    estimator: Any, seed: int, rows: list[Any], plan: Plan
 ) -> Iterator[Checkpoints]:
-    """Give the checkpoints of a training, in a folder that no other process writes to meanwhile.
+    """Yield the checkpoints of a run, in a folder that no other process writes to meanwhile.
 
     Parameters
     ----------
-    estimator : Resumable
-        The one whose `checkpoint_dir` it is.
+    estimator : estimator
+        The one that is trained, with its `checkpoint_dir`; if training continues, with what it
+        has learned.
 
     seed : int
         What its `random_state` gave.
@@ -215,86 +196,60 @@ def open_checkpoints(
     rows : list of arrays
         What it learns from.
 
-    wanted : bool, default=True
-        Whether the training leaves checkpoints, if it has a folder for them.
-
-    start : nn.Module, default=None
-        What was learned before and is gone on from. A finished training is then replaced.
-
-    phases : list of Phase, default=None
-        The stretches of training, where they are not the estimator's own.
+    plan : Plan
 
     Raises
     ------
     ValueError
-        If `checkpoint_dir` cannot be used, is in use, or holds another training.
+        If `checkpoint_dir` cannot be used.
     StateFileError
-        If it holds checkpoints, none of which can be read.
+        If the folder of the run holds checkpoints, none of which can be read.
     """
-    if estimator.checkpoint_dir is None or not wanted:
+    if estimator.checkpoint_dir is None or plan.in_pieces:
         yield Checkpoints(estimator, seed)
         return
     settings = settings_repr(estimator)
     if isinstance(estimator.random_state, Integral):
         settings["random_state"] = canonical_repr(estimator.random_state)
-    if start is not None:
-        settings["the start of warm_start"] = fingerprint_module(start)
-    if phases is not None:
-        settings["the scales"] = canonical_repr(phases)
     about = {
         "estimator": type(estimator).__name__,
         "settings": settings,
+        "phases": canonical_repr(plan.phases),
+        "continued": fingerprint_module(estimator.pretext_) if plan.continued else "",
         "rows": [fingerprint(array) for array in rows],
     }
     with _locked_folder(estimator, about) as folder:
         checkpoints = Checkpoints(estimator, seed, folder, about)
-        checkpoints.resume(replaces_finished=start is not None)
+        checkpoints.resume()
         yield checkpoints
 
 
 @contextlib.contextmanager
 def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
-    """Lock the folder of a training: `checkpoint_dir`, or for clones one of their own within."""
-    folder = Path(os.path.expanduser(estimator.checkpoint_dir))
-    choices = [folder]
-    if estimator._is_clone:
-        name = f"{about['estimator']}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}"
-        # The same training more than once at a time, as with random_state=None.
-        choices = [folder / name, *(folder / f"{name}-{i}" for i in range(2, 100))]
+    """Lock the folder of a run within `checkpoint_dir`: each run has its own, named by `about`."""
+    parent = Path(os.path.expanduser(estimator.checkpoint_dir))
+    name = f"{about['estimator']}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}"
+    # The same run more than once at a time, as in ensembles with random_state=None.
+    choices = [name, *(f"{name}-{i}" for i in range(2, 100))]
     with contextlib.ExitStack() as stack:
-        for choice in choices:
+        for folder in (parent / choice for choice in choices):
             try:
-                choice.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(FileLock(choice / ".lock", timeout=0))
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(FileLock(folder / ".lock", timeout=0))
             except Timeout:
                 continue
             except (OSError, NotImplementedError, ValueError) as error:
                 raise ValueError(f"{_parameter(estimator)} cannot be used: {error}") from error
-            for part in choice.glob(".checkpoint-*.part"):  # whose writer was killed
+            for part in folder.glob(".checkpoint-*.part"):  # left by a process that was killed
                 with contextlib.suppress(OSError):
                     part.unlink()
-            yield choice
+            yield folder
             return
         raise ValueError(
-            f"{_parameter(estimator)}: another fit is under way in '{folder}'. Wait for its end, "
-            "or give another folder."
+            f"{_parameter(estimator)}: {len(choices)} fits of this estimator on these images are "
+            f"under way in '{parent}'. Wait for the end of one, or give another folder."
         )
 
 
 def _parameter(estimator: Any) -> str:
     return f"The 'checkpoint_dir' parameter of {type(estimator).__name__}"
-
-
-def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Say in what two trainings differ."""
-    if there["estimator"] != here["estimator"]:
-        return [f"it is one of {there['estimator']}"]
-    was, now = there["settings"], here["settings"]
-    differing = [
-        f"{name} was {was.get(name, 'not set')} and is {now.get(name, 'not set')}"
-        for name in dict.fromkeys([*was, *now])
-        if was.get(name) != now.get(name)
-    ]
-    if there["rows"] != here["rows"]:
-        differing.append("it learned from other data")
-    return differing

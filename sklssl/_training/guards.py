@@ -27,8 +27,8 @@ class CollapseGuard:
     It looks after the epochs 1, 2, 4, 8, ... and after the last one, which costs next to nothing.
     """
 
-    def __init__(self, images):
-        self.images = images[:_SAMPLE]
+    def __init__(self, images, embed):
+        self.images, self.embed = images[:_SAMPLE], embed
         self.warned = False
         self.looked_after = None  # epochs
 
@@ -45,7 +45,7 @@ class CollapseGuard:
         """Embed the sample, and warn if its features tell little."""
         if self.warned:
             return
-        name, Z = type(estimator).__name__, estimator._embed(self.images)
+        name, Z = type(estimator).__name__, self.embed(self.images)
         check_learned(name, Z)
         problem = self._find_problem(Z.astype(np.float64))  # whose squares are finite too
         if problem:

@@ -1,14 +1,13 @@
-"""The training loop: the one place that knows skorch."""
+"""The training loop: skorch's, around a pretext task."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +22,11 @@ from sklssl._data.batches import (
     move_to_device_if_fits,
     slices,
 )
-from sklssl._runtime.device import autocast
+from sklssl._runtime.device import network_precision
 from sklssl._storage.module_state import module_state
+from sklssl._training.config import OPTIMIZERS, Phase
+from sklssl._training.pretext_checks import check_terms, check_views
+from sklssl._training.schedules import SCHEDULES
 from sklssl._training.state import (
     FiniteLossMonitor,
     PhaseProgress,
@@ -35,79 +37,47 @@ from sklssl._training.state import (
 )
 from sklssl.exceptions import StopTraining
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Phase", "TrainingConfig", "train"]
-
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=True),
-    "adam": partial(torch.optim.Adam, fused=True),
-    "adamw": partial(torch.optim.AdamW, fused=True),
-}
-
-_CUT = 0.2  # the papers divide the rate by 5
-_WARM_UP = 0.1  # of the steps: the contrastive papers warm up for 10 of 100 epochs
+__all__ = ["train_phase"]
 
 
-def _cosine(step: int, n_steps: int) -> float:
-    """Give the share of the full rate: up in a line over the first tenth, then down to 0."""
-    warm = int(_WARM_UP * n_steps)
-    if step < warm:
-        return (step + 1) / (warm + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / (n_steps - warm)))
+def train_phase(run: Any, phase: Phase, start: dict[str, Any] | None = None) -> None:
+    """Train the task of a run in place for one phase.
 
+    Parameters
+    ----------
+    run : TrainingRun
+        Its task is on its device.
+    phase : Phase
+    start : dict, default=None
+        The state that a checkpoint has kept of this phase, which continues from there. The task
+        and the generators are already as they were by then.
 
-def _watched(net: Any) -> float:
-    """Give the loss of the epoch that says most: on images kept back, if there are any."""
-    row = net.history[-1]
-    return float(row["valid_loss"] if "valid_loss" in row else row["loss"])
-
-
-# Name -> what makes the callbacks of a training of so many epochs of so many steps.
-SCHEDULES: dict[str, Callable[[int, int], list[LRScheduler]]] = {
-    "constant": lambda epochs, steps: [],
-    "step": lambda epochs, steps: [
-        LRScheduler(
-            torch.optim.lr_scheduler.MultiStepLR,
-            # Never the first epoch: a single one trains at the full rate.
-            milestones=[max(1, round(share * epochs)) for share in (0.3, 0.6, 0.8)],
-            gamma=_CUT,
-        )
-    ],
-    "cosine": lambda epochs, steps: [
-        LRScheduler(
-            torch.optim.lr_scheduler.LambdaLR,
-            lr_lambda=partial(_cosine, n_steps=epochs * steps),
-            step_every="batch",
-            event_name=None,
-        )
-    ],
-    "plateau": lambda epochs, steps: [
-        LRScheduler(
-            torch.optim.lr_scheduler.ReduceLROnPlateau, monitor=_watched, factor=_CUT, patience=5
-        )
-    ],
-}
-
-
-class Phase(NamedTuple):
-    """A stretch of training at one image scale."""
-
-    scale: float
-    learning_rate: float
-    max_epochs: int
-
-
-class TrainingConfig(NamedTuple):
-    """How a phase is trained, whatever its scale and rate."""
-
-    optimizer: str | Callable[..., torch.optim.Optimizer]
-    weight_decay: float
-    lr_schedule: str
-    batch_size: int
-    precision: str
-    compile: bool = False
-    max_grad_norm: float | None = None
-    # (pattern, factor): parameters whose name fits have a rate of their own, the factor times it.
-    rate_factors: tuple[tuple[str, float], ...] = ()
+    Raises
+    ------
+    Diverged
+        If the loss or a weight is not finite.
+    StateFileError
+        If `start` does not fit.
+    """
+    with checkpoint_mismatch_errors(run.name):
+        progress = PhaseProgress(**start["position"]) if start else PhaseProgress()
+    to_tensor = run.to_tensor(phase.scale)
+    images = move_to_device_if_fits(run.images, run.device)
+    batches = _Batches(images, to_tensor, run.config.batch_size, run.order_rng, progress.step)
+    schedule = SCHEDULES[run.config.lr_schedule](phase.max_epochs, len(batches))
+    callbacks = [*_clipping(run.config), *schedule, _Bookkeeping(run, phase, batches, schedule)]
+    net = _make_net(run, phase, progress, callbacks).initialize()
+    net.notify("on_train_begin", X=batches, y=None)
+    if start:
+        with checkpoint_mismatch_errors(run.name):
+            load_optimizer(net.optimizer_, start["optimizer"])
+            for callback, state in zip(schedule, start["schedule"], strict=True):
+                check_same_structure(state, callback.lr_scheduler_.state_dict())
+                callback.lr_scheduler_.load_state_dict(state)
+        net.first_step = checkpoint_mismatch_errors(run.name)  # which shows the rest
+    with network_precision(run.device, run.config.precision):
+        # Not partial_fit, which swallows Ctrl-C.
+        net.fit_loop(batches, epochs=phase.max_epochs - progress.epoch)
 
 
 @dataclass
@@ -142,14 +112,13 @@ class _PretextNet(NeuralNet):
         pretext: nn.Module,
         *,
         rng: torch.Generator,
-        recipe: TrainingConfig,
-        position: PhaseProgress,
+        progress: PhaseProgress,
         **kwargs: Any,
     ) -> None:
         super().__init__(pretext, **kwargs)
         self.rng = rng
-        self.recipe = recipe
-        self.position = position
+        self.progress = progress
+        self.is_checked = False  # what the task gives
         self.first_step: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
     def get_default_callbacks(self) -> list[Any]:
@@ -160,9 +129,13 @@ class _PretextNet(NeuralNet):
 
     def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
         images, index = batch
-        views, targets = self.module_.views(images, self.rng, index)
-        with autocast(images.device, self.recipe.precision):
-            terms = self.module_(views, targets)
+        made = self.module_.views(images, self.rng, index)
+        if not self.is_checked:
+            check_views(self.module, made)
+        terms = self.module_(*made)
+        if not self.is_checked:
+            check_terms(self.module, terms)
+        self.is_checked = True  # no step after the first one waits for that
         terms["loss"].backward()
         return {name: term.detach() for name, term in terms.items()}
 
@@ -173,7 +146,7 @@ class _PretextNet(NeuralNet):
         if iterator is None:
             return
         self.module_.train()
-        totals = self.position.totals
+        totals = self.progress.totals
         self.loss_monitor = FiniteLossMonitor(self, iterator.to_tensor.device)
         for batch in iterator:
             n = len(batch[1])
@@ -185,78 +158,67 @@ class _PretextNet(NeuralNet):
                 totals[name] = totals.get(name, 0) + term.float() * n
             self.notify("on_batch_end", batch=batch, training=training)
         self.loss_monitor.check_weights()
-        for name, total in totals.items():
-            self.history.record(name, total.item() / len(iterator.images))
+        means = {name: total.item() / len(iterator.images) for name, total in totals.items()}
+        for name, value in {**means, **self.module_.eval().after_epoch()}.items():
+            self.history.record(name, value)
 
 
-class _Epochs(Callback):
-    """Calls the pretext's hooks, and `on_epoch` with the row of each epoch."""
+class _Bookkeeping(Callback):
+    """Calls the hooks of the task, and hands rows and states to the run.
 
-    def __init__(self, phase: Phase, on_epoch: Callable[[dict[str, Any]], None]) -> None:
-        self.phase = phase
-        self.on_epoch = on_epoch
-
-    def on_train_begin(self, net: Any, X: _Batches | None = None, **kwargs: Any) -> None:
-        assert X is not None
-        self.n_batches_ = len(X)
-
-    def on_epoch_begin(self, net: Any, dataset_train: _Batches, **kwargs: Any) -> None:
-        position = net.position
-        self.start_ = time.perf_counter() - position.elapsed
-        if position.step == 0:
-            position.rate = net.optimizer_.param_groups[-1]["lr"]  # the last no pattern names
-            net.module_.before_epoch(partial(_embed_all, net, dataset_train), net.rng)
-
-    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
-        position = net.position
-        position.step += 1
-        position.elapsed = time.perf_counter() - self.start_
-        done = position.epoch * self.n_batches_ + position.step
-        net.module_.after_step(done / (self.phase.max_epochs * self.n_batches_))
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        for name, value in net.module_.eval().after_epoch().items():
-            net.history.record(name, value)
-        skip = {"batches", "epoch", "event_lr"}
-        terms = {name: value for name, value in net.history[-1].items() if name not in skip}
-        row = {"scale": self.phase.scale, "learning_rate": net.position.rate, **terms}
-        net.position = PhaseProgress(net.position.epoch + 1)
-        self.on_epoch({**row, "duration": time.perf_counter() - self.start_})
-        if net.module_.finished:
-            raise StopTraining
-
-
-class _Saves(Callback):
-    """Hands the state of the training to `save` whenever a checkpoint is due."""
+    It comes after the schedule, whose state it saves.
+    """
 
     def __init__(
-        self,
-        pretext: nn.Module,
-        batches: _Batches,
-        schedule: list[LRScheduler],
-        is_due: Callable[..., bool],
-        save: Callable[[dict[str, Any]], None],
+        self, run: Any, phase: Phase, batches: _Batches, schedule: list[LRScheduler]
     ) -> None:
-        self.pretext, self.batches, self.schedule = pretext, batches, schedule
-        self.is_due, self.save = is_due, save
+        self.run, self.phase, self.batches, self.schedule = run, phase, batches, schedule
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self._show(net.progress)
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        progress = net.progress
+        self.start_ = time.perf_counter() - progress.elapsed
+        if progress.step == 0:
+            # Of the default group, which is the last one.
+            progress.rate = net.optimizer_.param_groups[-1]["lr"]
+            net.module_.before_epoch(partial(_embed_all, net, self.batches), net.rng)
 
     def on_batch_end(self, net: Any, **kwargs: Any) -> None:
-        if self.is_due():
+        progress, n_batches = net.progress, len(self.batches)
+        progress.step += 1
+        progress.elapsed = time.perf_counter() - self.start_
+        n_before, n_epochs = self.run.epochs_before_and_in_all()
+        done = (n_before + progress.epoch) * n_batches + progress.step
+        net.module_.after_step(done / (n_epochs * n_batches))
+        self._show(progress)
+        if self.run.checkpoints.is_due():
             net.loss_monitor.check_weights()
-            self.save(self._state(net))
+            self.run.save(self._state(net))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if self.is_due(epoch_ended=True):
-            self.save(self._state(net))
+        skip = {"batches", "epoch", "event_lr"}
+        terms = {name: value for name, value in net.history[-1].items() if name not in skip}
+        row = {"scale": self.phase.scale, "learning_rate": net.progress.rate, **terms}
+        net.progress = PhaseProgress(net.progress.epoch + 1)
+        self.run.record({**row, "duration": time.perf_counter() - self.start_})
+        if net.module_.finished:
+            raise StopTraining
+        if self.run.checkpoints.is_due(epoch_ended=True):
+            self.run.save(self._state(net))
+
+    def _show(self, progress: PhaseProgress) -> None:
+        self.run.line.see(progress.step / len(self.batches))
 
     def _state(self, net: Any) -> dict[str, Any]:
         # An epoch that has begun draws its order of the images once more.
-        order = self.batches.before_order if net.position.step else self.batches.rng.get_state()
+        order = self.batches.before_order if net.progress.step else self.batches.rng.get_state()
         return {
-            "pretext": module_state(self.pretext),
+            "pretext": module_state(self.run.task),
             "optimizer": net.optimizer_.state_dict(),
             "schedule": [callback.lr_scheduler_.state_dict() for callback in self.schedule],
-            "position": net.position.state(),
+            "position": net.progress.state(),
             "generators": generator_states(order, net.rng),
         }
 
@@ -264,136 +226,41 @@ class _Saves(Callback):
 def _embed_all(
     net: Any, batches: _Batches, encode: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
-    """Give what `encode` makes (b, ...) of all training images, in row order.
+    """Return what `encode` makes (b, ...) of all training images, in row order.
 
-    By default that is the encoder's last map, averaged to (n, d).
+    By default that is the encoder's last feature map, averaged to (n, d).
     """
     pretext = net.module_.eval()
     encode = encode or (lambda images: pretext.encoder(images).mean((2, 3)))
     parts = slices(len(batches.images), batches.batch_size)
-    with torch.no_grad(), autocast(batches.to_tensor.device, net.recipe.precision):
-        features = [
-            encode(batch).float()
-            for batch in iter_batches(batches.images, parts, batches.to_tensor)
-        ]
+    with torch.no_grad():
+        features = [encode(b) for b in iter_batches(batches.images, parts, batches.to_tensor)]
     pretext.train()
     return torch.cat(features)
 
 
-class _Advance(Callback):
-    """Calls `see` with the share of the present epoch that is done."""
-
-    def __init__(self, see: Callable[[float], None], n_batches: int) -> None:
-        self.see, self.n_batches = see, n_batches
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        self.on_batch_end(net)
-
-    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
-        self.see(net.position.step / self.n_batches)
+def _clipping(config: Any) -> list[Callback]:
+    return [] if config.max_grad_norm is None else [GradientNormClipping(config.max_grad_norm)]
 
 
-def train(
-    pretext: nn.Module,
-    images: Any,
-    to_tensor: ToTensor,
-    phase: Phase,
-    recipe: TrainingConfig,
-    rng: tuple[torch.Generator, torch.Generator],
-    on_epoch: Callable[[dict[str, Any]], None],
-    see: Callable[[float], None],
-    *,
-    owner: str,
-    start: dict[str, Any] | None = None,
-    is_due: Callable[..., bool],
-    save: Callable[[dict[str, Any]], None],
-) -> None:
-    """Train `pretext` in place for one phase.
-
-    Parameters
-    ----------
-    pretext : Pretext
-        The task, on the device of `to_tensor`.
-    images : array-like of shape (n, H, W, C)
-        At least two images.
-    to_tensor : ToTensor
-        Brings batches of `images` to the device at the phase's size.
-    phase : Phase
-    recipe : TrainingConfig
-    rng : (torch.Generator, torch.Generator)
-        For the order of the images (on the CPU) and for the views (on the device).
-    on_epoch : callable
-        Called with the row of every epoch; may raise StopTraining.
-    see : callable
-        Called after each step, and once before, with the share of the epoch that is done.
-    owner : str
-        Named in errors.
-    start : dict, default=None
-        What `save` was called with: the phase goes on from there. The task and the generators
-        are as they were by then.
-    is_due : callable
-        Called after each step, and with ``epoch_ended=True`` after each epoch.
-    save : callable
-        Called, where that is due, with the state of the training.
-
-    Raises
-    ------
-    Diverged
-        If the loss or a weight is not finite.
-    StateFileError
-        If `start` does not fit.
-    """
-    with checkpoint_mismatch_errors(owner):
-        position = PhaseProgress(**start["position"]) if start else PhaseProgress()
-    batches = _Batches(
-        move_to_device_if_fits(images, to_tensor.device),
-        to_tensor,
-        recipe.batch_size,
-        rng[0],
-        first=position.step,
-    )
-    schedule = SCHEDULES[recipe.lr_schedule](phase.max_epochs, len(batches))
-    saves = _Saves(pretext, batches, schedule, is_due, save)
-    advance = _Advance(see, len(batches))  # behind what counts the steps
-    callbacks = [*_clips(recipe), _Epochs(phase, on_epoch), advance, *schedule, saves]
-    own = {"callbacks": callbacks, "rng": rng[1], "position": position}
-    net = _make_net(pretext, to_tensor.device, phase, recipe, **own).initialize()
-    net.notify("on_train_begin", X=batches, y=None)
-    if start:
-        with checkpoint_mismatch_errors(owner):
-            load_optimizer(net.optimizer_, start["optimizer"])
-            for callback, state in zip(schedule, start["schedule"], strict=True):
-                check_same_structure(state, callback.lr_scheduler_.state_dict())
-                callback.lr_scheduler_.load_state_dict(state)
-        net.first_step = checkpoint_mismatch_errors(owner)  # shows the rest
-    # Not partial_fit, which swallows Ctrl-C.
-    net.fit_loop(batches, epochs=phase.max_epochs - position.epoch)
-
-
-def _clips(recipe: TrainingConfig) -> list[Callback]:
-    if recipe.max_grad_norm is None:
-        return []
-    return [GradientNormClipping(recipe.max_grad_norm)]
-
-
-def _make_net(
-    pretext: nn.Module, device: torch.device, phase: Phase, recipe: TrainingConfig, **own: Any
-) -> _PretextNet:
-    optimizer = recipe.optimizer
+def _make_net(run: Any, phase: Phase, progress: PhaseProgress, callbacks: Any) -> _PretextNet:
+    config = run.config
+    optimizer = config.optimizer
     return _PretextNet(
-        pretext,
+        run.task,
         criterion=nn.Identity,
         optimizer=OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer,
-        optimizer__weight_decay=recipe.weight_decay,
+        optimizer__weight_decay=config.weight_decay,
         optimizer__param_groups=[
             (pattern, {"lr": factor * phase.learning_rate})
-            for pattern, factor in recipe.rate_factors
+            for pattern, factor in config.rate_factors
         ],
         lr=phase.learning_rate,
+        callbacks=callbacks,
         train_split=None,
-        device=device,
-        compile=recipe.compile,
+        device=run.device,
+        compile=config.compile,
         verbose=0,
-        recipe=recipe,
-        **own,
+        rng=run.views_rng,
+        progress=progress,
     )

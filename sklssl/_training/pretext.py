@@ -82,7 +82,16 @@ class Pretext(nn.Module):
         """
 
     def after_step(self, progress):
-        """Follow up a step; `progress` of the training is done, in (0, 1]. Nothing here."""
+        """Follow up a step. Nothing here.
+
+        Parameters
+        ----------
+        progress : float
+            The share of the planned steps that are done, in (0, 1], 1 after the last one. It
+            counts the epochs of all scales of this call of ``fit``, also of one with
+            ``warm_start``, or the one epoch of this call of ``partial_fit``; it goes on where a
+            checkpoint left it. It never falls; it jumps ahead where a callback ends a scale early.
+        """
 
     def after_epoch(self):
         """Give more named terms for the row of the epoch, in evaluation mode. None here.

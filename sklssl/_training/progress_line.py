@@ -15,7 +15,7 @@ __all__ = ["ProgressLine"]
 
 _EVERY = 0.25  # seconds between two looks of the line
 _WINDOW = 100  # looks and epochs that the speed is measured over
-_NOT_TERMS = {"epoch", "scale", "learning_rate", "duration"}  # of what a row holds
+_NOT_TERMS = {"epoch", "phase", "scale", "learning_rate", "duration"}  # of what a row holds
 _LONGEST = 100  # characters that a notebook shows in one line
 
 # What goes first where a line is too long: the larger number.

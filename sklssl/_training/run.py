@@ -1,162 +1,132 @@
-"""The run of a training: the rows of its epochs, its callbacks, checkpoints and progress."""
+"""One training run: its phases, the rows of its epochs, its callbacks, checkpoints and progress."""
+
+from __future__ import annotations
 
 import contextlib
 import copy
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from sklssl._runtime.allocator import memory_errors, retain_freed_memory
 from sklssl._storage.module_state import module_state, set_module_state
-from sklssl._training.loop import train
+from sklssl._training.checkpoints import Checkpoints
+from sklssl._training.config import Phase, TrainingConfig
+from sklssl._training.loop import train_phase
+from sklssl._training.pretext import Pretext
 from sklssl._training.progress_line import ProgressLine
 from sklssl._training.state import Diverged, checkpoint_mismatch_errors, set_generators
-from sklssl.exceptions import (
-    NonFiniteLossError,
-    NonFiniteLossWarning,
-    StopTraining,
-)
+from sklssl.exceptions import NonFiniteLossError, NonFiniteLossWarning, StopTraining
 
-__all__ = ["StopPhase", "run_training"]
+__all__ = ["StopPhase", "TrainingRun"]
 
 
 class StopPhase(StopTraining):
-    """Raised by a callback to end the present phase; the training goes on with the next."""
+    """Raised by a callback to end the present phase; training continues with the next."""
 
 
-def run_training(
-    estimator, pretext, images, phases, recipe, *, to_tensor, device, checkpoints, tasks, guards=()
-):
-    """Train `pretext` in place through all `phases`; every epoch adds a row to ``history_``.
+@dataclass
+class TrainingRun:
+    """A task that is trained in place through all phases; each epoch adds a row to ``history_``.
 
     Parameters
     ----------
     estimator : estimator
-        Whose `callbacks`, `verbose` and ``history_`` these are.
-
-    pretext : Pretext
-        The task.
-
-    images : ndarray of shape (n, ...)
-        What `feed` takes batches of.
-
+        Its `callbacks`, `verbose` and ``history_`` are used.
+    task : Pretext
+        What is trained.
+    images : array-like of shape (n, ...)
+        What `to_tensor` converts batches of.
     phases : list of Phase
-        The stretches of training; those of no epochs are passed over.
-
-    recipe : TrainingConfig
-        How a phase is trained.
-
+        Those without epochs are skipped.
+    config : TrainingConfig
+        How each phase is trained.
     to_tensor : callable
-        Makes what turns images into tensors of a scale.
-
+        ``to_tensor(scale)`` returns the conversion of batches to tensors at that image scale.
     device : torch.device
         Where to train.
-
     checkpoints : Checkpoints
-        Where it is kept and what it goes on from; with the seed for the order of the images and
-        for the views.
-
-    tasks : FitTasks
-        Tells the callbacks of scikit-learn of each epoch.
-
+        Where states are kept, the state to continue from, and the seed for the order of the
+        images and for the views.
+    fit_tasks : FitTasks
+        Notifies scikit-learn's callbacks of each epoch.
     guards : sequence of callable, default=()
-        Called after each epoch as the `callbacks` are, and before these.
-
-    Raises
-    ------
-    MemoryError
-        If the memory does not hold a step.
-    NonFiniteLossError
-        If the loss becomes infinite or not a number in the first epoch.
-    StateFileError
-        If the checkpoint does not fit the task.
-
-    Warns
-    -----
-    NonFiniteLossWarning
-        If it does so later: what was learned until then is kept.
-    """
-    pretext.to(device)
-    name = type(estimator).__name__
-    line = ProgressLine(name, len(images), phases, estimator.verbose)
-    with retain_freed_memory(device), line, checkpoints.defer_signals():
-        run = TrainingRun(estimator, pretext, device, checkpoints, tasks, guards, line)
-        with contextlib.suppress(StopTraining), run.rollback_on_divergence():
-            for start, phase in run.iter_phases(run.restore(), phases):
-                advice = _say_smaller(name, recipe.batch_size)
-                with contextlib.suppress(StopPhase), memory_errors(advice):
-                    train(
-                        pretext,
-                        images,
-                        to_tensor(phase.scale),
-                        phase,
-                        recipe,
-                        run.rng,
-                        run.record,
-                        line.see,
-                        owner=name,
-                        start=start,
-                        is_due=checkpoints.is_due,
-                        save=run.save,
-                    )
-        run.close()
-
-
-class TrainingRun:
-    """What is written down of one training.
+        Called after each epoch like the `callbacks`, and before them.
 
     Attributes
     ----------
-    rng : (torch.Generator, torch.Generator)
-        For the order of the images and for the views.
+    order_rng, views_rng : torch.Generator
+        For the order of the images (on the CPU) and for the views (on the device).
     """
 
-    def __init__(self, estimator, pretext, device, checkpoints, tasks, guards, line):
-        self.estimator, self.pretext = estimator, pretext
-        self.checkpoints, self.tasks, self.line = checkpoints, tasks, line
-        self.callbacks = (*guards, *(estimator.callbacks or ()))
-        self.rng = torch.Generator(), torch.Generator(device)
-        for generator in self.rng:
-            generator.manual_seed(checkpoints.seed)
-        self._number, self._done = 0, 0  # of the phase to begin with, and of its epochs
-        self._good = None  # what was learned when the last epoch ended
+    estimator: Any
+    task: Pretext
+    images: Any
+    phases: list[Phase]
+    config: TrainingConfig
+    to_tensor: Callable[[float], Any]
+    device: torch.device
+    checkpoints: Checkpoints
+    fit_tasks: Any
+    guards: Sequence[Callable[..., Any]] = ()
 
-    def restore(self):
-        """Go back to where the training was left, if it was; give that state."""
-        state = self.checkpoints.found
-        if state is None:
-            return None
-        with checkpoint_mismatch_errors(type(self.estimator).__name__):
-            set_module_state(self.pretext, state["pretext"])
-            self.estimator.history_ = list(state["history"])
-            self._good = state["pretext"] if state["history"] else None
-            if not state["finished"]:
-                set_generators(state["generators"], *self.rng)
-                self._number, self._done = int(state["phase"]), int(state["position"]["epoch"])
-        return state
+    def __post_init__(self) -> None:
+        self.name = type(self.estimator).__name__
+        self.callbacks = (*self.guards, *(self.estimator.callbacks or ()))
+        self.order_rng, self.views_rng = torch.Generator(), torch.Generator(self.device)
+        for generator in (self.order_rng, self.views_rng):
+            generator.manual_seed(self.checkpoints.seed)
+        self.line = ProgressLine(self.name, len(self.images), self.phases, self.estimator.verbose)
+        # The phases of earlier fits, which warm_start and partial_fit continue from, count too.
+        self._n_earlier = 1 + max((row.get("phase", 0) for row in self._history), default=-1)
+        self._number, self._n_done = 0, 0  # the phase to begin with, and its epochs done
+        self._good: dict[str, Any] | None = None  # what was learned when the last epoch ended
 
-    def iter_phases(self, state, phases):
-        """Begin the phases that are left one after the other; give each with its start."""
-        if state is not None and state["finished"]:
-            return
-        for number, phase in list(enumerate(phases))[self._number :]:
-            self._number, left = number, phase.max_epochs - self._done
-            if left > 0:
-                self.tasks.begin_epochs(left)
-                # Where the rows of this phase begin: what came before is not its own.
-                n_rows = len(self.estimator.history_)
-                self.estimator._first_row = n_rows - self._done
-                self.line.begin(number, self._done, n_rows)
-                yield state, phase
-            state, self._done = None, 0
+    @property
+    def _history(self) -> list[dict[str, Any]]:
+        history: list[dict[str, Any]] = self.estimator.history_
+        return history
 
-    def record(self, row):
-        """Append the row of an epoch and tell the callbacks."""
-        history = self.estimator.history_
-        row = {"epoch": len(history) + 1, **row}
+    def train(self) -> None:
+        """Train through all phases, from where a checkpoint was left if there is one.
+
+        Raises
+        ------
+        MemoryError
+            If the memory does not hold a step.
+        NonFiniteLossError
+            If the loss becomes infinite or not a number in the first epoch.
+        StateFileError
+            If the checkpoint does not fit the task.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If it does so later: what was learned until then is kept.
+        """
+        self.task.to(self.device)
+        with retain_freed_memory(self.device), self.line, self.checkpoints.defer_signals():
+            with contextlib.suppress(StopTraining), self._rollback_on_divergence():
+                for phase, start in self._iter_phases(self._restore()):
+                    with contextlib.suppress(StopPhase), memory_errors(self._smaller_step()):
+                        train_phase(self, phase, start)
+            self._close()
+
+    def epochs_before_and_in_all(self) -> tuple[int, int]:
+        """Count the epochs planned before the present phase, and those of all phases."""
+        epochs = [phase.max_epochs for phase in self.phases]
+        return sum(epochs[: self._number]), sum(epochs)
+
+    def record(self, row: dict[str, Any]) -> None:
+        """Append the row of an epoch, and call the callbacks."""
+        history = self._history
+        row = {"epoch": len(history) + 1, "phase": self._n_earlier + self._number, **row}
         history.append(row)
-        self._good = copy.deepcopy(module_state(self.pretext))
-        stop = self.tasks.end_epoch()
+        self._good = copy.deepcopy(module_state(self.task))
+        stop = self.fit_tasks.end_epoch()
         if self.estimator.callbacks:
             self.line.clear()  # they may print
         try:
@@ -166,18 +136,50 @@ class TrainingRun:
             self.line.end_epoch(row)
         if stop:
             raise StopTraining
-        self.tasks.begin_epoch()
+        self.fit_tasks.begin_epoch()
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a checkpoint of the present phase."""
+        self.checkpoints.save({**state, "phase": self._number, "history": self._history})
+
+    def _restore(self) -> dict[str, Any] | None:
+        """Return to where the run was left, if there is a checkpoint; return its state."""
+        state = self.checkpoints.found
+        if state is None:
+            return None
+        with checkpoint_mismatch_errors(self.name):
+            set_module_state(self.task, state["pretext"])
+            self.estimator.history_ = list(state["history"])
+            self._good = state["pretext"] if state["history"] else None
+            if not state["finished"]:
+                set_generators(state["generators"], self.order_rng, self.views_rng)
+                self._number, self._n_done = int(state["phase"]), int(state["position"]["epoch"])
+        return state
+
+    def _iter_phases(
+        self, state: dict[str, Any] | None
+    ) -> Iterator[tuple[Phase, dict[str, Any] | None]]:
+        """Begin one after the other the phases that are left; yield each with its start."""
+        if state is not None and state["finished"]:
+            return
+        for number, phase in list(enumerate(self.phases))[self._number :]:
+            self._number, n_left = number, phase.max_epochs - self._n_done
+            if n_left > 0:
+                self.fit_tasks.begin_epochs(n_left)
+                self.line.begin(number, self._n_done, len(self._history))
+                yield phase, state
+            state, self._n_done = None, 0
 
     @contextlib.contextmanager
-    def rollback_on_divergence(self):
-        """End a training that has diverged with what it had learned by the last epoch."""
+    def _rollback_on_divergence(self) -> Iterator[None]:
+        """End a run that diverges with what it had learned by the end of the last epoch."""
         try:
             yield
         except Diverged as error:
-            epoch = len(self.estimator.history_) + 1
+            epoch = len(self._history) + 1
             what = (
-                f"{type(self.estimator).__name__}: the loss became {error.value} in epoch {epoch} "
-                f"at step {error.step}, at a learning rate of {error.rate:g}."
+                f"{self.name}: the loss became {error.value} in epoch {epoch} at step "
+                f"{error.step}, at a learning rate of {error.rate:g}."
             )
             remedy = (
                 "Try a tenth of that rate, max_grad_norm=1.0 or optimizer='adam', and look at X "
@@ -185,37 +187,33 @@ class TrainingRun:
             )
             if self._good is None:
                 raise NonFiniteLossError(f"{what} {remedy}") from None
-            set_module_state(self.pretext, self._good)
+            set_module_state(self.task, self._good)
             warnings.warn(
-                f"{what} The training ends with what was learned by the end of epoch {epoch - 1}. "
+                f"{what} Training ends with what was learned by the end of epoch {epoch - 1}. "
                 f"{remedy}",
                 NonFiniteLossWarning,
                 stacklevel=2,
             )
 
-    def save(self, state):
-        """Write a checkpoint of the present phase."""
-        self.checkpoints.save({**state, "phase": self._number, "history": self.estimator.history_})
-
-    def close(self):
-        """Write the last checkpoint, and tell the callbacks that want to know."""
+    def _close(self) -> None:
+        """Write the last checkpoint, and notify the callbacks that want to know."""
         self.line.close()
-        self.pretext.eval()
-        vars(self.estimator).pop("_first_row", None)
-        if self.checkpoints.found is None or not self.checkpoints.found["finished"]:
-            state = {"pretext": module_state(self.pretext), "history": self.estimator.history_}
+        self.task.eval()
+        found = self.checkpoints.found
+        if found is None or not found["finished"]:
+            state = {"pretext": module_state(self.task), "history": self._history}
             self.checkpoints.save(state, finished=True)
         for callback in self.callbacks:
             if hasattr(callback, "after_training"):
                 callback.after_training(self.estimator)
 
-
-def _say_smaller(name, batch_size):
-    """Say what to do when the memory does not hold a step."""
-    smaller = "a smaller image_size or backbone"
-    if batch_size > 3:
-        smaller = f"batch_size={batch_size // 2}"
-    return (
-        f"{name}: a step with batch_size={batch_size} does not fit in the memory of the device. "
-        f"Try {smaller}."
-    )
+    def _smaller_step(self) -> str:
+        """Say what to do when the memory does not hold a step."""
+        batch_size = self.config.batch_size
+        smaller = "a smaller image_size or backbone"
+        if batch_size > 3:
+            smaller = f"batch_size={batch_size // 2}"
+        return (
+            f"{self.name}: a step with batch_size={batch_size} does not fit in the memory of the "
+            f"device. Try {smaller}."
+        )

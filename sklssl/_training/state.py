@@ -66,7 +66,7 @@ class FiniteLossMonitor:
 
     def add(self, loss: Tensor) -> None:
         """Take the loss of the step under way."""
-        self.losses[self.net.position.step + 1] = loss
+        self.losses[self.net.progress.step + 1] = loss
         if len(self.losses) >= self.every:
             self.check()
 
@@ -83,7 +83,7 @@ class FiniteLossMonitor:
         self.check()
         weights = [p for p in self.net.module_.parameters() if p.is_floating_point()]
         if not torch.stack([weight.isfinite().all() for weight in weights]).all():
-            raise Diverged(self.net.position.step, math.nan, self._rate())
+            raise Diverged(self.net.progress.step, math.nan, self._rate())
 
     def _rate(self) -> float:
         return float(self.net.optimizer_.param_groups[-1]["lr"])

@@ -1,5 +1,44 @@
-"""Random views of images: numbers are drawn apart from their use."""
+"""Random views of images, and their parts: numbers are drawn apart from their use.
 
+The functions `draw_*` draw numbers for each image, in small tensors on the device of the generator;
+the others use them and draw nothing. None makes a GPU wait. Images are (b, C, H, W) floats in
+[0, 1], which stay as they are. Each operation gives what the one of torchvision gives image by
+image.
+"""
+
+from sklssl.augmentation._blur import draw_sigmas, gaussian_blur
+from sklssl.augmentation._color import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+    draw_color_jitter,
+    to_grayscale,
+)
+from sklssl.augmentation._geometry import (
+    draw_choices,
+    draw_crops,
+    draw_shifts,
+    horizontal_flip,
+    resized_crop,
+    shift,
+)
 from sklssl.augmentation._views import RandomViews
 
-__all__ = ["RandomViews"]
+__all__ = [
+    "RandomViews",
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_saturation",
+    "draw_choices",
+    "draw_color_jitter",
+    "draw_crops",
+    "draw_shifts",
+    "draw_sigmas",
+    "gaussian_blur",
+    "horizontal_flip",
+    "resized_crop",
+    "shift",
+    "to_grayscale",
+]

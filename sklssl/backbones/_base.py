@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sklssl._runtime.device import plain_torch
+from sklssl._runtime.device import network_autocast, plain_torch, whole_maps
 
 __all__ = ["Backbone", "conv_block", "pool_map", "pool_stages"]
 
@@ -171,20 +171,22 @@ class Backbone(nn.Module):
 
         With `after`, the name of a stage that :meth:`can_resume`, `images` are the maps of that
         stage, and only what comes after it is run.
+
+        Maps are float32 also where the network computes in bfloat16, as in a fit with
+        ``precision="bfloat16"``.
         """
         if layer is not None and layer not in self.layer_names:
             raise ValueError(f"No layer {layer!r}; there are {list(self.layer_names)}.")
-        x = images
         if layer == after is not None:
-            return x
-        for name, x in self._walk(images, after):
-            if name == layer:
-                return x
-        return x
+            return images
+        with network_autocast(images.device):
+            return whole_maps(self._run_until(layer or self.layer_names[-1], images, after))
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """Give the maps of all stages in one pass."""
-        return dict(self._walk(images))
+        """Give the maps of all stages in one pass, in float32 as :meth:`forward` does."""
+        with network_autocast(images.device):
+            maps = dict(self._walk(images))
+        return {name: whole_maps(x) for name, x in maps.items()}
 
     def can_resume(self, layer: str) -> bool:
         """Tell whether the later stages can be run from the map of `layer` alone."""
@@ -194,6 +196,9 @@ class Backbone(nn.Module):
         """Name the modules and weights in front of the map of `layer`, which make it."""
         names = self.layer_names
         return tuple(f"stages.{name}" for name in names[: names.index(layer) + 1])
+
+    def _run_until(self, layer: str, images: Tensor, after: str | None) -> Tensor:
+        return next(x for name, x in self._walk(images, after) if name == layer)
 
     def _walk(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
         """Run stage after stage, as far as the maps are asked for."""

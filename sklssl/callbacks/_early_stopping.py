@@ -102,8 +102,7 @@ class EarlyStopping:
         StopTraining
             One that ends the present scale, if another one follows, and else the training.
         """
-        first = getattr(estimator, "_first_row", 0)
-        rows = estimator.history_[first:]
+        rows = [r for r in estimator.history_ if r.get("phase") == row["phase"]]
         values = [r[self.monitor] for r in rows if self.monitor in r]
         if not values and len(rows) == 1 and not self._may_come(estimator):
             raise ValueError(f"{self._never(estimator)} Choose one of these, or record it.")

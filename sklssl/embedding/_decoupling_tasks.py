@@ -59,7 +59,7 @@ class DecouplingPretext(RotationPretext):
     def forward(self, views, targets):
         rotations, index, noise = targets
         related, unrelated = self.split(views)
-        logits = self.head(related).float()
+        logits = self.head(related)
         errors = F.cross_entropy(logits, rotations, reduction="none")
         if self.training and self.pu_weights is not None:
             errors = errors * self.pu_weights[:, index].flatten()
@@ -70,7 +70,7 @@ class DecouplingPretext(RotationPretext):
 
     def split(self, views):
         """Return the two halves of the features, each (4 * b, d)."""
-        features = pool_map(self.backbone(views)).float()
+        features = pool_map(self.backbone(views))
         return features[:, : self.n_related], features[:, self.n_related :]
 
     def draw_noise(self, n_images, rng):
@@ -93,7 +93,7 @@ class DecouplingPretext(RotationPretext):
         return related.unflatten(0, (4, -1)).transpose(0, 1)
 
     def after_step(self, progress):
-        self.progress = progress % 1  # the next scale starts afresh
+        self.progress = progress
 
 
 class ContrastiveDecouplingPretext(DecouplingPretext):

@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._parameters.embedders import EMBEDDER_ATTRIBUTES
 from sklssl._parameters.sharing import SharesParameters
-from sklssl._training.checkpoints import Resumable
-from sklssl._training.loop import Phase
+from sklssl._training.config import Phase, Plan
 from sklssl.base import BaseEmbedder
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
 
@@ -88,7 +87,6 @@ _DELEGATED = {
 
 class MultiScaleEmbedder(
     SharesParameters,
-    Resumable,
     CallbackSupport,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -151,6 +149,10 @@ class MultiScaleEmbedder(
         "max_epochs": [*MULTISCALE_CONSTRAINTS["max_epochs"], None],
     }
 
+    _fitted_attributes = {
+        "estimator_": lambda value: isinstance(value, BaseEmbedder) and hasattr(value, "pretext_")
+    }
+
     def __init__(self, estimator, scales=(0.5, 1.0), *, learning_rates=None, max_epochs=None):
         self.estimator = estimator
         self.scales = scales
@@ -189,7 +191,7 @@ class MultiScaleEmbedder(
             as it was.
         """
         continued = self.estimator.warm_start and self.__sklearn_is_fitted__()
-        return self._fit(X, self._phases(), y=y, continued=continued)
+        return self._fit(X, y, Plan(self._phases(), self, continued))
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None):
@@ -208,15 +210,16 @@ class MultiScaleEmbedder(
         self : object
         """
         phase = self._phases()[-1]._replace(max_epochs=1)
-        continued = self.__sklearn_is_fitted__()
-        return self._fit(X, [phase], y=y, continued=continued, in_pieces=True)
+        return self._fit(X, y, Plan([phase], self, self.__sklearn_is_fitted__(), in_pieces=True))
 
-    def _fit(self, X, phases, *, continued, **settings):
-        estimator = self.estimator_ if continued else clone(self.estimator)
-        estimator._is_clone = self._is_clone
+    def _fit(self, X, y, plan):
+        estimator = self.estimator_ if plan.continued else clone(self.estimator)
         estimator._validate_params()
-        self.estimator_ = estimator._fit(X, phases, continued=continued, caller=self, **settings)
+        self.estimator_ = estimator._fit(X, y, plan)
         return self
+
+    def _attributes_from(self, fitted):
+        return {"estimator_": fitted}
 
     def transform(self, X):
         """Embed images at full size.

@@ -8,7 +8,7 @@ Oyallon. The Unreasonable Effectiveness of Patches in Deep Convolutional Kernels
 from functools import partial
 from numbers import Integral
 
-from sklssl._training.loop import Phase
+from sklssl._training.config import Phase
 from sklssl.backbones._patchnet import check_n_atoms, patchnet
 from sklssl.base import BaseEmbedder, Pretext, parameters
 from sklssl.utils._checks import MAX_SIDE, naming_parameter

@@ -7,23 +7,26 @@ from typing import Unpack
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.arrays import check_images
-from sklssl._data.batches import MapsToDevice, embed_in_batches
+from sklssl._data.batches import MapsToDevice
 from sklssl._data.columns import as_images, holds_paths, holds_pictures
 from sklssl._data.duplicates import merge_duplicates
 from sklssl._data.input import decode_files, select_rows, validate_input
+from sklssl._extractor import full_size, make_extractor, resolve_layer
 from sklssl._parameters.sharing import SharesParameters, parameters
-from sklssl._runtime.device import forked_rng, plain_torch, resolve_device, seeded
-from sklssl._storage.module_state import PackedModules
-from sklssl._training.checkpoints import Resumable, open_checkpoints
-from sklssl._training.loop import Phase, TrainingConfig
-from sklssl._training.run import run_training
-from sklssl.finetuning._heads import make_head
+from sklssl._runtime.device import plain_torch, resolve_device, seeded
+from sklssl._storage.attributes import is_history, is_str
+from sklssl._storage.module_state import without_weights
+from sklssl._symmetry import average_orientations
+from sklssl._training.config import Phase, Plan, TrainingConfig
+from sklssl._training.estimator import TrainedEstimator
+from sklssl._training.run import TrainingRun
+from sklssl.base import BaseEmbedder
+from sklssl.finetuning._heads import Head, make_head
 from sklssl.finetuning._initial_embedder import initial_embedder
 from sklssl.finetuning._parameters import (
     FINETUNER_ATTRIBUTES,
@@ -31,17 +34,8 @@ from sklssl.finetuning._parameters import (
     FineTuningParameters,
 )
 from sklssl.finetuning._task import SupervisedTask, Validation
-from sklssl.utils._checks import (
-    check_callbacks,
-    check_features,
-    check_learned,
-    check_optimizer,
-    naming_data,
-    naming_parameter,
-)
+from sklssl.utils._checks import check_features, check_learned, naming_data, naming_parameter
 from sklssl.utils._sklearn_compat import (
-    CallbackSupport,
-    FitTasks,
     HasMethods,
     _check_sample_weight,
     _fit_context,
@@ -56,15 +50,7 @@ _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_i
 
 
 @parameters(optimizer="adam")
-class BaseFineTuner(
-    SharesParameters,
-    Resumable,
-    CallbackSupport,
-    PackedModules,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-):
+class BaseFineTuner(SharesParameters, TrainedEstimator):
     """Base of the estimators that train the network of an embedder further, on labels.
 
     Parameters
@@ -81,6 +67,15 @@ class BaseFineTuner(
     _shared_attributes = FINETUNER_ATTRIBUTES
     _parameter_constraints = {"embedder": [str, callable, HasMethods(["fit", "transform"])]}
 
+    _fitted_attributes = {
+        "embedder_": lambda value: isinstance(value, BaseEmbedder) and hasattr(value, "pretext_"),
+        "head_": Head,
+        "history_": is_history,
+        "layer_": is_str,
+    }
+
+    # Whether answers are averaged over the orientations that features are averaged over.
+    _averages_orientations = False
     # What "conv" does with its map: see make_head.
     _keep_places = False
 
@@ -128,44 +123,50 @@ class BaseFineTuner(
             If the loss becomes infinite or not a number after some epochs; what they learned is
             kept.
         """
-        # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
-        tasks = FitTasks(self, self.max_epochs, lambda: fresh._learned(), data=(X, y))
-        check_callbacks(self, self.callbacks)
-        check_optimizer(self)
+        plan = Plan([Phase(1.0, self.learning_rate, self.max_epochs)], self)
         X = as_images(X)
-        images = self._comparable(X)
-        fresh = self._unfitted()
-        with naming_data(type(self).__name__, "cannot use this y"):
-            y = fresh._check_answers(_check_finite(self, y))
-        with naming_data(type(self).__name__, "cannot use these X, y and sample_weight"):
+        with self._fitting(plan, (X, y)) as (fresh, fit_tasks):
+            X, y, weights = fresh._check_data(X, y, sample_weight)
+            seed = fresh._draw_seed()
+            fresh.embedder_ = initial_embedder(self.embedder, X, seed, owner=self)
+            images, y, weights = fresh._take_readable(X, y, weights)
+            targets = fresh._encode(y, weights)
+            device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
+            rows = [images, targets, weights]
+            with fresh._training_resources(device, seed, rows, plan) as checkpoints:
+                if checkpoints.seed != seed:  # that of the run to continue
+                    fresh.embedder_ = initial_embedder(
+                        self.embedder, X, checkpoints.seed, owner=self
+                    )
+                checkpoints.check_start(fresh.embedder_.pretext_.encoder)
+                fresh._learn(
+                    images, targets, weights / weights.mean(), plan, device, checkpoints, fit_tasks
+                )
+            outputs = fresh._answer(select_rows(images, slice(_SAMPLE)))
+            check_learned(type(self).__name__, outputs)
+        return self
+
+    # Data -----------------------------------------------------------------------------------
+
+    def _check_data(self, X, y, sample_weight):
+        """Check X, y and weights together; return them without repeated and weightless rows."""
+        name, images = type(self).__name__, self._comparable(X)
+        with naming_data(name, "cannot use this y"):
+            y = self._check_answers(_check_finite(self, y))
+        with naming_data(name, "cannot use these X, y and sample_weight"):
             check_consistent_length(images, y)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
-        rows, weights = merge_duplicates(images, y, weights * fresh._class_weights(y))
-        y = y[rows]
-        targets = fresh._encode(y, weights)
+        rows, weights = merge_duplicates(images, y, weights * self._class_weights(y))
         named = hasattr(X, "columns") or holds_pictures(X)
-        X = _safe_indexing(X, rows) if named else images[rows]
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        fresh.embedder_ = initial_embedder(self.embedder, X, seed, owner=self)
-        images = validate_input(fresh.embedder_, X, reset=False)
-        readable = decode_files(fresh.embedder_, images, min_samples=2)
+        return _safe_indexing(X, rows) if named else images[rows], y[rows], weights
+
+    def _take_readable(self, X, y, weights):
+        """Return X as images for the embedder, and y and weights of those that can be read."""
+        images = validate_input(self.embedder_, X, reset=False)
+        readable = decode_files(self.embedder_, images, min_samples=2)
         if readable is not None:
-            weights = weights[readable]
-            targets = fresh._encode(y[readable], weights)
-        device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
-        with (
-            open_checkpoints(fresh, seed, [images, targets, weights]) as checkpoints,
-            forked_rng(device, checkpoints.seed),
-        ):
-            if checkpoints.seed != seed:  # that of the training to go on with
-                fresh.embedder_ = initial_embedder(self.embedder, X, checkpoints.seed, owner=self)
-            checkpoints.check_start(fresh.embedder_.pretext_.encoder)
-            fresh._learn(images, targets, weights / weights.mean(), device, checkpoints, tasks)
-        some = select_rows(images, slice(_SAMPLE))
-        check_learned(type(self).__name__, fresh._answer(some))
-        tasks.end()
-        self.__dict__ = fresh.__dict__
-        return self
+            y, weights = y[readable], weights[readable]
+        return images, y, weights
 
     def _comparable(self, X):
         """Give what has equal rows where images are equal: pixels, names of files, pictures."""
@@ -203,9 +204,9 @@ class BaseFineTuner(
         check_is_fitted(self)
         return copy.deepcopy(self.embedder_)
 
-    # Learning: everything happens to a copy, which replaces self in one step at the end. -----
+    # Training -------------------------------------------------------------------------------
 
-    def _learn(self, images, targets, weights, device, checkpoints, tasks):
+    def _learn(self, images, targets, weights, plan, device, checkpoints, fit_tasks):
         """Put a head on the network, and train both as far as they are not frozen."""
         self.history_ = []
         backbone = self.embedder_.pretext_.encoder
@@ -215,25 +216,23 @@ class BaseFineTuner(
         order, n_train = self._split(targets, checkpoints.seed)
         images, to_tensor = self._cache(select_rows(images, order), backbone, frozen_until)
         answers = targets[order], weights[order].astype(np.float32)
-        task = self._make_task(
-            backbone, frozen_until, answers, cached=isinstance(to_tensor, MapsToDevice)
-        )
+        cached = isinstance(to_tensor, MapsToDevice)
+        task = self._make_task(backbone, frozen_until, answers, cached=cached)
         if n_train < len(images):
             patience = self.n_iter_no_change if self.early_stopping else None
             task.validation = Validation(images, n_train, to_tensor, self.batch_size, patience)
-        phase = Phase(1.0, self.learning_rate, self.max_epochs)
         with task.freezing():
-            run_training(
+            TrainingRun(
                 self,
                 task,
                 select_rows(images, slice(n_train)),
-                [phase],
-                self._recipe(),
-                to_tensor=lambda scale: to_tensor,
-                device=device,
-                checkpoints=checkpoints,
-                tasks=tasks,
-            )
+                plan.phases,
+                self._training_config(),
+                lambda scale: to_tensor,
+                device,
+                checkpoints,
+                fit_tasks,
+            ).train()
         task.restore_best()
 
     def _make_task(self, backbone, frozen_until, answers, *, cached):
@@ -249,14 +248,18 @@ class BaseFineTuner(
         )
 
     def _make_head(self, backbone):
-        shape = backbone.map_shapes(self.embedder_._full_size())[self.layer_]
+        shape = backbone.map_shapes(full_size(self.embedder_))[self.layer_]
         pool_size = self.pool_size or self.embedder_.pool_size
         with naming_parameter(self, "head"):
             return make_head(
                 self.head, shape, self._n_outputs, pool_size, keep_places=self._keep_places
             )
 
-    def _recipe(self):
+    def _build_module(self, name):
+        """Build the head, whose weights come from a file."""
+        return self._make_head(without_weights(self.embedder_.pretext_.encoder))
+
+    def _training_config(self):
         backbone_rate = self.backbone_learning_rate or self.learning_rate
         return TrainingConfig(
             self.optimizer,
@@ -278,7 +281,7 @@ class BaseFineTuner(
                     f"of the network, {list(names)}. Got {value!r}."
                 )
         if layer == "auto":
-            own = self.embedder_._resolve_layer(self.embedder_.pretext_)
+            own = resolve_layer(self.embedder_, self.embedder_.pretext_.encoder)
             if own == "all":  # the last stage alone knows more about the task than about images
                 own = names[len(names) // 2] if frozen == "all" else names[-1]
             layer = max(own, frozen if frozen in names else own, key=names.index)
@@ -317,49 +320,38 @@ class BaseFineTuner(
 
         Gives these and what turns them into tensors, or the images and theirs.
         """
-        with self.embedder_._evaluating() as to_tensor:
-            if frozen_until is None or self.augment:
-                return images, to_tensor
-            shape = backbone.map_shapes(to_tensor.size)[frozen_until]
-            last = frozen_until == self.layer_
-            if last and self.head_.pool_size:
-                shape = shape[0], *self.head_.pool_size
-            n_features = math.prod(shape)
-            small = 4 * n_features * len(images) <= _LARGEST_CACHE
-            if not small or not (last or backbone.can_resume(frozen_until)):
-                return images, to_tensor
-            reduce = self.head_.reduce if last else lambda maps: maps
-            maps = embed_in_batches(
-                images,
-                to_tensor,
-                lambda batch: reduce(backbone(batch, frozen_until)).flatten(1),
-                n_features,
-            )
-        return maps.reshape(len(maps), *shape), MapsToDevice(to_tensor.device)
+        extractor = make_extractor(self.embedder_)
+        if frozen_until is None or self.augment:
+            return images, extractor.to_tensor
+        shape = extractor.shapes[frozen_until]
+        last = frozen_until == self.layer_
+        if last and self.head_.pool_size:
+            shape = shape[0], *self.head_.pool_size
+        n_features = math.prod(shape)
+        small = 4 * n_features * len(images) <= _LARGEST_CACHE
+        if not small or not (last or backbone.can_resume(frozen_until)):
+            return images, extractor.to_tensor
+        reduce = self.head_.reduce if last else lambda maps: maps
+        maps = extractor.apply(
+            images, lambda batch: reduce(backbone(batch, frozen_until)).flatten(1), n_features
+        )
+        return maps.reshape(len(maps), *shape), MapsToDevice(extractor.to_tensor.device)
 
     def _outputs(self, X):
-        """Give what the head answers for images: (n, n_outputs) in float64."""
+        """Return what the head answers for images: (n, n_outputs) in float64."""
         check_is_fitted(self)
-        outputs = self._answer(self.embedder_._check_images(X))
+        extractor = make_extractor(self.embedder_)
+        outputs = self._answer(validate_input(self.embedder_, X, reset=False), extractor)
         return check_features(self.embedder_, outputs).astype(np.float64)
 
-    def _answer(self, images):
-        """Give what the head answers for checked images (n, H, W, C)."""
-        embedder, head = self.embedder_, self.head_
-        backbone = embedder.pretext_.encoder
-        with embedder._evaluating() as to_tensor:
-            head.to(to_tensor.device).eval()
-            encode = self._averaging(lambda batch: head(backbone(batch, self.layer_)))
-            return embed_in_batches(images, to_tensor, encode, head.n_outputs)
-
-    def _averaging(self, encode):
-        """Average what `encode` gives over orientations of the images, where answers allow it."""
-        return encode
-
-    @property
-    def n_epochs_(self):
-        """The number of epochs trained."""
-        return len(self.history_)
+    def _answer(self, images, extractor=None):
+        """Return what the head answers for checked images (n, H, W, C)."""
+        extractor, head = extractor or make_extractor(self.embedder_), self.head_
+        symmetry = extractor.symmetry if self._averages_orientations else None
+        encode = average_orientations(
+            lambda batch: head(extractor.encoder(batch, self.layer_)), symmetry
+        )
+        return extractor.apply(images, encode, head.n_outputs, head)
 
     @property
     def _n_features_out(self):
@@ -375,13 +367,6 @@ class BaseFineTuner(
 
     def __sklearn_is_fitted__(self):
         return "head_" in vars(self)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _check_finite(estimator, y):

@@ -8,6 +8,7 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
 
+from sklssl._storage.attributes import is_vector
 from sklssl.finetuning._base import BaseFineTuner
 from sklssl.finetuning._parameters import FineTuningParameters
 from sklssl.utils._checks import check_classes, naming_parameter
@@ -62,6 +63,10 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     _parameter_constraints = {"class_weight": [StrOptions({"balanced"}), dict, None]}
 
+    _fitted_attributes = {"classes_": is_vector}
+    # A class is that of the mirrored image, too; a number may be a position.
+    _averages_orientations = True
+
     def __init__(self, embedder, *, class_weight=None, **shared: Unpack[FineTuningParameters]):
         super().__init__(embedder, **shared)
         self.class_weight = class_weight
@@ -111,9 +116,6 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         """
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
-
-    def _averaging(self, encode):
-        return self.embedder_._averaging(encode)
 
     def _check_answers(self, y):
         y = column_or_1d(y, warn=True)

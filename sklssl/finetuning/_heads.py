@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -55,9 +54,7 @@ class Head(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return the outputs (b, n_outputs) for maps (b, D, h, w)."""
         features = self.layers(self.reduce(maps))
-        # In bfloat16, an output would have three significant digits.
-        with torch.autocast(features.device.type, enabled=False):
-            outputs: Tensor = self.output(features.float())
+        outputs: Tensor = self.output(features)
         return outputs
 
 

@@ -15,7 +15,7 @@ from sklssl._parameters.training import (
     Verbose,
     WeightDecay,
 )
-from sklssl._training.loop import SCHEDULES
+from sklssl._training.schedules import SCHEDULES
 from sklssl.finetuning._heads import HEADS
 from sklssl.utils._sklearn_compat import Interval, StrOptions
 

@@ -5,6 +5,7 @@ import torch
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 
+from sklssl._storage.attributes import is_bool, is_numbers
 from sklssl.finetuning._base import BaseFineTuner
 
 __all__ = ["FineTuneRegressor"]
@@ -46,6 +47,8 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
     """
 
     _keep_places = True
+
+    _fitted_attributes = {"y_mean_": is_numbers, "y_scale_": is_numbers, "_one_column": is_bool}
 
     def predict(self, X):
         """Predict the numbers of each image.

@@ -109,7 +109,7 @@ class SupervisedTask(Pretext):
     def forward(self, views, targets):
         after = self.frozen_until if self.cached else None
         outputs = self.head(self.backbone(views, self.layer, after=after))
-        return self.measure(outputs.float(), self.targets[targets], self.weights[targets])
+        return self.measure(outputs, self.targets[targets], self.weights[targets])
 
     def after_epoch(self):
         """Measure on the images kept back, and remember the best weights."""

@@ -13,8 +13,9 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data.input import decode_files
-from sklssl._features import NetworkFeatures
+from sklssl._data.input import decode_files, validate_input
+from sklssl._extractor import make_extractor
+from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
 
 __all__ = ["layer_scores"]
@@ -100,7 +101,8 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
     _check_scoring(scoring)
     if probe is None:
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    images = embedder._check_images(X)
+    extractor = make_extractor(embedder)
+    images = validate_input(embedder, X, reset=False)
     y = _check_targets(y, len(images), is_classifier(probe))
     # Once, so that all rows are compared on the same folds.
     folds = list(check_cv(cv, y, classifier=is_classifier(probe)).split(images, y))
@@ -108,7 +110,7 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
     if readable is not None:
         folds = _fold_places(folds, readable, len(y))
         y = y[readable]
-    features = embedder._embed_cells(images, _distinct_cells(embedder, pool_sizes))
+    features = extractor.embed_layers(images, _distinct_choices(extractor, pool_sizes))
     rows = []
     for layer, pool_size in list(features):
         Z = features.pop((layer, pool_size))
@@ -132,7 +134,7 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
 def _find_network(embedder):
     """Give the fitted embedder that holds the network."""
     found = embedder.estimator if isinstance(embedder, FrozenEstimator) else embedder
-    if not isinstance(found, NetworkFeatures | MultiScaleEmbedder):
+    if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
         raise TypeError(
             "The 'embedder' argument of layer_scores must be a fitted embedder of sklssl, or a "
             f"FrozenEstimator of one. Got {embedder!r}; of a Pipeline, give the step that is one."
@@ -187,12 +189,11 @@ def _fold_places(folds, rows, n_images):
     return [(train[train >= 0], test[test >= 0]) for train, test in parts]
 
 
-def _distinct_cells(embedder, pool_sizes):
-    """Give each (layer, pool_size) whose cells differ from those of the ones before."""
-    shapes = embedder.pretext_.encoder.map_shapes(embedder._full_size())
-    cells = {}
-    for layer in embedder.layer_names_:
+def _distinct_choices(extractor, pool_sizes):
+    """Return each (layer, pool_size) whose cells differ from those of the ones before."""
+    choices = {}
+    for layer, (_, *sides) in extractor.shapes.items():
         for size in pool_sizes:
-            pooled = tuple(min(size, side) for side in shapes[layer][1:])
-            cells.setdefault((layer, pooled), (layer, size))
-    return list(cells.values())
+            pooled = tuple(min(size, side) for side in sides)
+            choices.setdefault((layer, pooled), (layer, size))
+    return list(choices.values())

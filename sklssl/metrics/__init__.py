@@ -1,16 +1,20 @@
 """How good features are, without labels or by their neighbours; functions and scorers."""
 
-from sklssl.metrics._hypersphere import alignment_score, uniformity_score
-from sklssl.metrics._neighbors import knn_score
-from sklssl.metrics._scorers import (
+from sklssl.metrics._hypersphere import (
+    alignment_score,
     alignment_scorer,
-    dead_feature_scorer,
-    effective_rank_scorer,
-    knn_scorer,
-    rankme_scorer,
+    uniformity_score,
     uniformity_scorer,
 )
-from sklssl.metrics._spectrum import dead_feature_share, effective_rank, rankme_score
+from sklssl.metrics._neighbors import knn_score, knn_scorer
+from sklssl.metrics._spectrum import (
+    dead_feature_scorer,
+    dead_feature_share,
+    effective_rank,
+    effective_rank_scorer,
+    rankme_score,
+    rankme_scorer,
+)
 
 __all__ = [
     "alignment_score",

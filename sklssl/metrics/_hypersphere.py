@@ -10,10 +10,22 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklssl.metrics._checks import check_features, unit_rows
+from sklssl.metrics._scorers import embed_views, make_scorer
 
-__all__ = ["alignment_score", "uniformity_score"]
+__all__ = ["alignment_score", "alignment_scorer", "uniformity_score", "uniformity_scorer"]
 
 _ROWS_AT_ONCE = 512
+_VIEW_NOTES = """
+    Notes
+    -----
+    Two views of each image are drawn by :class:`sklssl.augmentation.RandomViews` with its
+    defaults, from a fixed seed: the same views for every estimator. They get the layout, dtype and
+    range of `X`.
+    For views of your own, such as unmirrored ones of writing, call :func:`alignment_score` on their
+    features. Rows fold into images as the embedder, or the first step of the pipeline that takes
+    images, has learned; a step before it must keep their layout. Features that are all the same
+    align perfectly: read another score beside.
+"""
 
 
 def alignment_score(Z1, Z2):
@@ -143,3 +155,19 @@ def _potential(units, start):
     distances = squares[: len(block), None] + squares - 2 * block @ later.T
     potential = np.exp(-2 * np.maximum(distances, 0.0))
     return float(np.triu(potential, k=1).sum())
+
+
+alignment_scorer = make_scorer(
+    "alignment_scorer",
+    alignment_score,
+    embed=embed_views,
+    summary="how near the features of two random views of an image are",
+    notes=_VIEW_NOTES,
+    holds="<= 0",
+)
+uniformity_scorer = make_scorer(
+    "uniformity_scorer",
+    uniformity_score,
+    summary="how evenly the directions of the features are spread",
+    holds="> 0",
+)

@@ -8,8 +8,9 @@ from sklearn.utils import assert_all_finite, check_consistent_length, column_or_
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.metrics._checks import ROUNDING, centre_and_size, check_features, unit_rows
+from sklssl.metrics._scorers import make_scorer
 
-__all__ = ["knn_score"]
+__all__ = ["knn_score", "knn_scorer"]
 
 
 def knn_score(Z, y, n_neighbors=20, *, temperature=0.07):
@@ -114,3 +115,12 @@ def _check_numbers(n_neighbors, temperature, n):
             "The 'temperature' argument of knn_score must be a finite number above 0. Got "
             f"{temperature!r}."
         )
+
+
+knn_scorer = make_scorer(
+    "knn_scorer",
+    knn_score,
+    labelled=True,
+    summary="leave-one-out accuracy of the 20 nearest neighbours",
+    holds="> 0.5",
+)

@@ -1,19 +1,8 @@
-"""The scores as what scikit-learn takes for ``scoring=``: called with an estimator and images."""
+"""Makes of scores what scikit-learn takes for ``scoring=``: called with an estimator and images."""
 
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl.metrics._hypersphere import alignment_score, uniformity_score
-from sklssl.metrics._neighbors import knn_score
-from sklssl.metrics._spectrum import dead_feature_share, effective_rank, rankme_score
-
-__all__ = [
-    "alignment_scorer",
-    "dead_feature_scorer",
-    "effective_rank_scorer",
-    "knn_scorer",
-    "rankme_scorer",
-    "uniformity_scorer",
-]
+__all__ = ["embed_views", "make_scorer"]
 
 _DOC = """Scorer: {summary}; higher is better.
 
@@ -52,18 +41,6 @@ _DOC = """Scorer: {summary}; higher is better.
     True
     """
 
-_VIEW_NOTES = """
-    Notes
-    -----
-    Two views of each image are drawn by :class:`sklssl.augmentation.RandomViews` with its
-    defaults, from a fixed seed: the same views for every estimator. They get the layout, dtype and
-    range of `X`.
-    For views of your own, such as unmirrored ones of writing, call :func:`alignment_score` on their
-    features. Rows fold into images as the embedder, or the first step of the pipeline that takes
-    images, has learned; a step before it must keep their layout. Features that are all the same
-    align perfectly: read another score beside.
-"""
-
 
 def _embed(name, estimator, X):
     """Give the features of `X` as arguments of a score."""
@@ -71,7 +48,7 @@ def _embed(name, estimator, X):
     return (estimator.transform(X),)
 
 
-def _embed_views(name, estimator, X):
+def embed_views(name, estimator, X):
     """Give the features of two random views of each image."""
     _check_embedder(name, estimator)
     from sklssl.metrics._views import embed_two_views  # imports torch
@@ -90,14 +67,42 @@ def _check_embedder(name, estimator):
     check_is_fitted(estimator)
 
 
-def _make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **words):
-    """Make a scorer of a score; a function that pickles by its name, as the others do."""
+def make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **words):
+    """Make a scorer of a score, for the file of that score: pickle finds it there by its name.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in the file.
+
+    function : callable
+        The score.
+
+    embed : callable
+        ``embed(name, estimator, X)`` gives the arguments of the score.
+
+    sign : {1, -1}
+        -1 where a high score is bad.
+
+    labelled : bool
+        Whether the score takes labels.
+
+    words : str
+        `summary`, the end of the line that starts with "Scorer:", and `holds`, what the example
+        shows of the scorer's result; `notes` for more.
+
+    Returns
+    -------
+    scorer : callable
+        With a docstring.
+    """
 
     def scorer(estimator, X, y=None):
         features = embed(name, estimator, X)
         return sign * float(function(*features, y) if labelled else function(*features))
 
     scorer.__name__ = scorer.__qualname__ = name
+    scorer.__module__ = function.__module__  # where pickle finds it
     scorer.__doc__ = _DOC.format(
         name=name,
         function=function.__name__,
@@ -109,42 +114,3 @@ def _make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **word
         **words,
     )
     return scorer
-
-
-rankme_scorer = _make_scorer(
-    "rankme_scorer", rankme_score, summary="RankMe, how many directions are used", holds="> 1"
-)
-effective_rank_scorer = _make_scorer(
-    "effective_rank_scorer",
-    effective_rank,
-    summary="the effective rank of the features' covariance",
-    holds="> 1",
-)
-uniformity_scorer = _make_scorer(
-    "uniformity_scorer",
-    uniformity_score,
-    summary="how evenly the directions of the features are spread",
-    holds="> 0",
-)
-alignment_scorer = _make_scorer(
-    "alignment_scorer",
-    alignment_score,
-    embed=_embed_views,
-    summary="how near the features of two random views of an image are",
-    notes=_VIEW_NOTES,
-    holds="<= 0",
-)
-dead_feature_scorer = _make_scorer(
-    "dead_feature_scorer",
-    dead_feature_share,
-    sign=-1,
-    summary="minus the share of the features that do not vary",
-    holds="<= 0",
-)
-knn_scorer = _make_scorer(
-    "knn_scorer",
-    knn_score,
-    labelled=True,
-    summary="leave-one-out accuracy of the 20 nearest neighbours",
-    holds="> 0.5",
-)

@@ -6,8 +6,16 @@ import numpy as np
 from scipy.linalg import eigvalsh
 
 from sklssl.metrics._checks import ROUNDING, centre_and_size, check_features, slices
+from sklssl.metrics._scorers import make_scorer
 
-__all__ = ["dead_feature_share", "effective_rank", "rankme_score"]
+__all__ = [
+    "dead_feature_scorer",
+    "dead_feature_share",
+    "effective_rank",
+    "effective_rank_scorer",
+    "rankme_score",
+    "rankme_scorer",
+]
 
 
 def rankme_score(Z):
@@ -192,3 +200,21 @@ def _exp_entropy(values):
         return 0.0
     shares = values / values.sum()
     return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
+rankme_scorer = make_scorer(
+    "rankme_scorer", rankme_score, summary="RankMe, how many directions are used", holds="> 1"
+)
+effective_rank_scorer = make_scorer(
+    "effective_rank_scorer",
+    effective_rank,
+    summary="the effective rank of the features' covariance",
+    holds="> 1",
+)
+dead_feature_scorer = make_scorer(
+    "dead_feature_scorer",
+    dead_feature_share,
+    sign=-1,
+    summary="minus the share of the features that do not vary",
+    holds="<= 0",
+)

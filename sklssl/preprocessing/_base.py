@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.arrays import check_images, validate_images
+from sklssl._storage.attributes import is_positive_int, is_positive_ints
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._sklearn_compat import _fit_context
 
@@ -32,6 +33,11 @@ class ImageTransformer(
     """
 
     _parameter_constraints: dict = {"image_shape": [tuple, list, None]}
+
+    _fitted_attributes = {
+        "image_shape_": is_positive_ints(3),
+        "n_features_in_": is_positive_int,
+    }
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

@@ -94,6 +94,11 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
         "random_state": ["random_state"],
     }
 
+    _fitted_attributes = {
+        "white_": lambda value: isinstance(value, np.number),
+        "seed_": lambda value: isinstance(value, int) and 0 <= value < 2**31,
+    }
+
     def __init__(self, fraction=1.0, threshold=0.01, image_shape=None, random_state=None):
         self.fraction = fraction
         self.threshold = threshold

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sklssl._data.decode import resize_image
+from sklssl._storage.attributes import is_positive_ints
 from sklssl.preprocessing._base import ImageTransformer
 from sklssl.utils._checks import MAX_SIDE
 from sklssl.utils._sklearn_compat import Interval, _fit_context
@@ -66,6 +67,8 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
 
     # What to do about images of another size than in fit.
     _other_size = "Fit another ImageResizer on them."
+
+    _fitted_attributes = {"image_size_": is_positive_ints(2)}
 
     def __init__(self, image_size=32, image_shape=None):
         self.image_size = image_size

@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.readable import readable_rows
+from sklssl._storage.attributes import is_vector
 from sklssl.semi_supervised._default_classifier import (
     classifier_has,
     default_classifier,
@@ -86,6 +87,12 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
     _parameter_constraints = {
         "embedder": [HasMethods(["fit", "transform"])],
         "classifier": [HasMethods(["fit", "predict"]), None],
+    }
+
+    _fitted_attributes = {
+        "embedder_": lambda value: hasattr(value, "transform"),
+        "classifier_": lambda value: hasattr(value, "predict"),
+        "classes_": is_vector,
     }
 
     def __init__(self, embedder, classifier=None):

@@ -3,9 +3,14 @@
 import importlib
 
 # Loaded at first use: the package's own modules import from here without loading these.
-_HOMES = {"check_images": "sklssl._data.arrays", "show_versions": "sklssl.utils._versions"}
+_HOMES = {
+    "Interval": "sklssl.utils._sklearn_compat",
+    "StrOptions": "sklssl.utils._sklearn_compat",
+    "check_images": "sklssl._data.arrays",
+    "show_versions": "sklssl.utils._versions",
+}
 
-__all__ = ["check_images", "show_versions"]
+__all__ = ["Interval", "StrOptions", "check_images", "show_versions"]
 
 
 def __getattr__(name):

@@ -31,7 +31,29 @@ __all__ = [
 
 
 class Interval(_Interval):
-    """An interval of numbers; True and False, which Python counts as integers, are none."""
+    """What a parameter may be, in ``_parameter_constraints``: a finite number of an interval.
+
+    True and False, which Python counts as integers, are none.
+
+    Parameters
+    ----------
+    type : {numbers.Integral, numbers.Real}
+        The kind of number.
+
+    left, right : float, int or None
+        The ends; None where there is none.
+
+    closed : {"left", "right", "both", "neither"}
+        Which ends belong to it.
+
+    Examples
+    --------
+    >>> from numbers import Real
+    >>> from sklssl.utils import Interval
+    >>> above_zero = Interval(Real, 0, None, closed="neither")
+    >>> [above_zero.is_satisfied_by(value) for value in (0.5, 0, True, "1", float("inf"))]
+    [True, False, False, False, False]
+    """
 
     def is_satisfied_by(self, val):
         """Tell whether `val` is a number of the interval."""

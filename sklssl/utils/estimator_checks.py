@@ -153,14 +153,13 @@ def _check_stopped_fit_goes_on(embedder, fitted, X):
     with tempfile.TemporaryDirectory() as folder:
         # So many minutes are over after each step: the last one of the first epoch is kept.
         stopped = _set_everywhere(clone(embedder), checkpoint_dir=folder, checkpoint_every=1e-9)
-        stopped._is_clone = False
         try:
             _set_everywhere(stopped, callbacks=[stop]).fit(X)
         except Stopped:
             pass
         else:
             raise AssertionError("fit did not call its callbacks")
-        assert list(Path(folder).glob("*.safetensors")), "fit left no checkpoint"
+        assert list(Path(folder).rglob("*.safetensors")), "fit left no checkpoint"
         resumed = _set_everywhere(stopped, callbacks=None).fit(X)
     _assert_same_weights(resumed, fitted)
     assert_array_equal(resumed.transform(X), fitted.transform(X))

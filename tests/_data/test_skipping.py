@@ -6,6 +6,7 @@ What is then learned is what would be without them.
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -14,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklssl import (
+    BaseEmbedder,
     FineTuneClassifier,
     FineTuneRegressor,
     MultiScaleEmbedder,
@@ -21,6 +23,7 @@ from sklssl import (
     SemiSupervisedClassifier,
 )
 from sklssl.callbacks import ProbeMonitor
+from sklssl.embedding._rotnet import RotationPretext
 from sklssl.exceptions import ImageFileError
 from sklssl.inspection import compare_embedders, layer_scores
 
@@ -124,3 +127,25 @@ def test_probe_monitor(first, paths, X, y):
     monitor = ProbeMonitor(X[kept], y[kept], every=2, n_neighbors=3)
     alone = quick(max_epochs=2, callbacks=[monitor]).fit(X)
     assert embedder.history_[1]["knn_accuracy"] == alone.history_[1]["knn_accuracy"]
+
+
+class IndexPretext(RotationPretext):
+    """Keeps the brightness of each row as it comes by."""
+
+    def before_fit(self, n_images):
+        self.register_buffer("seen", torch.full((n_images,), -1.0))
+
+    def views(self, images, rng, index):
+        self.seen[index] = images.mean((1, 2, 3))
+        return super().views(images, rng, index)
+
+
+class IndexEmbedder(BaseEmbedder):
+    def _make_pretext(self, backbone):
+        return IndexPretext(backbone)
+
+
+def test_rows_of_a_task_are_those_that_could_be_read(paths, X):
+    embedder = IndexEmbedder("convnet", on_error="skip", image_shape=(8, 8, 1), **SHORT)
+    seen = embedder.fit(paths).pretext_.seen.numpy()
+    assert_allclose(seen, X[GOOD].mean((1, 2, 3)) / 255, atol=1e-6)

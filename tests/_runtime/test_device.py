@@ -1,8 +1,16 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 from sklssl._runtime import device
-from sklssl._runtime.device import autocast, forked_rng, resolve_device
+from sklssl._runtime.device import (
+    forked_rng,
+    network_dtype,
+    network_precision,
+    plain_torch,
+    resolve_device,
+)
 
 CPU = torch.device("cpu")
 
@@ -10,13 +18,20 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("native", [True, False])
 def test_auto_is_bfloat16_where_the_hardware_has_it(monkeypatch, native):
     monkeypatch.setattr("sklssl._runtime.device._computes_in_bfloat16", lambda device: native)
-    x = torch.ones(2, 2)
-    with autocast(CPU, "auto"):
-        assert (x @ x).dtype == (torch.bfloat16 if native else torch.float32)
-    with autocast(CPU, "float32"):
-        assert (x @ x).dtype == torch.float32
-    with autocast(CPU, "bfloat16"):
-        assert (x @ x).dtype == torch.bfloat16
+    for precision, lowered in (("auto", native), ("float32", False), ("bfloat16", True)):
+        with network_precision(CPU, precision):
+            assert network_dtype() == (torch.bfloat16 if lowered else None)
+            with plain_torch():
+                assert network_dtype() is None
+            with network_precision(CPU, "float32"):
+                assert network_dtype() is None
+            assert network_dtype() == (torch.bfloat16 if lowered else None)
+    assert network_dtype() is None
+
+
+def test_precision_is_of_one_thread():
+    with network_precision(CPU, "bfloat16"), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(network_dtype).result() is None
 
 
 def test_what_the_processor_has_is_found_out():

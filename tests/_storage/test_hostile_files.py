@@ -19,10 +19,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from sklssl import FineTuneClassifier, RotationDecouplingEmbedder, RotNetEmbedder, SimCLREmbedder
-from sklssl._storage.estimators import encode_estimators
 from sklssl._storage.state_file import write_state
 from sklssl.exceptions import StateFileError
 from sklssl.persistence import load
+from sklssl.persistence._estimators import encode_estimators
 from tests import _own_method
 from tests._own_method import harmful, small_net
 from tests._trees import nested, places, put

@@ -17,8 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from sklssl import ImageResizer, MultiScaleEmbedder, RotNetEmbedder, SimCLREmbedder, load, save
-from sklssl._storage import estimators, state_file
+from sklssl._storage import state_file
 from sklssl.exceptions import StateFileError
+from sklssl.persistence import _estimators as estimators
 from tests import _own_method
 from tests._own_method import KeptTensorEmbedder, MeanEmbedder, double, small_net
 

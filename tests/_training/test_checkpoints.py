@@ -53,8 +53,18 @@ class StopAt:
             raise Stopped
 
 
+def run_folder(checkpoint_dir):
+    """Return the folder of the only run that has left checkpoints."""
+    (folder,) = Path(checkpoint_dir).iterdir()
+    return folder
+
+
 def files(folder):
     return sorted(path.name for path in Path(folder).glob("*.safetensors"))
+
+
+def contents(checkpoint_dir):
+    return {path: path.read_bytes() for path in Path(checkpoint_dir).rglob("*.safetensors")}
 
 
 def assert_same(one, other, X):
@@ -146,15 +156,17 @@ def test_goes_on_within_an_epoch(tmp_path, X, make):
     params = make(**settings, checkpoint_dir=tmp_path).get_params()
     with pytest.raises(Stopped):
         Breaks(**params).fit(X)
-    newest = read_state(tmp_path / files(tmp_path)[-1], kind="checkpoint")
+    folder = run_folder(tmp_path)
+    newest = read_state(folder / files(folder)[-1], kind="checkpoint")
     assert (newest["position"]["epoch"], newest["position"]["step"]) == (1, 2)
     assert_same(make(**settings, checkpoint_dir=tmp_path).fit(X), make(batch_size=8).fit(X), X)
 
 
 def test_keeps_the_two_newest(tmp_path, X):
     rotnet(checkpoint_dir=tmp_path).fit(X)
-    assert files(tmp_path) == ["checkpoint-00000003.safetensors", "checkpoint-00000004.safetensors"]
-    assert {path.name for path in tmp_path.iterdir()} - set(files(tmp_path)) <= {".lock"}
+    folder = run_folder(tmp_path)
+    assert files(folder) == ["checkpoint-00000003.safetensors", "checkpoint-00000004.safetensors"]
+    assert {path.name for path in folder.iterdir()} - set(files(folder)) <= {".lock"}
 
 
 def test_a_finished_training_is_not_done_again(tmp_path, X):
@@ -176,46 +188,74 @@ def test_without_a_seed_it_goes_on_but_does_not_repeat(tmp_path, X, y):
         assert again.history_[0]["loss"] != resumed.history_[0]["loss"]
 
 
+def fit_beside(estimator, tmp_path, *data):
+    """Fit, and check that the run starts from its beginning and touches no other one's files."""
+    before, seen = contents(tmp_path), StopAt(None)
+    fitted = estimator.set_params(checkpoint_dir=tmp_path, callbacks=[seen]).fit(*data)
+    after = contents(tmp_path)
+    assert before.items() < after.items()
+    assert seen.seen == list(range(1, fitted.n_epochs_ + 1))
+    return fitted
+
+
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    "changed",
     [
-        ({"learning_rate": 0.05}, "learning_rate was 0.1 and is 0.05"),
-        ({"max_epochs": np.int64(4)}, "max_epochs was 3 and is 4"),
-        ({"random_state": 1}, "random_state was 0 and is 1"),
-        ({"random_state": None}, "random_state was 0 and is not set"),
-        ({"backbone": "nin"}, "backbone was 'convnet' and is 'nin'"),
-        ({"optimizer": torch.optim.SGD}, "optimizer was 'sgd' and is torch.optim.sgd.SGD"),
+        {"learning_rate": 0.05},
+        {"max_epochs": np.int64(4)},
+        {"random_state": 1},
+        {"random_state": None},
+        {"backbone": "nin"},
+        {"optimizer": torch.optim.SGD},
     ],
 )
-def test_refuses_other_parameters(tmp_path, X, changed, message):
+def test_other_parameters_make_another_run(tmp_path, X, changed):
     rotnet(checkpoint_dir=tmp_path).fit(X)
-    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
-    with pytest.raises(ValueError, match=f"'checkpoint_dir' parameter of RotNet.*: {message}"):
-        rotnet(checkpoint_dir=tmp_path, **changed).fit(X)
-    assert before == {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    other = fit_beside(rotnet(**changed), tmp_path, X)
+    if other.random_state is not None:
+        assert_same(other, rotnet(**changed).fit(X), X)
 
 
-def test_refuses_other_data(tmp_path, X, y):
+def test_other_data_make_another_run(tmp_path, X, y):
     rotnet(checkpoint_dir=tmp_path / "a").fit(X)
     other = X.copy()
     other[17, 3, 3] ^= 1
-    with pytest.raises(ValueError, match="it learned from other data"):
-        rotnet(checkpoint_dir=tmp_path / "a").fit(other)
+    assert_same(fit_beside(rotnet(), tmp_path / "a", other), rotnet().fit(other), X)
     tuner = FineTuneClassifier("convnet", max_epochs=1, random_state=0)
     tuner.set_params(checkpoint_dir=tmp_path / "b").fit(X, y)
-    with pytest.raises(ValueError, match="it learned from other data"):
-        tuner.fit(X, (y + 1) % 10)
+    fit_beside(tuner, tmp_path / "b", X, (y + 1) % 10)
 
 
-def test_refuses_another_method_and_another_start(tmp_path, X, y):
-    rotnet(checkpoint_dir=tmp_path / "a").fit(X)
-    with pytest.raises(ValueError, match="it is one of RotNetEmbedder"):
-        SimCLREmbedder(checkpoint_dir=tmp_path / "a").fit(X)
+def test_other_scales_make_another_run(tmp_path, X):
+    multiscale(checkpoint_dir=tmp_path).fit(X)
+    other = multiscale(checkpoint_dir=tmp_path).set_params(scales=(0.75, 1.0)).fit(X)
+    assert {row["scale"] for row in other.history_} == {0.75, 1.0}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_another_method_makes_another_run(tmp_path, X):
+    rotnet(checkpoint_dir=tmp_path).fit(X)
+    fit_beside(SimCLREmbedder(max_epochs=1, **SMALL), tmp_path, X)
+
+
+def test_refuses_another_start(tmp_path, X, y):
     start = rotnet(max_epochs=1, random_state=None)
-    tuner = FineTuneClassifier(start, random_state=0, max_epochs=2, checkpoint_dir=tmp_path / "b")
+    tuner = FineTuneClassifier(start, random_state=0, max_epochs=2, checkpoint_dir=tmp_path)
     tuner.fit(X, y)
+    before = contents(tmp_path)
     with pytest.raises(ValueError, match="started from other weights"):
         tuner.fit(X, y)
+    assert contents(tmp_path) == before
+
+
+def test_a_clone_does_what_its_original_does(tmp_path, X):
+    original = rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(2)])
+    with pytest.raises(Stopped):
+        original.fit(X)
+    seen = StopAt(None)
+    assert_same(clone(original).set_params(callbacks=[seen]).fit(X), rotnet().fit(X), X)
+    assert seen.seen == [2, 3]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_settings_that_teach_nothing_may_change(tmp_path, X):
@@ -226,11 +266,11 @@ def test_settings_that_teach_nothing_may_change(tmp_path, X):
 
 def test_never_starts_afresh(tmp_path, X):
     rotnet(checkpoint_dir=tmp_path).fit(X)
-    other = rotnet(checkpoint_dir=tmp_path, learning_rate=0.05, resume="never").fit(X)
-    assert_same(other, rotnet(learning_rate=0.05).fit(X), X)
     seen = StopAt(None)
-    rotnet(checkpoint_dir=tmp_path, learning_rate=0.05, callbacks=[seen]).fit(X)
-    assert seen.seen == []
+    other = rotnet(checkpoint_dir=tmp_path, resume="never", callbacks=[seen]).fit(X)
+    assert seen.seen == [1, 2, 3]
+    assert_same(other, rotnet().fit(X), X)
+    assert len(files(run_folder(tmp_path))) == 2
 
 
 def test_warm_start_goes_on_from_a_finished_training(tmp_path, X):
@@ -275,13 +315,15 @@ def test_the_same_clone_twice_at_a_time(tmp_path, X):
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
 
 
-def test_a_folder_in_use_is_refused(tmp_path, X):
-    with (
-        FileLock(tmp_path / ".lock"),
-        pytest.raises(ValueError, match="'checkpoint_dir'.*another fit is under way in"),
-    ):
-        rotnet(checkpoint_dir=tmp_path).fit(X)
-    rotnet(checkpoint_dir=tmp_path).fit(X)
+def test_a_run_whose_folder_is_in_use_takes_another_one(tmp_path, X):
+    first = rotnet(checkpoint_dir=tmp_path).fit(X)
+    before = contents(tmp_path)
+    with FileLock(run_folder(tmp_path) / ".lock"):
+        seen = StopAt(None)
+        again = rotnet(checkpoint_dir=tmp_path, callbacks=[seen]).fit(X)
+        assert seen.seen == [1, 2, 3]
+    assert before.items() < contents(tmp_path).items()
+    assert_same(again, first, X)
 
 
 def test_a_folder_that_cannot_be_is_refused_before_the_training(tmp_path, X):
@@ -300,20 +342,21 @@ def test_a_name_that_no_folder_can_have(X, name):
 def test_of_a_damaged_checkpoint_the_one_before_is_used(tmp_path, X):
     with pytest.raises(Stopped):
         rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)]).fit(X)
-    first, newest = files(tmp_path)
-    (tmp_path / newest).write_bytes((tmp_path / newest).read_bytes()[:-1])
+    folder = run_folder(tmp_path)
+    first, newest = files(folder)
+    (folder / newest).write_bytes((folder / newest).read_bytes()[:-1])
     message = "damaged.*The one before is used"
     stopped = rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)])
     with pytest.warns(CheckpointWarning, match=message), pytest.raises(Stopped):
         stopped.fit(X)
-    assert files(tmp_path) == [first, "checkpoint-00000003.safetensors"]  # both are whole
+    assert files(folder) == [first, "checkpoint-00000003.safetensors"]  # both are whole
     assert_same(rotnet(checkpoint_dir=tmp_path).fit(X), rotnet().fit(X), X)
 
 
 def test_only_damaged_checkpoints_are_refused(tmp_path, X):
     rotnet(checkpoint_dir=tmp_path).fit(X)
-    for name in files(tmp_path):
-        (tmp_path / name).write_bytes(b"")
+    for path in contents(tmp_path):
+        path.write_bytes(b"")
     with pytest.raises(StateFileError, match="There is no other.*resume='never'"):
         rotnet(checkpoint_dir=tmp_path).fit(X)
     rotnet(checkpoint_dir=tmp_path, resume="never").fit(X)
@@ -321,7 +364,7 @@ def test_only_damaged_checkpoints_are_refused(tmp_path, X):
 
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, X):
     rotnet(checkpoint_dir=tmp_path).fit(X)
-    path = tmp_path / files(tmp_path)[-1]
+    path = max(contents(tmp_path))
     state = read_state(path, kind="checkpoint")
     state["pretext"]["tensors"]["head.bias"] = torch.zeros(5)
     write_state(path, state, kind="checkpoint")
@@ -337,15 +380,15 @@ def test_a_failing_disk_does_not_end_the_training(tmp_path, X, monkeypatch):
 
     with pytest.raises(Stopped):
         rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(2)]).fit(X)
-    kept = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    kept = contents(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.warns(CheckpointWarning, match="No space left") as caught:
             resumed = rotnet(checkpoint_dir=tmp_path).fit(X)
     assert len(caught) == 3  # two epochs, and the end
     assert_same(resumed, rotnet().fit(X), X)
-    assert kept == {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
-    assert not list(tmp_path.glob(".*.part"))
+    assert kept == contents(tmp_path)
+    assert not list(tmp_path.rglob(".*.part"))
 
 
 class CountingPretext(Pretext):

@@ -126,7 +126,7 @@ class Embeds:
     def __init__(self, Z):
         self.Z = Z
 
-    def _embed(self, images):
+    def embed(self, images):
         return self.Z[: len(images)]
 
 
@@ -152,7 +152,8 @@ def features(kind, rng):
 def test_collapse_is_told_once(kind, message):
     rng = np.random.default_rng(SEED)
     images = rng.integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
-    guard, estimator = CollapseGuard(images), Embeds(features(kind, rng))
+    estimator = Embeds(features(kind, rng))
+    guard = CollapseGuard(images, estimator.embed)
     with pytest.warns(CollapseWarning, match=f"Embeds: .*{message}.* Try a smaller learning_rate"):
         guard(estimator, {"epoch": 4})
     with warnings.catch_warnings():
@@ -164,9 +165,11 @@ def test_collapse_is_told_once(kind, message):
 def test_good_features_and_narrow_images_are_no_collapse():
     rng = np.random.default_rng(SEED)
     images = rng.integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
-    CollapseGuard(images).look(Embeds(features("good", rng)))
+    estimator = Embeds(features("good", rng))
+    CollapseGuard(images, estimator.embed).look(estimator)
     grey = np.broadcast_to(images[:, :1, :1], images.shape)  # as narrow as its features
-    CollapseGuard(grey).look(Embeds(features("narrow", rng)))
+    estimator = Embeds(features("narrow", rng))
+    CollapseGuard(grey, estimator.embed).look(estimator)
 
 
 def test_a_collapse_is_told_when_it_happens(digits):

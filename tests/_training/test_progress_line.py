@@ -24,7 +24,7 @@ from sklssl import (
     SemiSupervisedClassifier,
 )
 from sklssl._training import progress_line
-from sklssl._training.loop import Phase
+from sklssl._training.config import Phase
 from sklssl._training.progress_line import ProgressLine
 from sklssl.callbacks import EarlyStopping
 from sklssl.exceptions import StopTraining

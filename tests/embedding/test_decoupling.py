@@ -108,8 +108,14 @@ def test_score_takes_other_images_than_the_memory(digits, X):
     assert 0 <= quick("nce").fit(X).score(digits[0][100:200]) <= 1
 
 
-@pytest.mark.parametrize("embed", [lambda e: e, lambda e: MultiScaleEmbedder(e)])
-def test_pu_weights_set_in_late_at_every_scale(X, monkeypatch, embed):
+@pytest.mark.parametrize(
+    ("embed", "weighted"),
+    [
+        (lambda e: e, [*[False] * 9, True]),
+        (lambda e: MultiScaleEmbedder(e), [*[False] * 18, True, True]),
+    ],
+)
+def test_pu_weights_set_in_in_the_last_seventh_of_all_epochs(X, monkeypatch, embed, weighted):
     seen = []
 
     def estimate(features):
@@ -118,10 +124,8 @@ def test_pu_weights_set_in_late_at_every_scale(X, monkeypatch, embed):
 
     monkeypatch.setattr(_decoupling_tasks, "estimate_pu_weights", estimate)
     embedder = embed(quick("nt_xent", max_epochs=10, pu_weighting=True)).fit(X)
-    n_scales = embedder.n_epochs_ // 10
-    assert seen == n_scales * [(len(X), 4, 32)]
-    weighted = [row["rotation_loss"] == 0 for row in embedder.history_]
-    assert weighted == n_scales * [*[False] * 9, True]
+    assert seen == [(len(X), 4, 32)]
+    assert [row["rotation_loss"] == 0 for row in embedder.history_] == weighted
 
 
 def test_pu_weights_come_from_the_networks_own_rotation_features(X):

@@ -100,6 +100,6 @@ def test_a_checkpoint_that_the_disk_does_not_give(tmp_path, monkeypatch):
     broken = {"checkpoint-00000003.safetensors"}
     with pytest.warns(CheckpointWarning, match="Input/output error.* The one before is used"):
         assert digest(fit()) == undisturbed
-    broken = {path.name for path in tmp_path.glob("*.safetensors")}
+    broken = {path.name for path in tmp_path.rglob("*.safetensors")}
     with pytest.raises(StateFileError, match="Input/output error.* no other checkpoint"):
         fit()

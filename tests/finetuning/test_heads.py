@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from sklssl._runtime.device import network_precision
+from sklssl.backbones import make_backbone
 from sklssl.finetuning._heads import HEADS, make_head
 from tests._seed import SEED
 
@@ -52,8 +54,10 @@ def test_convolutions_need_a_map():
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_answers_are_float32_in_bfloat16_too(kind):
-    head = make_head(kind, (8, 5, 7), 4, pool_size=3, keep_places=False).eval()
-    with torch.autocast("cpu", torch.bfloat16):
-        outputs = head(torch.rand(6, 8, 5, 7))
+    backbone = make_backbone("convnet", in_channels=1).eval()
+    shape = backbone.map_shapes((20, 28))["block4"]
+    head = make_head(kind, shape, 4, pool_size=3, keep_places=False).eval()
+    with network_precision(torch.device("cpu"), "bfloat16"):
+        outputs = head(backbone(torch.rand(6, 1, 20, 28)))
     assert outputs.dtype == torch.float32
     assert not torch.equal(outputs, outputs.bfloat16().float())

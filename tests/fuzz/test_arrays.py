@@ -12,16 +12,14 @@ from sklssl import (
     FineTuneRegressor,
     MultiScaleEmbedder,
     PatchDictionaryEmbedder,
-    PatchRelEmbedder,
-    PatchRotEmbedder,
-    RotationDecouplingEmbedder,
     RotNetEmbedder,
-    ScaleNetEmbedder,
     SemiSupervisedClassifier,
     SimCLREmbedder,
 )
 from sklssl.preprocessing import HarrisCornerMasker, ImageResizer, PseudoGrayscaler
 from sklssl.utils import check_images
+from tests._estimators import EMBEDDERS as ALL
+from tests._estimators import with_params
 from tests.fuzz._answers import labels
 from tests.fuzz._parameters import tiny
 from tests.fuzz._property import attempt, check_fit, check_use, fuzzed
@@ -32,14 +30,11 @@ _GOOD = good_images()
 _ANY = st.one_of(images(), images(), things())
 
 EMBEDDERS = {
+    **{name: with_params(e, **_QUICK, n_atoms=(4, 6), image_size=32) for name, e in ALL.items()},
     "rotnet": RotNetEmbedder(**_QUICK),
     "dictionary": PatchDictionaryEmbedder((4, 6), random_state=0),
     "rotnet resized": RotNetEmbedder(**_QUICK, image_size=12),
-    "scalenet": ScaleNetEmbedder(**_QUICK, image_size=16),
     "simclr": SimCLREmbedder(**_QUICK),
-    "decoupling": RotationDecouplingEmbedder(**_QUICK, image_size=12),
-    "patchrel": PatchRelEmbedder(**_QUICK, image_size=32),
-    "patchrot": PatchRotEmbedder(**_QUICK, image_size=32),
     "multiscale": MultiScaleEmbedder(SimCLREmbedder(**_QUICK)),
 }
 

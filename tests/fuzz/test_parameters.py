@@ -10,17 +10,11 @@ from hypothesis import strategies as st
 from sklssl import (
     FineTuneClassifier,
     FineTuneRegressor,
-    MultiScaleEmbedder,
-    PatchDictionaryEmbedder,
-    PatchRelEmbedder,
-    PatchRotEmbedder,
-    RotationDecouplingEmbedder,
     RotNetEmbedder,
-    ScaleNetEmbedder,
     SemiSupervisedClassifier,
-    SimCLREmbedder,
 )
 from sklssl.preprocessing import HarrisCornerMasker, ImageResizer, PseudoGrayscaler
+from tests._estimators import EMBEDDERS, with_params
 from tests.fuzz._parameters import diverging, junk, tiny, writing
 from tests.fuzz._property import attempt, check_fit, fuzzed
 from tests.fuzz._strategies import good_images
@@ -37,14 +31,7 @@ def _estimators():
     quick = {"max_epochs": 1, "random_state": 0}
     return [
         RotNetEmbedder(**_QUICK),
-        RotNetEmbedder(**_QUICK),
-        PatchDictionaryEmbedder((4, 6), random_state=0),
-        ScaleNetEmbedder(**_QUICK),
-        SimCLREmbedder(**_QUICK),
-        RotationDecouplingEmbedder(**_QUICK),
-        PatchRelEmbedder(**_QUICK),
-        PatchRotEmbedder(**_QUICK),
-        MultiScaleEmbedder(RotNetEmbedder(**_QUICK)),
+        *(with_params(e, **_QUICK, n_atoms=(4, 6)) for e in EMBEDDERS.values()),
         FineTuneClassifier(embedder, **quick),
         FineTuneClassifier(embedder, early_stopping=True, validation_fraction=0.4, **quick),
         FineTuneRegressor(embedder, **quick),

@@ -1,5 +1,7 @@
 """Numbers of numpy as parameters are Python's, whatever their width."""
 
+from numbers import Real
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -17,6 +19,7 @@ from sklssl import (
 )
 from sklssl._training.fingerprint import settings_repr
 from sklssl.callbacks import EarlyStopping, ProbeMonitor
+from sklssl.utils import Interval, StrOptions
 from sklssl.utils._arguments import as_plain
 
 SHORT = {"max_epochs": 2, "random_state": 0}
@@ -93,3 +96,20 @@ def test_callbacks(X, y):
     assert [type(v) for v in (monitor.every, monitor.n_neighbors, monitor.cv)] == [int] * 3
     row = {"epoch": 200}
     monitor(RotNetEmbedder("convnet", max_epochs=0, random_state=0).fit(X), {**row, "epoch": 300})
+
+
+def test_constraints_of_authors_are_those_of_the_package(X):
+    class Heated(RotNetEmbedder):
+        _parameter_constraints = {
+            **RotNetEmbedder._parameter_constraints,
+            "heat": [Interval(Real, 0, 1, closed="right"), StrOptions({"auto"})],
+        }
+
+        def __init__(self, heat="auto"):
+            super().__init__("convnet", max_epochs=0)
+            self.heat = heat
+
+    Heated().fit(X)
+    for heat in (0, True, "hot"):
+        with pytest.raises(ValueError, match=f"'heat' parameter of Heated .*Got {heat!r}"):
+            Heated(heat).fit(X)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,6 +13,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 import sklssl
 from sklssl import backbones
+from sklssl.finetuning import NetworkEmbedder
 
 __all__ = ["CONTAINERS", "Names", "Refusal", "is_ours", "name_of"]
 
@@ -125,10 +125,9 @@ def _full_name(item: Any) -> str:
 
 @functools.cache
 def _estimators() -> dict[str, Any]:
-    start = importlib.import_module("sklssl.finetuning._initial_embedder")
     classes = [getattr(sklssl, name) for name in sklssl._HOMES]
     ours = [cls for cls in classes if isinstance(cls, type) and is_ours(cls)]
-    return {cls.__name__: cls for cls in (*ours, start.NetworkEmbedder, *CONTAINERS)}
+    return {cls.__name__: cls for cls in (*ours, NetworkEmbedder, *CONTAINERS)}
 
 
 @functools.cache

@@ -12,7 +12,6 @@ from torch.overrides import TorchFunctionMode
 
 from sklssl._runtime.device import forked_rng
 from sklssl._storage.module_state import named_tensors
-from sklssl.backbones import make_backbone
 from sklssl.backbones._factory import find_backbone
 
 __all__ = ["build_module", "check_module", "fill_module"]
@@ -41,26 +40,13 @@ def build_module(estimator: Any, name: str) -> nn.Module:
 
     The other attributes have to be there. Whatever they ask for, no memory is taken for it.
     """
-    backbone: nn.Module
-    if name == "pretext_" and isinstance(estimator.backbone, str):
+    if isinstance(estimator.get_params(deep=False).get("backbone"), str):
         # What is imported below would keep tensors without memory.
         find_backbone(estimator.backbone)
     with warnings.catch_warnings(), forked_rng(torch.device("cpu"), 0), _Ghosts():
         warnings.simplefilter("ignore")  # of weights that are loaded into nothing
-        if name == "head_":
-            encoder = estimator.embedder_.pretext_.encoder
-            tensors = named_tensors(encoder).values()
-            backbone = copy.deepcopy(encoder, {id(t): t.detach().to("meta") for t in tensors})
-            head: nn.Module = estimator._make_head(backbone)
-            return head
-        height, width = estimator._full_size()
-        backbone = make_backbone(
-            estimator.backbone,
-            in_channels=estimator.image_shape_[2],
-            image_size=min(height, width),
-        )
-        pretext: nn.Module = estimator._make_pretext(backbone)
-        return pretext
+        module: nn.Module = estimator._build_module(name)
+    return module
 
 
 def check_module(module: nn.Module, ghost: nn.Module) -> None:

@@ -17,8 +17,8 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from sklssl._storage.names import Names, name_of
 from sklssl.backbones._pretrained import torchvision_weights
+from sklssl.persistence._names import Names, name_of
 
 __all__ = ["decode_value", "encode_value"]
 

@@ -21,17 +21,18 @@ from sklearn.utils import Bunch
 from torch import nn
 
 import sklssl
-from sklssl._storage.attributes import MODULES, check_attributes
+from sklssl._storage.attributes import fitted_attributes, is_names, is_output
 from sklssl._storage.module_state import named_tensors
-from sklssl._storage.modules import build_module, check_module, fill_module
-from sklssl._storage.names import CONTAINERS, Names, Refusal, is_ours, name_of
-from sklssl._storage.values import decode_value, encode_value
-from sklssl.base import BaseEmbedder
+from sklssl.persistence._modules import build_module, check_module, fill_module
+from sklssl.persistence._names import CONTAINERS, Names, Refusal, is_ours, name_of
+from sklssl.persistence._values import decode_value, encode_value
 
 __all__ = ["decode_estimators", "encode_estimators"]
 
 # What belongs to a fit, and to the process that it runs in.
 _OF_TRAINING = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
+# What scikit-learn may leave on any estimator.
+_OPTIONAL = {"feature_names_in_": is_names, "_sklearn_output_config": is_output}
 _SKOPS = "skops"
 _HARMLESS = [Bunch]  # a dict, which skops does not know
 _UNPACKED = 2**28  # bytes, of arrays that skops has packed
@@ -98,8 +99,10 @@ def _encode_ours(estimator: Any, add: Any, named: list[Any]) -> dict[str, Any]:
     params, learned = _drop_callbacks(cls, params, learned)
     try:
         _check_params(estimator)
-        check_attributes(estimator, learned)
-        modules = {name: _encode_module(estimator, name) for name in MODULES if name in learned}
+        _check_attributes(estimator, learned)
+        modules = {
+            name: _encode_module(estimator, name) for name in _modules(cls) if name in learned
+        }
     except ValueError as error:
         raise ValueError(f"{cls.__name__} was not saved: {error}") from error
 
@@ -160,13 +163,14 @@ def _decode_ours(node: Any, names: Names, estimators: list[Any]) -> BaseEstimato
     for name in params.keys() - set(cls._get_param_names()):
         raise Refusal(f"{cls.__name__} has no parameter {name!r}. Update sklssl to read it.")
     learned = _decode_each(node["learned"], names, estimators)
-    if issubclass(cls, BaseEmbedder):
-        _bring_up_to_date(cls, params, learned)
+    _bring_up_to_date(cls, params, learned)
     estimator = cls(**params)
-    modules = [name for name in MODULES if name in node]
+    modules = [name for name in _modules(cls) if name in node]
+    for name in node.keys() - {"class", "params", "learned", *modules}:
+        raise Refusal(f"{cls.__name__} has no network {name!r}.")
     try:
         _check_params(estimator)
-        check_attributes(estimator, {**learned, **dict.fromkeys(modules)})
+        _check_attributes(estimator, {**learned, **dict.fromkeys(modules)})
         vars(estimator).update(learned)
         for name in modules:
             vars(estimator)[name] = fill_module(build_module(estimator, name), node[name])
@@ -181,7 +185,8 @@ def _decode_ours(node: Any, names: Names, estimators: list[Any]) -> BaseEstimato
 
 
 def _bring_up_to_date(cls: Any, params: dict[str, Any], learned: dict[str, Any]) -> None:
-    """Let a file that is older than the parameter `symmetry` mean what it meant."""
+    """Let an older file mean what it meant: one without `symmetry`, or of a marked clone."""
+    learned.pop("_is_clone", None)
     if "symmetry" in params or "symmetry" not in cls._get_param_names():
         return
     params["symmetry"] = None
@@ -190,6 +195,41 @@ def _bring_up_to_date(cls: Any, params: dict[str, Any], learned: dict[str, Any])
         stages = learned["layer_names_"]
         if params["layer"] == "auto":  # the middle one
             params["layer"] = stages[(len(stages) - 1) // 2]
+
+
+def _modules(cls: type) -> list[str]:
+    """Return the names of the attributes that are networks."""
+    return [name for name, kind in fitted_attributes(cls).items() if isinstance(kind, type)]
+
+
+def _check_attributes(estimator: BaseEstimator, learned: dict[str, Any]) -> None:
+    """Check that `learned` is what `estimator` can have beside its parameters.
+
+    Raises
+    ------
+    ValueError
+        If an attribute is unknown, missing or of the wrong type; networks are not looked at.
+    """
+    cls = type(estimator)
+    extends = not cls.__module__.startswith(("sklssl.", "sklearn."))  # so it may have more of them
+    declared = fitted_attributes(cls)
+    for name, value in learned.items():
+        check = {**declared, **_OPTIONAL}.get(name)
+        if check is None:
+            if not extends or not name.isidentifier() or hasattr(cls, name):
+                raise ValueError(f"{cls.__name__} has no attribute {name!r} that could be written.")
+        elif not isinstance(check, type) and not check(value):
+            raise ValueError(
+                f"the attribute {name!r} of {cls.__name__} cannot be {_shorten(value)}."
+            )
+    if learned.keys() - _OPTIONAL:
+        for name in declared.keys() - learned.keys():
+            raise ValueError(f"the attribute {name!r} of {cls.__name__} is missing.")
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 200 else f"{text[:200]}..."
 
 
 def _decode_each(values: Any, names: Names, estimators: list[Any]) -> dict[str, Any]:

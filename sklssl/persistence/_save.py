@@ -1,12 +1,12 @@
-"""Estimators in files that hold no code."""
+"""Write estimators to files, and read them."""
 
 from sklearn.base import BaseEstimator
 
 from sklssl._runtime.device import plain_torch
-from sklssl._storage.estimators import decode_estimators, encode_estimators
-from sklssl._storage.names import Names, Refusal
 from sklssl._storage.state_file import read_state, write_state
 from sklssl.exceptions import StateFileError
+from sklssl.persistence._estimators import decode_estimators, encode_estimators
+from sklssl.persistence._names import Names, Refusal
 
 __all__ = ["load", "save"]
 

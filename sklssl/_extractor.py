@@ -1,0 +1,226 @@
+"""A fitted network, as features are taken from it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
+from sklssl._runtime.device import network_precision, plain_torch, resolve_device
+from sklssl._symmetry import average_orientations
+from sklssl.backbones import pool_map, pool_stages
+from sklssl.utils._checks import check_network
+
+__all__ = ["FeatureExtractor", "full_size", "make_extractor", "resolve_layer"]
+
+_MOST_FEATURES = 6000  # with layer="auto": more make a linear model of some thousand rows slow
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """The network of a fitted embedder, with all that features depend on.
+
+    Parameters
+    ----------
+    encoder : Backbone
+        The network.
+    to_tensor : ToTensor
+        Converts images to what the network takes, on its device.
+    precision : {"auto", "float32", "bfloat16"}
+        What it computes in.
+    layer : str
+        The stage whose feature maps are taken, or "all" of them.
+    pool_size : int
+        Each map is averaged to `pool_size` x `pool_size` cells.
+    symmetry : {"mirror", "all"} or None
+        The orientations of an image that features are averaged over.
+    """
+
+    encoder: Any
+    to_tensor: ToTensor
+    precision: str
+    layer: str
+    pool_size: int
+    symmetry: str | None
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int, int]]:
+        """The shape (D, h, w) of the feature map of each stage."""
+        shapes: dict[str, tuple[int, int, int]] = self.encoder.map_shapes(self.to_tensor.size)
+        return shapes
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return count_features(self.shapes, self.layer, self.pool_size)
+
+    def embed(self, images: Any) -> np.ndarray:
+        """Embed checked images (n, H, W, C): (n, n_features) in float32."""
+        return self.apply(images, self._averaged(), self.n_features)
+
+    def iter_blocks(self, images: Any) -> Iterator[np.ndarray]:
+        """Embed checked images, yielding one block of rows after another."""
+        with self.evaluating():
+            blocks = embed_blocks(images, self.to_tensor, self._averaged())
+        while True:
+            # Never while the caller has the turn: these settings of torch are global.
+            with self.evaluating():
+                block = next(blocks, None)
+            if block is None:
+                return
+            yield block
+
+    def embed_layers(
+        self, images: Any, choices: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], np.ndarray]:
+        """Embed checked images by several (layer, pool_size) in one pass."""
+        shapes = self.shapes
+        widths = [count_features(shapes, layer, size) for layer, size in choices]
+
+        def encode(batch: Tensor) -> Tensor:
+            maps = self.encoder.maps(batch)
+            return torch.cat([pool_map(maps[layer], size) for layer, size in choices], dim=1)
+
+        Z = self.apply(images, average_orientations(encode, self.symmetry), sum(widths))
+        parts = np.split(Z, np.cumsum(widths)[:-1], axis=1)
+        return {
+            choice: np.ascontiguousarray(part) for choice, part in zip(choices, parts, strict=True)
+        }
+
+    def embed_changed(self, images: Any, change: Callable[[Tensor], Tensor]) -> np.ndarray:
+        """Embed checked images after a `change` to each batch (b, C, h, w), not averaging."""
+        return self.apply(images, lambda batch: self._pooled(change(batch)), self.n_features)
+
+    def apply(
+        self,
+        images: Any,
+        function: Callable[[Tensor], Tensor],
+        n_outputs: int,
+        *modules: nn.Module,
+    ) -> np.ndarray:
+        """Apply a function of batches (b, C, h, w) to checked images: (n, n_outputs) in float32.
+
+        `modules` are those that it uses beside the network.
+        """
+        with self.evaluating(*modules):
+            return embed_in_batches(images, self.to_tensor, function, n_outputs)
+
+    @contextlib.contextmanager
+    def evaluating(self, *modules: nn.Module) -> Iterator[None]:
+        """Evaluate the network, and `modules` beside it, on its device; nothing is recorded."""
+        device = self.to_tensor.device
+        with plain_torch():
+            for module in (self.encoder, *modules):
+                module.to(device).eval()
+            with torch.inference_mode(), network_precision(device, self.precision):
+                yield
+
+    def module(self) -> nn.Module:
+        """Return a copy on the CPU, as one module from images (n, H, W, C) to features."""
+        to_tensor = ToTensor(torch.device("cpu"), self.to_tensor.value_range, self.to_tensor.size)
+        encoder = copy.deepcopy(self.encoder).cpu()
+        return _ExtractorModule(
+            FeatureExtractor(
+                encoder, to_tensor, "float32", self.layer, self.pool_size, self.symmetry
+            )
+        ).eval()
+
+    def _averaged(self) -> Callable[[Tensor], Tensor]:
+        return average_orientations(self._pooled, self.symmetry)
+
+    def _pooled(self, batch: Tensor) -> Tensor:
+        return pool_stages(self.encoder, batch, self.layer, self.pool_size)
+
+
+class _ExtractorModule(nn.Module):
+    """All that happens to images (n, H, W, C) on their way to features."""
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        super().__init__()
+        self.encoder = extractor.encoder
+        self.to_tensor = extractor.to_tensor
+        self.encode = extractor._averaged()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.encode(self.to_tensor(images))
+
+
+def make_extractor(embedder: Any) -> FeatureExtractor:
+    """Return the network of a fitted embedder, with its present parameters.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    ValueError
+        If a parameter was set to what cannot be used.
+    """
+    check_is_fitted(embedder)
+    embedder._validate_params()
+    encoder, size = embedder.pretext_.encoder, full_size(embedder)
+    check_network(embedder, encoder, [size])
+    device = resolve_device(embedder.device, owner=embedder)
+    layer, pool_size = resolve_layer(embedder, encoder), embedder.pool_size
+    if embedder.layer == "auto":
+        pool_size = _usable_pool_size(encoder.map_shapes(size), layer, pool_size)
+    symmetry = embedder.symmetry
+    if symmetry == "auto":
+        symmetry = getattr(embedder, "symmetry_", None)  # not yet there while it is looked for
+    return FeatureExtractor(
+        encoder,
+        ToTensor(device, embedder.value_range_, size),
+        embedder.precision,
+        layer,
+        pool_size,
+        symmetry,
+    )
+
+
+def full_size(embedder: Any) -> tuple[int, int]:
+    """Return the height and width that the network of an embedder sees at full scale."""
+    if embedder.image_size is not None:
+        return embedder.image_size, embedder.image_size
+    height, width = (max(side, MIN_SIDE) for side in embedder.image_shape_[:2])
+    return height, width
+
+
+def resolve_layer(embedder: Any, encoder: Any, layer: str | None = None) -> str:
+    """Return the stage that `layer` (by default the parameter) means, or "all".
+
+    Raises
+    ------
+    ValueError
+        If the network has no such stage.
+    """
+    names, layer = encoder.layer_names, layer or embedder.layer
+    if layer == "auto":
+        return "all"
+    if layer not in ("all", *names):
+        raise ValueError(
+            f"The 'layer' parameter of {type(embedder).__name__} must be 'auto', 'all' or a stage "
+            f"of its backbone, {list(names)}. Got {layer!r}."
+        )
+    return layer
+
+
+def count_features(shapes: dict[str, tuple[int, int, int]], layer: str, pool_size: int) -> int:
+    """Count the features of a layer, given the shapes (D, h, w) of all feature maps."""
+    return sum(
+        width * math.prod(min(pool_size, side) for side in sides)
+        for width, *sides in (shapes.values() if layer == "all" else [shapes[layer]])
+    )
+
+
+def _usable_pool_size(shapes: dict[str, tuple[int, int, int]], layer: str, pool_size: int) -> int:
+    """Return the largest pool size, at most `pool_size`, that gives few enough features."""
+    sizes = range(pool_size, 1, -1)
+    return next((s for s in sizes if count_features(shapes, layer, s) <= _MOST_FEATURES), 1)

@@ -1,0 +1,106 @@
+"""The protocol of fitting that all estimators which train a network share."""
+
+import contextlib
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+
+from sklssl._runtime.allocator import retain_freed_memory
+from sklssl._runtime.device import forked_rng
+from sklssl._storage.module_state import PackedModules
+from sklssl._training.checkpoints import open_checkpoints
+from sklssl.utils._arguments import ChecksArguments
+from sklssl.utils._checks import check_callbacks, check_optimizer
+from sklssl.utils._sklearn_compat import CallbackSupport, FitTasks
+
+__all__ = ["TrainedEstimator"]
+
+
+class TrainedEstimator(
+    ChecksArguments,
+    CallbackSupport,
+    PackedModules,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """An estimator that trains a network.
+
+    All that ``fit`` does happens to a copy, which takes the estimator's place in one step at the
+    end: a fit that fails leaves no trace.
+    """
+
+    @contextlib.contextmanager
+    def _fitting(self, plan, data):
+        """Yield a copy to train, with what notifies scikit-learn's callbacks; then become it.
+
+        Parameters
+        ----------
+        plan : Plan
+
+        data : tuple of (X, y)
+            Shown to these callbacks.
+        """
+        # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
+        fit_tasks = FitTasks(
+            plan.owner,
+            sum(phase.max_epochs for phase in plan.phases),
+            lambda: plan.owner._attributes_from(fresh),
+            data=data,
+        )
+        check_callbacks(self, self.callbacks)
+        check_optimizer(self)
+        fresh = self._continued() if plan.continued else self._unfitted()
+        yield fresh, fit_tasks
+        fit_tasks.end()
+        self.__dict__ = fresh.__dict__
+
+    def _attributes_from(self, fitted):
+        """Return the attributes that this estimator has when `fitted` takes its place."""
+        return fitted._learned()
+
+    def _draw_seed(self):
+        """Draw the seed of a fit; each that continues gets a new order of the images."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return seed + len(getattr(self, "history_", ()))
+
+    @contextlib.contextmanager
+    def _training_resources(self, device, seed, rows, plan):
+        """Hold what a run needs: retained memory, a locked folder, generators of its own.
+
+        Parameters
+        ----------
+        device : torch.device
+
+        seed : int
+            Used unless there is a checkpoint to continue from, which has its own.
+
+        rows : list of arrays
+            What is learned from.
+
+        plan : Plan
+
+        Yields
+        ------
+        checkpoints : Checkpoints
+            With the seed of the run.
+        """
+        with (
+            retain_freed_memory(device),
+            open_checkpoints(self, seed, rows, plan) as checkpoints,
+            forked_rng(device, checkpoints.seed),
+        ):
+            yield checkpoints
+
+    @property
+    def n_epochs_(self):
+        """The number of epochs trained."""
+        return len(self.history_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,91 @@
+"""What the author of a method is told when one of its methods returns something else than asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from sklssl._training.pretext import Pretext
+
+__all__ = ["check_made", "check_terms", "check_views"]
+
+
+def check_made(pretext: Any, owner: object) -> Pretext:
+    """Return what ``_make_pretext`` of `owner` made, if it is a task.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if isinstance(pretext, Pretext):
+        return pretext
+    remedy = (
+        "End it with a 'return'." if pretext is None else "Derive the task from sklssl.Pretext."
+    )
+    raise TypeError(
+        f"{type(owner).__name__}._make_pretext must return the task to train, a Pretext. Got "
+        f"{_describe(pretext)}. {remedy}"
+    )
+
+
+def check_views(pretext: nn.Module, made: Any) -> None:
+    """Check what ``pretext.views`` made.
+
+    Raises
+    ------
+    TypeError
+        If it is no pair, as a tuple.
+    """
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise TypeError(
+            f"{type(pretext).__name__}.views must return a tuple (views, targets), which forward "
+            f"is called with. Got {_describe(made)}. Where there are no targets, return views, "
+            "None."
+        )
+
+
+def check_terms(pretext: nn.Module, terms: Any) -> None:
+    """Check the terms that ``pretext.forward`` gave for a step of training.
+
+    Raises
+    ------
+    TypeError
+        If they are no dict of scalar tensors by name.
+    ValueError
+        If there is no ``"loss"``, or it has no gradient.
+    """
+    method = f"{type(pretext).__name__}.forward"
+    allowed = "a dict of scalar tensors by name, of which 'loss' is minimised"
+    if not isinstance(terms, dict):
+        raise TypeError(
+            f"{method} must return {allowed}. Got {_describe(terms)}. Return {{'loss': loss}}."
+        )
+    for name, term in terms.items():
+        if not isinstance(name, str) or not isinstance(term, Tensor) or term.ndim:
+            raise TypeError(
+                f"{method} must return {allowed}. Got {_describe(term)} for {name!r}. Average it "
+                "over the images of the batch, as by .mean(), or leave it out."
+            )
+    if "loss" not in terms:
+        raise ValueError(
+            f"{method} must return {allowed}. Got the names {list(terms)}. Call what is to be "
+            "minimised 'loss'."
+        )
+    if not terms["loss"].requires_grad:
+        raise ValueError(
+            f"{method} must return a 'loss' with a gradient for the weights of the task. Got one "
+            "without. Compute it from what the backbone or a head gives, outside of "
+            "torch.no_grad() and without .detach()."
+        )
+
+
+def _describe(value: Any) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    kind = type(value).__name__
+    size = f" of {len(value)}" if isinstance(value, list | tuple) else ""
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}{size}"

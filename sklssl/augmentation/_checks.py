@@ -1,0 +1,75 @@
+"""What the functions of augmentation check of their arguments, without looking at values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from torch import Tensor
+
+__all__ = ["check_images", "check_per_image", "check_range", "check_share", "check_size"]
+
+
+def check_images(function: str, images: Any) -> None:
+    """Refuse what is no batch of images."""
+    if isinstance(images, Tensor) and images.ndim == 4 and images.is_floating_point():
+        return
+    came = f"a {type(images).__name__}"
+    if isinstance(images, Tensor):
+        came = f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
+    raise ValueError(
+        f"{function}: images must be a tensor (b, C, H, W) of floats in [0, 1]. Got {came}. One "
+        "image is images[None]; bytes are images.float() / 255."
+    )
+
+
+def check_per_image(
+    function: str, images: Tensor, shape: tuple[int, ...] = (), **numbers: Any
+) -> None:
+    """Refuse numbers that are not one tensor of `shape` for each image, on its device."""
+    expected = (len(images), *shape)
+    for name, value in numbers.items():
+        if not isinstance(value, Tensor):
+            came = repr(value)
+        elif tuple(value.shape) != expected:
+            came = f"one of shape {tuple(value.shape)}"
+        elif value.device != images.device:
+            came = f"one on {value.device}"
+        else:
+            continue
+        raise ValueError(
+            f"{function}: {name} must be a tensor of shape {expected} on {images.device}, as the "
+            f"images are. Got {came}. Draw it for len(images) images, on that device."
+        )
+
+
+def check_range(what: str, ends: Any) -> None:
+    """Refuse what are no two numbers with 0 < low <= high <= 1."""
+    pair = tuple(ends) if isinstance(ends, Sequence) or hasattr(ends, "shape") else ()
+    numbers = len(pair) == 2 and all(isinstance(end, Real) for end in pair)
+    if not numbers or not 0 < float(pair[0]) <= float(pair[1]) <= 1:
+        raise ValueError(
+            f"{what} must be two numbers (low, high) with 0 < low <= high <= 1. Got {ends!r}. "
+            "(1.0, 1.0) takes whole images."
+        )
+
+
+def check_share(what: str, value: Any, remedy: str) -> None:
+    """Refuse what is no number in [0, 1]."""
+    if not isinstance(value, Real) or not 0 <= float(value) <= 1:
+        raise ValueError(f"{what} must be a number in [0, 1]. Got {value!r}. {remedy}")
+
+
+def check_size(what: str, size: Any) -> tuple[int, int]:
+    """Give (height, width) of a size, one number for squares, or refuse it."""
+    pair = (size, size) if isinstance(size, Integral) else size
+    if isinstance(pair, Sequence) and len(pair) == 2:
+        height, width = pair
+        whole = all(isinstance(side, Integral) and type(side) is not bool for side in pair)
+        if whole and int(min(height, width)) >= 1:
+            return int(height), int(width)
+    raise ValueError(
+        f"{what} must be a whole number of pixels from 1 on, or two of them (height, width). Got "
+        f"{size!r}. The size of images is images.shape[2:]."
+    )

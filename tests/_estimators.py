@@ -1,0 +1,64 @@
+"""The one list of embedders that all tests of every embedder take theirs from."""
+
+import copy
+
+from sklssl import (
+    MultiScaleEmbedder,
+    PatchDictionaryEmbedder,
+    PatchRelEmbedder,
+    PatchRotEmbedder,
+    RotationDecouplingEmbedder,
+    RotNetEmbedder,
+    ScaleNetEmbedder,
+    SimCLREmbedder,
+)
+from tests._seed import SEED
+
+_QUICK = {"max_epochs": 1, "random_state": SEED}
+
+# By the name of the class: one that is small and quick.
+EMBEDDERS = {
+    type(embedder).__name__: embedder
+    for embedder in (
+        RotNetEmbedder(**_QUICK),
+        ScaleNetEmbedder(**_QUICK),
+        MultiScaleEmbedder(RotNetEmbedder(**_QUICK)),
+        PatchRelEmbedder(**_QUICK),
+        PatchRotEmbedder(**_QUICK),
+        RotationDecouplingEmbedder(**_QUICK),
+        SimCLREmbedder(**_QUICK),
+        PatchDictionaryEmbedder(n_atoms=(16, 24), random_state=SEED),
+    )
+}
+
+# Those that train, with as much as it takes to learn something of a thousand digits.
+LEARNERS = [
+    RotNetEmbedder(max_epochs=6, random_state=SEED),
+    ScaleNetEmbedder(max_epochs=6, random_state=SEED),
+    MultiScaleEmbedder(RotNetEmbedder(random_state=SEED), max_epochs=5),
+    PatchRelEmbedder(max_epochs=4, random_state=SEED),
+    PatchRotEmbedder(max_epochs=4, random_state=SEED),
+    SimCLREmbedder(max_epochs=8, horizontal_flip=False, random_state=SEED),
+    MultiScaleEmbedder(
+        SimCLREmbedder(horizontal_flip=False, random_state=SEED), scales=(0.75, 1), max_epochs=5
+    ),
+]
+
+
+def with_params(embedder, **params):
+    """Copy an embedder with those of `params` that it has, or the one that it wraps has."""
+    wraps = "estimator__" if isinstance(embedder, MultiScaleEmbedder) else ""
+    known = embedder.get_params()
+    return copy.deepcopy(embedder).set_params(
+        **{wraps + name: value for name, value in params.items() if wraps + name in known}
+    )
+
+
+def trains(embedder):
+    """Tell whether it has epochs, as all but those that learn in closed form do."""
+    return "max_epochs" in embedder.get_params()
+
+
+def every_embedder(**params):
+    """Give all embedders that train, with `params`, by the name of the class."""
+    return {n: with_params(e, **params) for n, e in EMBEDDERS.items() if trains(e)}

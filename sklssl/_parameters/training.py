@@ -62,8 +62,8 @@ CheckpointDir = Annotated[
         "str or path-like",
         """
         The folder in which ``fit`` saves its progress, so that a fit that was interrupted can
-        continue from there. Each run has a subfolder, named after the class, its parameters and
-        the data. None saves nothing.
+        continue from there. Each training run, as told by its data and parameters, has a subfolder
+        of its own. None saves nothing.
         """,
     ),
 ]
@@ -85,9 +85,9 @@ Resume = Annotated[
         [StrOptions({"auto", "never"})],
         '{"auto", "never"}',
         """
-        Whether ``fit`` continues from the checkpoints in `checkpoint_dir`. "auto" does so if there
-        are any of the same parameters and data; "never" starts from the beginning and replaces
-        them.
+        Whether ``fit`` continues a training run of the same data and parameters that it finds in
+        `checkpoint_dir`. "auto" does so, and raises an error if the run started from other weights;
+        "never" starts from the beginning and replaces its checkpoints.
         """,
     ),
 ]

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # Of the side: the authors' code crops 32-pixel images at random after padding them by 4. Without
-# it a small data set is learned by heart (benchmarks/defaults.py).
+# it a small data set is learned by heart (benchmarks/studies/README.md).
 _MAX_SHIFT = 0.125
 
 

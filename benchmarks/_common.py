@@ -17,14 +17,18 @@ from sklearn.preprocessing import StandardScaler
 import sklssl
 from sklssl.datasets import load_cifar10, load_digit_images
 
-RESULTS = Path(__file__).parent / "results"
+
+def results_of(script):
+    """Return the file beside `script` that its result lines go to."""
+    return Path(script).parent / "results" / f"{Path(script).stem}.jsonl"
 
 
-def write_line(name, **row):
-    """Append a result line to results/<name>.jsonl, with where it came from, and print it."""
+def write_line(script, **row):
+    """Append a line to the results of `script`, with where it came from, and print it."""
     print(json.dumps(row), flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    with open(RESULTS / f"{name}.jsonl", "a") as file:
+    path = results_of(script)
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "a") as file:
         file.write(json.dumps({**row, **provenance()}) + "\n")
 
 

@@ -114,7 +114,7 @@ def compare_blocks(embedder, data, epochs, batch_size):
 # ----------------------------------------
 # The same two blocks with random weights, frozen, are the honest baseline. In the paper no more
 # than chance came of them; here a convolutional block gets much further even on random filters
-# (see benchmarks/README.md), so be wary of that number. The upper end is to train all with labels.
+# (see benchmarks/studies/), so be wary of that number. The upper end is to train all with labels.
 
 
 def compare_starts(backbone, learned, data, epochs, batch_size):

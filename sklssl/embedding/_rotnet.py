@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # As a proportion of the side: the authors' code pads 32-pixel images by 4 and crops them at random.
-# Without it the network memorises a small data set (benchmarks/defaults.py).
+# Without it the network memorises a small data set (benchmarks/studies/README.md).
 _MAX_SHIFT = 0.125
 
 

@@ -18,7 +18,7 @@ _HOMES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.")
 
 
 def default_classifier(codes=(0, 0, -1), n_features=1):
-    """Give the classifier that did well on digits and on CIFAR-10 (benchmarks/few_labels.py).
+    """Give the classifier that did well on digits and on CIFAR-10 (docs/few_labels.md).
 
     Self-training takes over what the classifier is sure of, also where that is wrong. Two linear
     classifiers that err in different ways are sure together less often when they are wrong.

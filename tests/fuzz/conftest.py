@@ -1,7 +1,7 @@
 """How many examples are tried: 300 of a fixed choice in a test run, thousands by hand.
 
 ``SKLSSL_FUZZ=long pytest tests/fuzz`` draws new ones each time and prints how to repeat a failure;
-``benchmarks/fuzz.py`` does the same and keeps the count.
+``benchmarks/robustness/fuzz.py`` does the same and keeps the count.
 """
 
 import os

@@ -1,0 +1,1 @@
+"""What was measured, with the scripts and their result lines; README.md says what to run."""

@@ -1,0 +1,240 @@
+"""Tables of accuracy."""
+
+import statistics
+
+from ._lines import Column, chosen, grid, markdown, number, origin, read, some, spread
+
+EMBEDDERS = {
+    "raw pixels": "raw pixels",
+    "HOG": "HOG",
+    "a small network (`convnet`), untrained": "untrained convnet",
+    "`PatchDictionaryEmbedder()`": "PatchDictionary",
+    "`PatchDictionaryEmbedder((300, 1200))`": "PatchDictionary (300, 1200)",
+    "`RotNetEmbedder()`": "RotNet",
+    "`ScaleNetEmbedder()`": "ScaleNet",
+    "`SimCLREmbedder()`": "SimCLR",
+    '`RotNetEmbedder("convnet", max_epochs=20)`': "RotNet, convnet",
+}
+SETS = {
+    "digits": "digits",
+    "pets": "pets, three breeds, 400 images",
+    "gtsrb": "traffic signs, 43 kinds",
+    "cifar10-4k": "CIFAR-10, 4,000 images",
+}
+FEW = ("accuracy_10", "accuracy_50")
+CIFAR = {"data": "cifar10-4k"}
+
+
+def image_sets():
+    lines = read("accuracy/image_sets")
+    rows = {title: {"features": name} for title, name in EMBEDDERS.items()}
+    columns = [
+        *(Column(title, {"data": name}, FEW) for name, title in SETS.items()),
+        Column("all labels", CIFAR, ("accuracy_all",)),
+        Column("all labels, ridge classifier", CIFAR, ("ridge_all",)),
+        Column("seconds of `fit`", CIFAR, ("fit_seconds",), 1, 0),
+    ]
+    kept = [x for x in lines if x["data"] in SETS and x["features"] in EMBEDDERS.values()]
+    return grid(kept, rows, columns) + origin(kept)
+
+
+def image_sets_seeds():
+    """The rows that have more than one seed."""
+    lines = read("accuracy/image_sets")
+    names = {x["features"] for x in lines if x["data"] == "digits" and x["seed"] > 0}
+    rows = {title: {"features": name} for title, name in EMBEDDERS.items() if name in names}
+    columns = [Column(SETS[name], {"data": name}, FEW) for name in ("digits", "pets")]
+    kept = [x for x in lines if x["data"] in ("digits", "pets") and x["features"] in names]
+    return grid(kept, rows, columns) + origin(kept)
+
+
+def tiny():
+    lines = chosen(read("accuracy/image_sets"), data="tiny20")
+    rows = {
+        title: {"features": name}
+        for title, name in EMBEDDERS.items()
+        if chosen(lines, features=name)
+    }
+    return grid(lines, rows, [Column("20 classes of Tiny-ImageNet", {}, FEW)]) + origin(lines)
+
+
+def stages():
+    """What `layer` takes by default beside the best single stage, chosen on the test images."""
+    gains = {}
+    kept = [x for x in read("accuracy/image_sets") if "stages_50" in x]
+    for x in kept:
+        (*single, default) = x["stages_50"].values()
+        gains.setdefault(x["features"], []).append(100 * (default - max(single)))
+    body = [
+        [name, len(found), *(number(f(found), 1) for f in (min, statistics.median, max))]
+        for name, found in gains.items()
+    ]
+    return markdown(["", "sets and seeds", "lowest", "median", "highest"], body) + origin(kept)
+
+
+def further():
+    """Single numbers: two dictionaries, an hour, few labels, pretrained."""
+    sizes, hour = read("studies/two_sizes"), read("studies/hour")
+    largest = chosen(read("accuracy/image_sets"), features="PatchDictionary (300, 3200)")
+    semi, few = read("accuracy/semi_supervised"), read("accuracy/few_labels")
+    on_rotnet = chosen(semi, data="digits", embedder="RotNet")
+    on_patches = chosen(semi, data="cifar10-4k")
+    graph = chosen(few, data="digits", features="raw", classifier="LabelSpreading")
+    all_labels = "CIFAR-10, 4,000 labels"
+    rows = [
+        ("`PatchDictionaryEmbedder((300, 3200))`, ridge", all_labels, largest, "ridge_all"),
+        ("two dictionaries, patches of 4 and of 8 pixels, ridge", all_labels, sizes, "ridge_all"),
+        ("`resnet20` of RotNet, fine-tuned, `augment=True`", all_labels, hour, "network"),
+        ("that and the dictionary, `VotingClassifier`", all_labels, hour, "vote"),
+        (
+            "`SemiSupervisedClassifier(RotNetEmbedder())`",
+            "digits, 50 labels of 1,300",
+            on_rotnet,
+            "accuracy",
+        ),
+        ('`LabelSpreading(kernel="knn")` on pixels', "the same", graph, "accuracy"),
+        (
+            "`SemiSupervisedClassifier(PatchDictionaryEmbedder())`",
+            "CIFAR-10, 400 labels of 4,000",
+            on_patches,
+            "accuracy",
+        ),
+    ]
+    body = [
+        [
+            what,
+            on,
+            spread(100 * x[key] for x in lines),
+            some([x["seed"] for x in lines]),
+            number(statistics.mean(x["fit_seconds"] for x in lines)) if lines is not graph else "",
+        ]
+        for what, on, lines, key in rows
+    ]
+    used = [*largest, *sizes, *hour, *on_rotnet, *graph, *on_patches]
+    return markdown(["", "on", "accuracy, %", "", "seconds of `fit`"], body) + origin(used)
+
+
+def default_parameters():
+    lines = read("accuracy/default_parameters")
+    names = ("raw", "untrained", "RotNet", "ScaleNet", "ScaleNet, equal time")
+    columns = [
+        Column("digits, 50 labels", {"data": "digits"}),
+        Column("CIFAR-10, 4,000 images and labels", CIFAR),
+    ]
+    return grid(lines, {name: {"embedder": name} for name in names}, columns) + origin(lines)
+
+
+def methods():
+    lines = read("accuracy/methods")
+    names = list(dict.fromkeys(x["method"] for x in lines if x["method"] != "untrained"))
+    rows = {name: {"method": name} for name in names}
+    rows = {"untrained, block2": {"method": "untrained", "layer": "block2"}} | rows
+    columns = []
+    for title, budget in (("180 CPU s", 180), ("default epochs", "defaults")):
+        where = {"budget": budget}
+        columns += [
+            Column(f"linear, {title}", where, ("linear",)),
+            Column("20 neighbours", where, ("knn",)),
+            Column("epochs", where, ("epochs",), 1, 0),
+            Column("CPU s", where, ("fit_cpu_seconds",), 1, 0),
+            Column("MB", where, ("peak_mb",), 1, 0),
+        ]
+    return grid(lines, rows, columns) + origin(lines)
+
+
+def few_labels():
+    lines = read("accuracy/few_labels")
+    features = {"raw": "pixels", "untrained": "untrained network", "RotNet": "embedding"}
+    classifiers = {
+        "LogisticRegression": "`LogisticRegression`",
+        "SelfTraining": "`SelfTrainingClassifier(LogisticRegression())`",
+        "LabelSpreading": '`LabelSpreading(kernel="knn")`',
+        "default": "the default classifier",
+    }
+    rows = {
+        f"{on}, {title}": {"features": name, "classifier": classifier}
+        for name, on in features.items()
+        for classifier, title in classifiers.items()
+    }
+    columns = [
+        Column("digits, 50 labels of 1,300", {"data": "digits"}),
+        Column("CIFAR-10, 100 of 4,000", {"data": "cifar10-4k", "labels": 100}),
+        Column("CIFAR-10, 400 of 4,000", {"data": "cifar10-4k", "labels": 400}),
+    ]
+    return grid(lines, rows, columns) + origin(lines)
+
+
+def semi_supervised():
+    lines = read("accuracy/semi_supervised")
+    rows = {name: {"embedder": name} for name in ("PatchDictionary", "RotNet")}
+    columns = [
+        Column("digits, 50 labels of 1,300", {"data": "digits"}),
+        Column("CIFAR-10, 400 labels of 4,000", CIFAR),
+    ]
+    return grid(lines, rows, columns) + origin(lines)
+
+
+def finetuning():
+    lines = read("accuracy/finetuning")
+    names = {
+        "logistic regression on raw pixels": "raw pixels",
+        "on the untrained network": "probe, untrained",
+        "on RotNet": "probe, RotNet",
+        "from scratch": "from scratch",
+        "fine-tuned": "fine-tuned",
+        "fine-tuned, the network at a tenth of the rate": "fine-tuned, a tenth of the rate",
+        "from scratch, head on the last stage": "from scratch, last stage",
+        "fine-tuned, head on the last stage, the network at a tenth of the rate": (
+            "fine-tuned, last stage, a tenth of the rate"
+        ),
+    }
+    rows = {title: {"setting": name} for title, name in names.items()}
+    columns = [Column(f"{n:,} labels", {"labels": n}) for n in (400, 4000)]
+    return grid(lines, rows, columns, alike=False) + origin(lines)
+
+
+def pretrained():
+    """The best stage and pool size on the test images, by the mean of both accuracies."""
+    lines = read("accuracy/pretrained")
+    sets = {
+        "cifar10-4k": "CIFAR-10, 4,000 images",
+        "tiny-imagenet-20": "20 classes of Tiny-ImageNet, 1,400 images",
+        "pets": "3 breeds of pets, about 300 images",
+        "traffic signs": "43 kinds of traffic signs, 3,440 images",
+    }
+    starts = {
+        "raw pixels": {"start": "raw"},
+        "untrained `convnet`": {"start": "untrained convnet"},
+        "untrained Lite0, 128 pixels": {"start": "untrained lite0", "side": 128},
+        **{
+            f"Lite0, frozen, {side} pixels": {"start": "pretrained lite0", "side": side}
+            for side in (64, 96, 128)
+        },
+        "SimCLR from there": {"start": "SimCLR from pretrained"},
+    }
+    body = []
+    for name, title in sets.items():
+        cells = [_best_cell(chosen(lines, data=name, **where)) for where in starts.values()]
+        body.append([title, *(text for text, _ in cells), cells[-2][1]])
+    head = ["10 / 50 labels a class", *starts, "stage and pool size of 128 pixels"]
+    return markdown(head, body) + f"\n\n{_seeds(lines)}" + origin(lines)
+
+
+def _seeds(lines):
+    return f"{some(sorted({x['seed'] for x in lines}))}.".capitalize()
+
+
+def _best_cell(lines):
+    cells = {}
+    for x in lines:
+        by_labels = cells.setdefault((x.get("layer"), x.get("pool_size")), {})
+        by_labels.setdefault(x["labels"], {})[x["seed"]] = 100 * x["accuracy"]
+    if not cells:
+        return "", ""
+
+    def mean(found):
+        return statistics.mean(v for by_seed in found.values() for v in by_seed.values())
+
+    cell = max(cells, key=lambda cell: mean(cells[cell]))
+    text = " / ".join(spread(by_seed.values()) for _, by_seed in sorted(cells[cell].items()))
+    return text, "{}, {}".format(*cell)

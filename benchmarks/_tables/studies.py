@@ -1,0 +1,171 @@
+"""Tables of the frozen studies."""
+
+from ._lines import Column, chosen, grid, markdown, newest, number, origin, read, spread
+
+SETS = {"digits": "digits", "cifar10-4k": "CIFAR-10"}
+
+
+def defaults():
+    lines = chosen(read("studies/defaults"), layer="block2", pool_size=3)
+    return _settings(lines)
+
+
+def method_defaults():
+    return _settings(chosen(read("studies/method_defaults"), layer="block2"))
+
+
+def _settings(lines):
+    rows = {name: {"setting": name} for name in dict.fromkeys(x["setting"] for x in lines)}
+    columns = [Column(title, {"data": name}) for name, title in SETS.items()]
+    return grid(lines, rows, columns) + origin(lines)
+
+
+def precision():
+    lines = read("studies/precision")
+    lines += [
+        {**x, "method": "raw", "embedded_in": {"float32": x["raw"]}, "cpu_seconds": None}
+        for x in chosen(lines, method="RotNet", epochs=0, trained_in="float32")
+    ]
+    lines = [{**x, "accuracy": x["embedded_in"][x["trained_in"]]} for x in lines]
+    rows = {"raw pixels": {"method": "raw"}}
+    trained = (("untrained", "RotNet", 0), ("RotNet", "RotNet", 30), ("SimCLR", "SimCLR", 30))
+    for title, method, epochs in trained:
+        for kind in ("float32", "bfloat16"):
+            rows[f"{title}, {kind}"] = {"method": method, "epochs": epochs, "trained_in": kind}
+    columns = [Column(title, {"data": name}) for name, title in SETS.items()]
+    columns.append(Column("CPU s, CIFAR-10", {"data": "cifar10-4k"}, ("cpu_seconds",), 1, 0))
+    return grid(lines, rows, columns) + origin(lines)
+
+
+def step():
+    lines = [x for x in read("studies/step") if x["what"] != "profile"]
+    ways = list(lines[0]["images_per_second"])
+    keys = ("network", "side", "batch")
+    body = []
+    for x in newest(lines, *keys):
+        cells = []
+        for what in ("training", "evaluation"):
+            (found,) = chosen(lines, what=what, **{key: x[key] for key in keys})
+            cells.append(" / ".join(number(found["images_per_second"][way]) for way in ways))
+        body.append([f"{x['network']}, {x['side']}x{x['side']}, batch {x['batch']}", *cells])
+    head = [f"images/s: {' / '.join(ways)}", "training", "evaluation"]
+    return markdown(head, body) + origin(lines)
+
+
+def shares():
+    """Of the time of a step of `fit`, per cent."""
+    lines = chosen(read("studies/step"), what="profile")
+    head = ["`fit` of `convnet`, %", *lines[0]["shares"]]
+    body = []
+    for x in lines:
+        how = "" if x["fused"] else ", optimizer not fused"
+        cells = [number(100 * share, 1) for share in x["shares"].values()]
+        body.append([f"{x['method']}, batch {x['batch']}{how}", *cells])
+    return markdown(head, body) + origin(lines)
+
+
+def views():
+    lines = read("studies/views")
+    names = list(dict.fromkeys(x["library"] for x in lines))
+    rates = {(x["library"], x["side"]): number(x["views_per_second"]) for x in lines}
+    body = [[name, *(rates[name, side] for side in (32, 96))] for name in names]
+    return markdown(["views/s", "32x32", "96x96, half of them blurred"], body) + origin(lines)
+
+
+def simclr_speed():
+    lines = read("studies/simclr_speed")
+    body = []
+    for way in ("raw", "untrained", "lightly", "sklssl"):
+        took = ", ".join(number(x["seconds"][way]) for x in lines if way in x["seconds"])
+        body.append([way, took, spread(100 * x["knn"][way] for x in lines)])
+    return markdown(["", "seconds of three seeds", "kNN, %"], body) + origin(lines)
+
+
+def frozen_maps():
+    lines = read("studies/frozen_maps")
+    keys = ("epoch_seconds_cached", "epoch_seconds_computed", "ratio")
+    body = [[x["head"], *(number(x[key], 2) for key in keys)] for x in lines]
+    head = ["head", "s an epoch, maps kept", "computed anew", "ratio"]
+    return markdown(head, body) + origin(lines)
+
+
+def heads():
+    lines = read("studies/heads")
+    rows = {f"RotNet, {x}": {"weights": "RotNet", "layer": x} for x in BLOCKS}
+    rows["random weights, block2"] = {"weights": "random", "layer": "block2"}
+    rows["trained in full, block2"] = {"weights": "trained in full", "layer": "block2"}
+    columns = [
+        Column("linear", {"head": "linear"}),
+        Column("mlp, 3x3 cells", {"head": "mlp", "pool_size": None}),
+        Column("mlp, 8x8 cells", {"head": "mlp", "pool_size": 8}),
+        Column("conv", {"head": "conv"}),
+    ]
+    return grid(lines, rows, columns, alike=False) + origin(lines)
+
+
+BLOCKS = ("block1", "block2", "block3", "block4")
+
+
+def boxes():
+    lines = read("studies/boxes")
+    names = {
+        "mean box of training": "mean box",
+        "random network, frozen": "random, frozen",
+        "trained from scratch": "trained from scratch",
+        "RotNet on the signs, frozen": "RotNet, frozen",
+        "RotNet on CIFAR-10, frozen": "RotNet on CIFAR-10, frozen",
+    }
+    rows = {title: {"learner": name} for title, name in names.items()}
+    columns = []
+    for data in ("signs as they are", "signs moved"):
+        where = {"data": data}
+        columns.append(Column(f"{data}: mean IoU", where, ("mean_iou",), 1, 3))
+        columns.append(Column("boxes above 0.5, %", where, ("share_above_half",)))
+    return grid(lines, rows, columns, alike=False) + origin(lines)
+
+
+def label_free():
+    lines = [x for x in read("studies/label_free") if x.get("over") == "all trainings"]
+    lines = newest(lines, "data", "score")
+    names = {
+        "`knn_score`, all labels": "knn",
+        "`rankme_score`": "rankme",
+        "`effective_rank`": "effective_rank",
+        "pretext `score`": "pretext",
+        "`knn_score`, 50 or 200 labels, 3 neighbours": "knn_few",
+        "`uniformity_score`": "uniformity",
+        "`alignment_score`": "alignment",
+        "alignment + uniformity": "alignment_and_uniformity",
+        "minus `dead_feature_share`": "minus_dead_features",
+        "the number of features": "n_features",
+    }
+    body = []
+    for title, score in names.items():
+        row = [title]
+        for data in ("digits", "cifar10-2k"):
+            (x,) = chosen(lines, data=data, score=score)
+            low, high = x["interval"]
+            row += [f"{x['rho']:.2f} ({low:.2f} to {high:.2f})", number(100 * x["loss"], 1)]
+        body.append(row)
+    head = ["", "digits: correlation", "points lost", "CIFAR-10: correlation", "points lost"]
+    return markdown(head, body) + origin(lines)
+
+
+UNNAMED = {"lbfgs, as they are": "lbfgs, C=1", "lbfgs, scaled": "lbfgs, scaled, C=1"}
+
+
+def probes():
+    # Two threads wait for each other busily: their CPU seconds mean nothing.
+    lines = [x for x in read("studies/probes") if "accuracy" in x and "1 thread" in x["device"]]
+    lines = newest(lines, "classifier", "rows")
+    names = dict.fromkeys(x["classifier"] for x in sorted(lines, key=lambda x: x["rows"]))
+    body = []
+    for name in names:
+        row = [UNNAMED.get(name, name)]
+        for n_rows in (1000, 50_000):
+            x = next(iter(chosen(lines, classifier=name, rows=n_rows)), {})
+            row += [number(x.get("fit_cpu_seconds"), 1)]
+            row += [number(100 * x["accuracy"], 1) if x else ""]
+        body.append([*row, number(x.get("peak_mb"))])
+    head = ["", "1,000 rows: CPU s", "accuracy, %", "50,000 rows: CPU s", "accuracy, %", "peak MB"]
+    return markdown(head, body) + origin(lines)

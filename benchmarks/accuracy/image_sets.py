@@ -1,0 +1,228 @@
+"""What embedders give on unlike image sets, beside pixels, HOG and an untrained network.
+
+    python -m benchmarks.accuracy.image_sets [--seeds 0 1 2] [--data NAME ...] [--quick]
+                                                    [--only ROW ...]
+
+Sets: CIFAR-10 (4,000 images and their labels, all test images), its lossless part, traffic signs
+(their own split, which keeps tracks apart), pets (64x64), 4,000 images of 20 classes of
+Tiny-ImageNet, digits. With
+10 and 50 labels a class (five draws) or all, one probe for all rows: standardised features, a
+logistic regression with C = 5 / n_features. With all labels also a ridge classifier, alpha =
+0.3 * n_features. HOG is of 8x8 cells at 32x32 pixels, 9 orientations. A line has the seconds of
+`fit`, and for 50 labels the ridge classifier on each single stage beside what `layer` takes.
+"""
+
+import argparse
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage.feature import hog as skimage_hog
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks._common import Cifar4K, rows, write_line
+from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, ScaleNetEmbedder, SimCLREmbedder
+from sklssl.datasets import load_digit_images
+
+N_LABELS, N_DRAWS = (10, 50), 5
+MOST_FEATURES = 6000  # with more, a logistic regression of all labels takes many minutes
+
+
+def home():
+    return Path(os.environ["SKLSSL_DATA"])
+
+
+def cifar(seed):
+    data = Cifar4K(seed)
+    return data.X, data.y, data.X_test, data.y_test
+
+
+def lossless(seed):
+    with np.load(home() / "cifar10-lossless-part.npz", allow_pickle=False) as d:
+        order = np.random.default_rng(seed).permutation(len(d["x_train"]))
+        X, y = d["x_train"][order], d["y_train"][order]
+        X_test = np.concatenate([d["x_test"], X[4000:]])
+        return X[:4000], y[:4000], X_test, np.concatenate([d["y_test"], y[4000:]])
+
+
+def signs(seed):
+    with np.load(home() / "gtsrb-sub.npz", allow_pickle=False) as d:
+        return d["x_train"], d["y_train"], d["x_test"], d["y_test"]
+
+
+def digits(seed):
+    X, y = load_digit_images(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(X))
+    return X[order[:1300]], y[order[:1300]], X[order[1300:]], y[order[1300:]]
+
+
+def decode(data):
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), 1), cv2.COLOR_BGR2RGB)
+
+
+def pets(seed):
+    with zipfile.ZipFile(home() / "pets-sub.zip") as file:
+        names = sorted(n for n in file.namelist() if n.endswith(".jpg"))
+        X = np.stack([_square(decode(file.read(name)), 64) for name in names])
+    breeds = [Path(name).name.rpartition("_")[0] for name in names]
+    y = np.unique(breeds, return_inverse=True)[1]
+    order = np.random.default_rng(seed).permutation(len(X))
+    return X[order[:400]], y[order[:400]], X[order[400:]], y[order[400:]]
+
+
+def _square(image, side):
+    height, width = image.shape[:2]
+    s = min(height, width)
+    top, left = (height - s) // 2, (width - s) // 2
+    cut = image[top : top + s, left : left + s]
+    return cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def tiny(seed):
+    with zipfile.ZipFile(home() / "tiny-imagenet-200-sub.zip") as file:
+        names = file.namelist()
+        root = next(n for n in names if n.endswith("wnids.txt")).removesuffix("wnids.txt")
+        classes = file.read(f"{root}wnids.txt").decode().split()[:20]
+        train = [(n, n.split("/")[-3]) for n in names if "/images/" in n and "train/" in n]
+        lines = file.read(f"{root}val/val_annotations.txt").decode().splitlines()
+        test = [(f"{root}val/images/{f}", c) for f, c in (line.split("\t")[:2] for line in lines)]
+        out = []
+        for part in (train, test):
+            kept = [(n, c) for n, c in part if c in classes and n.endswith(".JPEG")]
+            out += [np.stack([decode(file.read(n)) for n, _ in kept])]
+            out += [np.array([classes.index(c) for _, c in kept])]
+    X, y, X_test, y_test = out
+    some = np.random.default_rng(seed).permutation(len(X))[:4000]
+    return X[some], y[some], X_test, y_test
+
+
+SETS = {
+    "cifar10-4k": cifar,
+    "cifar10-lossless": lossless,
+    "digits": digits,
+    "gtsrb": signs,
+    "pets": pets,
+    "tiny20": tiny,
+}
+
+
+def hog(X):
+    """Give histograms of oriented gradients, by scikit-image."""
+    images = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA) for x in X]
+    return np.stack(
+        [
+            skimage_hog(
+                image,
+                pixels_per_cell=(8, 8),
+                cells_per_block=(2, 2),
+                channel_axis=2 if image.ndim == 3 else None,
+            )
+            for image in images
+        ]
+    )
+
+
+def embedders(seed, quick):
+    """Give what is compared, by name."""
+    yield "untrained convnet", RotNetEmbedder("convnet", max_epochs=0, random_state=seed)
+    yield "PatchDictionary", PatchDictionaryEmbedder(random_state=seed)
+    large = PatchDictionaryEmbedder((300, 1200), random_state=seed)
+    yield "PatchDictionary (300, 1200)", large
+    if not quick:
+        largest = PatchDictionaryEmbedder((300, 3200), random_state=seed)
+        yield "PatchDictionary (300, 3200)", largest
+        yield "RotNet", RotNetEmbedder(random_state=seed)
+        yield "ScaleNet", ScaleNetEmbedder(random_state=seed)
+        yield "SimCLR", SimCLREmbedder(random_state=seed)
+        yield "RotNet, convnet", RotNetEmbedder("convnet", max_epochs=20, random_state=seed)
+
+
+def probe(Z, y, Z_test, y_test):
+    clf = LogisticRegression(C=5 / Z.shape[1], max_iter=1000)
+    return make_pipeline(StandardScaler(), clf).fit(Z, y).score(Z_test, y_test)
+
+
+def ridge(Z, y, Z_test, y_test):
+    clf = RidgeClassifier(alpha=0.3 * Z.shape[1])
+    return make_pipeline(StandardScaler(), clf).fit(Z, y).score(Z_test, y_test)
+
+
+def draws(y, n, seed):
+    """Give the rows of every draw of `n` labels a class; fewer where a class has not so many."""
+    for draw in range(N_DRAWS):
+        rng = np.random.default_rng([seed, draw])
+        yield np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n] for c in np.unique(y)])
+
+
+def accuracies(Z, y, Z_test, y_test, seed):
+    """Give the accuracies of the probes, by name."""
+    out = {}
+    for n in N_LABELS:
+        scores = [probe(Z[few], y[few], Z_test, y_test) for few in draws(y, n, seed)]
+        out[f"accuracy_{n}"] = round(float(np.mean(scores)), 4)
+    if Z.shape[1] <= MOST_FEATURES:
+        out["accuracy_all"] = round(float(probe(Z, y, Z_test, y_test)), 4)
+    out["ridge_all"] = round(float(ridge(Z, y, Z_test, y_test)), 4)
+    return out
+
+
+def stages(embedder, Z, Z_test, X, y, X_test, y_test, seed):
+    """Give the accuracy of a ridge classifier on every stage, and on what `layer` takes."""
+    parts = [embedder.transform_layers(images) for images in (X, X_test)]
+    of = {name: (parts[0][name], parts[1][name]) for name in parts[0]}
+    out = {}
+    for name, (A, B) in {**of, embedder.layer: (Z, Z_test)}.items():
+        scores = [ridge(A[few], y[few], B, y_test) for few in draws(y, 50, seed)]
+        out[name] = round(float(np.mean(scores)), 4)
+    return out
+
+
+def run(name, seed, quick, only):
+    X, y, X_test, y_test = SETS[name](seed)
+    for features, Z, Z_test in (
+        ("raw pixels", rows(X), rows(X_test)),
+        ("HOG", hog(X), hog(X_test)),
+    ):
+        if only and features not in only:
+            continue
+        line = {"data": name, "features": features, "seed": seed, "n_features": Z.shape[1]}
+        write_line(__file__, **line, **accuracies(Z, y, Z_test, y_test, seed))
+    for features, embedder in embedders(seed, quick):
+        if only and features not in only:
+            continue
+        start = time.perf_counter()
+        embedder.fit(X)
+        seconds = round(time.perf_counter() - start, 1)
+        start = time.perf_counter()
+        Z = embedder.transform(X)
+        line = {
+            "data": name,
+            "features": features,
+            "seed": seed,
+            "n_features": Z.shape[1],
+            "fit_seconds": seconds,
+            "images_per_second": round(len(X) / (time.perf_counter() - start)),
+            "symmetry": embedder.symmetry_,
+        }
+        Z_test = embedder.transform(X_test)
+        line |= accuracies(Z, y, Z_test, y_test, seed)
+        if Z.shape[1] <= MOST_FEATURES:
+            line["stages_50"] = stages(embedder, Z, Z_test, X, y, X_test, y_test, seed)
+        write_line(__file__, **line)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--data", nargs="*", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--quick", action="store_true", help="nothing that is trained")
+    parser.add_argument("--only", nargs="*", default=[], help="the names of rows")
+    args = parser.parse_args()
+    for seed in args.seeds:
+        for name in args.data:
+            run(name, seed, args.quick, args.only)

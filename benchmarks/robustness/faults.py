@@ -1,0 +1,81 @@
+"""Fits that are killed, files that are damaged, folders that are shared: many times over.
+
+    python -m benchmarks.robustness.faults [--share 1]
+
+The functions are those of tests/faults, with larger numbers; `--share 0.1` takes a tenth of them.
+The table of docs/trust.md is made of its lines.
+"""
+
+import argparse
+import signal
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks._common import write_line
+from tests.faults._campaign import kill_again_and_again
+from tests.faults._jobs import CASES
+from tests.faults._server import Server
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+N_KILLS = 35  # of each case, and 8 more of them by any of the signals
+N_FILES = {"checkpoint": 2500, "model": 2500}
+N_TAMPERED = {"checkpoint": 200, "model": 600}
+N_ROUNDS = 25  # of five fits at once
+PIECE = 200  # files a process
+
+
+def kills(server, folder, share):
+    for seed, case in enumerate(CASES):
+        for what, n, by in (("kills", N_KILLS, SIGNALS[:1]), ("signals", 8, SIGNALS)):
+            start = time.perf_counter()
+            place = folder / f"{case}-{what}"
+            tally = kill_again_and_again(
+                server, case, place, max(1, round(share * n)), seed, signals=by
+            )
+            write_line(__file__, what=what, case=case, **tally, seconds=time.perf_counter() - start)
+
+
+def files(server, folder, share):
+    server.run("make_files", folder=folder)
+    for job, numbers in (("read_damaged", N_FILES), ("read_tampered", N_TAMPERED)):
+        for kind, n in numbers.items():
+            start, tally, wrong = time.perf_counter(), Counter(), []
+            for seed in range(max(1, round(share * n / PIECE))):
+                result = server.run(job, kind=kind, folder=folder, n=PIECE, seed=1000 + seed)
+                wrong += result.pop("wrong")
+                tally.update(result)
+            seconds = time.perf_counter() - start
+            what = job.removeprefix("read_")
+            write_line(__file__, what=what, kind=kind, **tally, wrong=wrong, seconds=seconds)
+
+
+def together(server, folder, share):
+    """Fit clones at the same time in one folder, two of them the same."""
+    rates = (0.02, 0.05, 0.1, 0.2, 0.2)
+    start = time.perf_counter()
+    alone = [server.run("fit_clone", learning_rate=rate) for rate in rates]
+    n_fits = n_alike = 0
+    for i in range(max(1, round(share * N_ROUNDS))):
+        job = {"folder": folder / f"together-{i}"}
+        running = [server.start("fit_clone", **job, learning_rate=rate) for rate in rates]
+        results = [one.result() for one in running]
+        n_fits += len(rates)
+        n_alike += sum(one == other for one, other in zip(results, alone, strict=True))
+    seconds = time.perf_counter() - start
+    write_line(__file__, what="together", fits=n_fits, alike=n_alike, seconds=seconds)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--share", type=float, default=1.0)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        server = Server(name)
+        try:
+            for part in (together, files, kills):
+                (Path(name) / part.__name__).mkdir()
+                part(server, Path(name) / part.__name__, args.share)
+        finally:
+            server.close()

@@ -1,0 +1,33 @@
+"""The tables of the documentation are those that the result lines give."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TABLES = Path(__file__).parents[1] / "benchmarks" / "tables.py"
+
+
+@pytest.fixture(autouse=True)
+def _skip_without_benchmarks():
+    if not TABLES.exists():
+        pytest.skip("a source distribution has no benchmarks")
+
+
+def run(*args):
+    return subprocess.run([sys.executable, TABLES, *args], capture_output=True, text=True)
+
+
+def test_every_page_has_the_tables_that_its_lines_give():
+    done = run("--check")
+    assert done.returncode == 0, f"python benchmarks/tables.py --write changes:\n{done.stdout}"
+
+
+def test_every_table_stands_on_a_page():
+    names = {line[3:] for line in run().stdout.splitlines() if line.startswith("## ")}
+    root = TABLES.parents[1]
+    pages = [root / "README.md", *(root / "docs").glob("*.md"), *TABLES.parent.rglob("*.md")]
+    text = "".join(page.read_text() for page in pages)
+    assert names
+    assert {name for name in names if f"<!-- table: {name} -->" not in text} == set()

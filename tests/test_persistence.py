@@ -96,7 +96,7 @@ def assert_same(loaded, estimator, X):
 
 
 def test_every_public_estimator_is_tried_here():
-    classes = [getattr(sklssl, name) for name in sklssl._HOMES]
+    classes = [getattr(sklssl, name) for name in sklssl._PUBLIC_NAMES]
     public = {c for c in classes if isinstance(c, type) and issubclass(c, BaseEstimator)}
     assert public - {sklssl.BaseEmbedder} == {type(estimator) for estimator in ESTIMATORS}
 

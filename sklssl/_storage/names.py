@@ -126,7 +126,7 @@ def _full_name(item: Any) -> str:
 @functools.cache
 def _estimators() -> dict[str, Any]:
     start = importlib.import_module("sklssl.finetuning._initial_embedder")
-    classes = [getattr(sklssl, name) for name in sklssl._HOMES]
+    classes = [getattr(sklssl, name) for name in sklssl._PUBLIC_NAMES]
     ours = [cls for cls in classes if isinstance(cls, type) and is_ours(cls)]
     return {cls.__name__: cls for cls in (*ours, start.NetworkEmbedder, *CONTAINERS)}
 

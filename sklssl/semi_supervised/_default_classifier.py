@@ -14,7 +14,7 @@ __all__ = ["classifier_has", "default_classifier", "learns_from_unlabelled"]
 
 # More features make the covariance of a discriminant analysis slow, and hardly better.
 _MOST_COMPONENTS = 512
-_HOMES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.")
+_SEMI_SUPERVISED_MODULES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.")
 
 
 def default_classifier(codes=(0, 0, -1), n_features=1):
@@ -61,7 +61,9 @@ def learns_from_unlabelled(classifier):
         return learns_from_unlabelled(classifier.steps[-1][1])
     if isinstance(classifier, (GridSearchCV, RandomizedSearchCV)):
         return learns_from_unlabelled(classifier.estimator)
-    return any(cls.__module__.startswith(_HOMES) for cls in type(classifier).__mro__)
+    return any(
+        cls.__module__.startswith(_SEMI_SUPERVISED_MODULES) for cls in type(classifier).__mro__
+    )
 
 
 def classifier_has(method):

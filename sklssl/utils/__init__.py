@@ -3,14 +3,14 @@
 import importlib
 
 # Loaded at first use: the package's own modules import from here without loading these.
-_HOMES = {"check_images": "sklssl._data.arrays", "show_versions": "sklssl.utils._versions"}
+_PUBLIC_NAMES = {"check_images": "sklssl._data.arrays", "show_versions": "sklssl.utils._versions"}
 
 __all__ = ["check_images", "show_versions"]
 
 
 def __getattr__(name):
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _PUBLIC_NAMES:
+        return getattr(importlib.import_module(_PUBLIC_NAMES[name]), name)
     raise AttributeError(f"module 'sklssl.utils' has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""The scores as what scikit-learn takes for ``scoring=``: called with an estimator and images."""
+"""The scores as scorers for scikit-learn's ``scoring=``, called with an estimator and images."""
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,12 +17,12 @@ __all__ = [
 
 _DOC = """Scorer: {summary}; higher is better.
 
-    Fits what scikit-learn takes for ``scoring=``{labels}.
+    Can be passed to scikit-learn as ``scoring=``{labels}.
 
     Parameters
     ----------
     estimator : fitted embedder, or Pipeline that ends in one
-        Anything with a ``transform`` that gives features.
+        Any estimator whose ``transform`` returns features.
 
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
         Images to embed.
@@ -55,24 +55,24 @@ _DOC = """Scorer: {summary}; higher is better.
 _VIEW_NOTES = """
     Notes
     -----
-    Two views of each image are drawn by :class:`sklssl.augmentation.RandomViews` with its
-    defaults, from a fixed seed: the same views for every estimator. They get the layout, dtype and
-    range of `X`.
-    For views of your own, such as unmirrored ones of writing, call :func:`alignment_score` on their
-    features. Rows fold into images as the embedder, or the first step of the pipeline that takes
-    images, has learned; a step before it must keep their layout. Features that are all the same
-    align perfectly: read another score beside.
+    Two views of each image are drawn by :class:`sklssl.augmentation.RandomViews` with default
+    parameters and a fixed seed: the same views for every estimator. They have the layout, dtype
+    and range of `X`.
+    For other views, for example without mirroring for images of text, call :func:`alignment_score`
+    on their features. Rows are reshaped to the image shape of the embedder, or of the first step of
+    the pipeline with an image shape; steps before it must keep the layout. Constant features have
+    perfect alignment, so use another score as well.
 """
 
 
 def _embed(name, estimator, X):
-    """Give the features of `X` as arguments of a score."""
+    """Return the features of `X` as the arguments of a score."""
     _check_embedder(name, estimator)
     return (estimator.transform(X),)
 
 
 def _embed_views(name, estimator, X):
-    """Give the features of two random views of each image."""
+    """Return the features of two random views of each image."""
     _check_embedder(name, estimator)
     from sklssl.metrics._views import embed_two_views  # imports torch
 
@@ -82,7 +82,7 @@ def _embed_views(name, estimator, X):
 def _check_embedder(name, estimator):
     if not hasattr(estimator, "transform"):
         raise ValueError(
-            f"The 'estimator' argument of {name} must have a transform that gives features, such "
+            f"The 'estimator' argument of {name} must have a transform that returns features, such "
             "as a fitted embedder or a Pipeline that ends in one. Got "
             f"{type(estimator).__name__}, which has none; of a Pipeline with a classifier, score "
             "the part before it: pipeline[:-1]."
@@ -91,7 +91,7 @@ def _check_embedder(name, estimator):
 
 
 def _make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **words):
-    """Make a scorer of a score; a function that pickles by its name, as the others do."""
+    """Make a scorer from a score: a function that can be pickled by name."""
 
     def scorer(estimator, X, y=None):
         features = embed(name, estimator, X)
@@ -102,7 +102,7 @@ def _make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **word
         name=name,
         function=function.__name__,
         sign="Minus the " if sign < 0 else "The ",
-        labels=", with labels" if labelled else ", also without labels",
+        labels=", with labels" if labelled else ", with or without labels",
         y="array-like of shape (n,)\n        Labels." if labelled else "None\n        Ignored.",
         argument=", y[:100]" if labelled else "",
         notes=words.pop("notes", ""),
@@ -112,7 +112,7 @@ def _make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **word
 
 
 rankme_scorer = _make_scorer(
-    "rankme_scorer", rankme_score, summary="RankMe, how many directions are used", holds="> 1"
+    "rankme_scorer", rankme_score, summary="RankMe, the number of directions in use", holds="> 1"
 )
 effective_rank_scorer = _make_scorer(
     "effective_rank_scorer",
@@ -123,14 +123,14 @@ effective_rank_scorer = _make_scorer(
 uniformity_scorer = _make_scorer(
     "uniformity_scorer",
     uniformity_score,
-    summary="how evenly the directions of the features are spread",
+    summary="how evenly the directions of the features are distributed",
     holds="> 0",
 )
 alignment_scorer = _make_scorer(
     "alignment_scorer",
     alignment_score,
     embed=_embed_views,
-    summary="how near the features of two random views of an image are",
+    summary="how close the features of two random views of an image are",
     notes=_VIEW_NOTES,
     holds="<= 0",
 )
@@ -138,7 +138,7 @@ dead_feature_scorer = _make_scorer(
     "dead_feature_scorer",
     dead_feature_share,
     sign=-1,
-    summary="minus the share of the features that do not vary",
+    summary="the negative share of features that do not vary",
     holds="<= 0",
 )
 knn_scorer = _make_scorer(

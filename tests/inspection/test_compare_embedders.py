@@ -387,7 +387,7 @@ def test_what_an_embedder_raises_names_it(images, labels):
         ({"y": np.full(N, -1)}, "compare_embedders needs labels"),
         ({"y": np.arange(9)}, r"'y' argument of compare_embedders.*one value an image.*\[240, 9\]"),
         ({"y": np.linspace(0, 1, N)}, "compare_embedders.*continuous"),
-        ({"y": np.full(N, np.nan)}, "y of compare_embedders holds nan"),
+        ({"y": np.full(N, np.nan)}, "y of compare_embedders contains nan"),
         ({"y": np.r_[2, np.arange(N - 1) % 2]}, "'test_size' argument of compare_embedders is"),
         ({"y": np.r_[2, 2, np.arange(N - 2) % 2]}, "1 of 3 classes have no test image"),
         ({"X": np.zeros((N, 8, 8, 1, 1))}, "compare_embedders takes images"),

@@ -4,7 +4,7 @@ from sklearn.base import BaseEstimator
 
 from sklssl._runtime.device import plain_torch
 from sklssl._storage.estimators import decode_estimators, encode_estimators
-from sklssl._storage.names import Names, Refusal
+from sklssl._storage.names import Names, UnsupportedFileError
 from sklssl._storage.state_file import read_state, write_state
 from sklssl.exceptions import StateFileError
 
@@ -131,7 +131,7 @@ def load(path, *, trusted=()):
     nodes = read_state(path, kind=_KIND)
     try:
         return decode_estimators(nodes, names)
-    except Refusal as error:
+    except UnsupportedFileError as error:
         raise StateFileError(f"'{path}' was not loaded: {error}") from error
     except Exception as error:  # a malicious file can raise anything
         raise StateFileError(

@@ -1,4 +1,4 @@
-"""What the estimators of sklssl have learned: which attributes, and what these may be."""
+"""Fitted attributes of the estimators of sklssl, and checks of their values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sklssl.preprocessing._base import ImageTransformer
 
 __all__ = ["MODULES", "check_attributes"]
 
-# In the order in which they are built.
+# In the order in which they are rebuilt.
 MODULES = ("pretext_", "head_")
 
 _IMAGES = {"image_shape_", "n_features_in_"}
@@ -42,13 +42,13 @@ _OUTPUTS = (None, "default", "pandas", "polars")
 
 
 def check_attributes(estimator: BaseEstimator, learned: dict[str, Any]) -> None:
-    """Check that `learned`, without modules, is what `estimator` can have beside its parameters.
+    """Check that `learned` are valid fitted attributes of `estimator`, except for modules.
 
     Parameters
     ----------
     estimator : estimator
     learned : dict of str to object
-        The attributes; for a module anything.
+        The attributes. The values of modules are not checked.
 
     Raises
     ------
@@ -56,12 +56,14 @@ def check_attributes(estimator: BaseEstimator, learned: dict[str, Any]) -> None:
         If one is unknown, missing or of the wrong type.
     """
     cls = type(estimator)
-    extends = not cls.__module__.startswith(("sklssl.", "sklearn."))  # so it may have more of them
+    extends = not cls.__module__.startswith(
+        ("sklssl.", "sklearn.")
+    )  # third-party classes may have more
     known = set().union(*(_LEARNED.get(base, set()) for base in cls.__mro__))
     for name, value in learned.items():
         own = name in known or name in _OPTIONAL
         if not own and not (extends and name.isidentifier() and not hasattr(cls, name)):
-            raise ValueError(f"{cls.__name__} has no attribute {name!r} that could be written.")
+            raise ValueError(f"{cls.__name__} has no attribute {name!r} that can be saved.")
         if own and name in _CHECKS and not _CHECKS[name](value):
             raise ValueError(
                 f"the attribute {name!r} of {cls.__name__} cannot be {_shorten(value)}."
@@ -79,8 +81,8 @@ def _shorten(value: Any) -> str:
     return text if len(text) < 200 else f"{text[:200]}..."
 
 
-def _counts(value: Any, n: int) -> bool:
-    """Tell whether `value` is a tuple of `n` whole numbers above 0."""
+def _is_positive_tuple(value: Any, n: int) -> bool:
+    """Return whether `value` is a tuple of `n` positive integers."""
     return (
         isinstance(value, tuple)
         and len(value) == n
@@ -131,8 +133,8 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "embedder_": lambda value: hasattr(value, "transform"),
     "feature_names_in_": _is_names,
     "history_": _is_history,
-    "image_shape_": lambda value: _counts(value, 3),
-    "image_size_": lambda value: _counts(value, 2),
+    "image_shape_": lambda value: _is_positive_tuple(value, 3),
+    "image_size_": lambda value: _is_positive_tuple(value, 2),
     "layer_": lambda value: isinstance(value, str),
     "layer_names_": lambda value: (
         isinstance(value, tuple) and all(isinstance(name, str) for name in value)

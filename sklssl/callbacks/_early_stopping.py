@@ -7,7 +7,7 @@ import numpy as np
 
 from sklssl._training.run import StopPhase
 from sklssl.callbacks._probe_monitor import ProbeMonitor
-from sklssl.utils._arguments import as_plain
+from sklssl.utils._arguments import to_builtin
 
 __all__ = ["EarlyStopping"]
 
@@ -80,8 +80,8 @@ class EarlyStopping:
         _check("min_delta", finite, "a finite number from 0", min_delta)
         _check("mode", mode in _MODES, f"one of {list(_MODES)}", mode)
         self.monitor = monitor
-        self.patience = as_plain(patience)
-        self.min_delta = as_plain(min_delta)
+        self.patience = to_builtin(patience)
+        self.min_delta = to_builtin(min_delta)
         self.mode = mode
 
     def __call__(self, estimator, row):

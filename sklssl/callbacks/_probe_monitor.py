@@ -12,10 +12,10 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl.metrics import knn_score
-from sklssl.utils._arguments import as_plain
+from sklssl.utils._arguments import to_builtin
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import _safe_indexing
 
@@ -92,8 +92,8 @@ class ProbeMonitor:
             )
         _check_number("every", every, 1)
         with naming_parameter(self, "X_val"):
-            X_val = as_images(X_val)
-            later = holds_paths(X_val) or holds_pictures(X_val)  # read when embedded
+            X_val = unwrap_images(X_val)
+            later = is_path_sequence(X_val) or is_picture_sequence(X_val)  # read when embedded
             n_images = len(X_val if later else check_images(X_val, estimator=self, min_samples=2))
         self.X_val = X_val
         self.y_val = _check_y_val(self, y_val, n_images)
@@ -101,10 +101,10 @@ class ProbeMonitor:
             _check_number("n_neighbors", n_neighbors, 1, n_images - 1)
         else:
             _check_folds(cv, self.y_val)
-        self.every = as_plain(every)
+        self.every = to_builtin(every)
         self.probe = probe
-        self.n_neighbors = as_plain(n_neighbors)
-        self.cv = as_plain(cv)
+        self.n_neighbors = to_builtin(n_neighbors)
+        self.cv = to_builtin(cv)
 
     def __call__(self, estimator, row):
         """Add the accuracy to `row` if this epoch is evaluated.

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklssl._data.columns import as_images, full_name, holds_paths
-from sklssl._data.decode import none_left, read_bytes, say_left_out
+from sklssl._data.columns import is_path_sequence, to_path_string, unwrap_images
+from sklssl._data.decode import no_readable_file_error, read_bytes, warn_skipped_files
 from sklssl.datasets._layout import read_layout
 from sklssl.datasets._listing import open_folder
 from sklssl.datasets._stack import check_read_options, read_images
@@ -155,9 +155,9 @@ def _leave_out(errors, images, labels):
     n_images, names = len(labels["filenames"]), labels["filenames"]
     first = errors[min(errors)]
     if len(errors) == n_images:
-        raise none_left(n_images, first)
+        raise no_readable_file_error(n_images, first)
     warnings.warn(
-        say_left_out([names[i] for i in errors], n_images, first),
+        warn_skipped_files([names[i] for i in errors], n_images, first),
         UserWarning,
         stacklevel=3,
     )
@@ -214,13 +214,13 @@ def load_images(paths, *, image_size=None, color=True, pages="first", channels=N
     >>> stack[0, 0, 0]
     array([ 100, 4000,  900], dtype=uint16)
     """
-    paths = as_images(paths)
-    if not holds_paths(paths):
+    paths = unwrap_images(paths)
+    if not is_path_sequence(paths):
         raise ValueError(
             "The 'paths' parameter of load_images must be a sequence with at least one file name "
             f"(str or path-like). Got {reprlib.repr(paths)}."
         )
-    names = list(map(full_name, paths))
+    names = list(map(to_path_string, paths))
     taken = check_read_options("load_images", image_size, color, pages, channels)
     return read_images(names, read_bytes, **taken)
 

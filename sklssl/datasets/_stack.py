@@ -4,7 +4,12 @@ from numbers import Integral
 
 import numpy as np
 
-from sklssl._data.decode import decode_image, different_depths, resize_image, say_pages
+from sklssl._data.decode import (
+    decode_image,
+    depth_mismatch_message,
+    resize_image,
+    warn_unread_pages,
+)
 from sklssl.exceptions import ImageFileError
 
 __all__ = ["check_read_options", "read_images"]
@@ -49,7 +54,7 @@ def read_images(names, read, *, image_size=None, channels=3, pages="first", erro
         try:
             image = decode_image(read(name), name, channels, pages, multipage)
             if images is not None and image.dtype != images.dtype:
-                text = different_depths(repr(first), images.dtype, repr(name), image.dtype)
+                text = depth_mismatch_message(repr(first), images.dtype, repr(name), image.dtype)
                 raise ImageFileError(text)
         except ImageFileError as error:
             if errors is None:
@@ -63,7 +68,7 @@ def read_images(names, read, *, image_size=None, channels=3, pages="first", erro
         _check_shape(image, name, images, first)
         images[i] = image
     if multipage:
-        say_pages(*multipage[0])
+        warn_unread_pages(*multipage[0])
     return images
 
 

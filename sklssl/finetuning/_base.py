@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.arrays import check_images
 from sklssl._data.batches import MapsToDevice, embed_in_batches
-from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.duplicates import merge_duplicates
 from sklssl._data.input import decode_files, select_rows, validate_input
 from sklssl._runtime.device import forked_rng, plain_torch, resolve_device, seeded
@@ -135,7 +135,7 @@ class BaseFineTuner(
         tasks = FitTasks(self, self.max_epochs, lambda: fresh._learned(), data=(X, y))
         check_callbacks(self, self.callbacks)
         check_optimizer(self)
-        X = as_images(X)
+        X = unwrap_images(X)
         images = self._comparable(X)
         fresh = self._unfitted()
         with naming_data(type(self).__name__, "cannot use this y"):
@@ -146,7 +146,7 @@ class BaseFineTuner(
         rows, weights = merge_duplicates(images, y, weights * fresh._class_weights(y))
         y = y[rows]
         targets = fresh._encode(y, weights)
-        named = hasattr(X, "columns") or holds_pictures(X)
+        named = hasattr(X, "columns") or is_picture_sequence(X)
         X = _safe_indexing(X, rows) if named else images[rows]
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         fresh.embedder_ = initial_embedder(self.embedder, X, seed, owner=self)
@@ -172,9 +172,9 @@ class BaseFineTuner(
 
     def _comparable(self, X):
         """Give what has equal rows where images are equal: pixels, names of files, pictures."""
-        if holds_paths(X):
+        if is_path_sequence(X):
             return np.array([os.fsdecode(path) for path in X])
-        if holds_pictures(X):
+        if is_picture_sequence(X):
             return X
         return check_images(X, estimator=self, min_samples=2)
 

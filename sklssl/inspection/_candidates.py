@@ -95,7 +95,7 @@ def make_candidates(embedders, baselines, settings, rng):
             f"The 'embedders' argument of compare_embedders must not use {both[0]!r}, the name of "
             "a baseline. Choose another name, or set baselines=False."
         )
-    return {name: _seeded(clone(e), rng) for name, e in (first | given).items()}
+    return {name: _set_seeds(clone(e), rng) for name, e in (first | given).items()}
 
 
 def _read(embedders):
@@ -153,7 +153,7 @@ def _describe(embedder):
     return text if len(text) <= _MAX_NAME else type(embedder).__name__
 
 
-def _seeded(embedder, rng):
+def _set_seeds(embedder, rng):
     """Set every `random_state` of `embedder` that is None, including nested ones."""
     for name, value in sorted(embedder.get_params(deep=True).items()):
         if value is None and name.split("__")[-1] == "random_state":

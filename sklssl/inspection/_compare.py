@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl.inspection._candidates import make_candidates
 from sklssl.inspection._comparison import Comparison, Result
@@ -218,8 +218,8 @@ def _make_probe(probe, n_features):
 
 def _check_data(X, y, groups, embedders):
     """Give X, the class of each row as a number, the labels, and the groups as numbers."""
-    X = as_images(X)
-    if not holds_paths(X) and not holds_pictures(X):
+    X = unwrap_images(X)
+    if not is_path_sequence(X) and not is_picture_sequence(X):
         check_images(X, estimator=_NAME)  # only checked: each embedder reads X its own way
     y, labelled = check_labels(y, owner=_NAME)
     _check_length("y", X, y)

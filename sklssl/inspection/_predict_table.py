@@ -5,7 +5,7 @@ import os
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data.columns import as_images, holds_paths
+from sklssl._data.columns import is_path_sequence, unwrap_images
 from sklssl.datasets import list_images
 
 __all__ = ["predict_table"]
@@ -75,8 +75,8 @@ def predict_table(model, X, *, target_names=None):
     if isinstance(X, (str, os.PathLike)):
         listed = list_images(X, unlabelled=[])
         X, names = listed.paths, listed.filenames
-    X = as_images(X)
-    if names is None and holds_paths(X):
+    X = unwrap_images(X)
+    if names is None and is_path_sequence(X):
         names = [os.fsdecode(path) for path in X]
     if not hasattr(model, "predict_proba"):
         predictions = model.predict(X)

@@ -1,8 +1,8 @@
-"""Tools for those who write their own embedders."""
+"""Utilities for writing embedders."""
 
 import importlib
 
-# Loaded at first use: the package's own modules import from here without loading these.
+# Loaded on first use, so that importing other modules of this folder does not load them.
 _PUBLIC_NAMES = {"check_images": "sklssl._data.arrays", "show_versions": "sklssl.utils._versions"}
 
 __all__ = ["check_images", "show_versions"]

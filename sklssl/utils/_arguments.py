@@ -1,4 +1,4 @@
-"""Arguments of estimators: those that are unknown, and numbers as numpy has them."""
+"""Checks of the arguments of estimators, and conversion of NumPy scalars."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ChecksArguments", "as_plain"]
+__all__ = ["ChecksArguments", "to_builtin"]
 
 
 class ChecksArguments:
-    """Makes an estimator say which argument it does not know, and keep numbers as Python's own.
+    """Mixin that reports unknown arguments and converts NumPy scalars to Python scalars.
 
-    Of an argument that is not known, Python would name the class that defines ``__init__``, which
-    may be a base that nobody called. Numbers of numpy that have few bits overflow when something is
-    computed with them: 8 bits hold a number of epochs, but not that of the images they show.
+    For an unknown argument, Python's message names the class that defines ``__init__``, which may
+    be a base class. NumPy scalars with few bits overflow in computations: an 8-bit integer can hold
+    the number of epochs, but not the number of images in them.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Refuse arguments that ``__init__`` does not take."""
-        if args or kwargs:  # none come when copies are made
+        """Raise an error for arguments that ``__init__`` does not accept."""
+        if args or kwargs:  # empty when an estimator is copied
             _check_arguments(cls, args, kwargs)
         return super().__new__(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute, a parameter as a plain value; what was learned stays what it is."""
+        """Set an attribute, after converting parameters to Python scalars."""
         is_parameter = not name.startswith("_") and not name.endswith("_")
-        super().__setattr__(name, as_plain(value) if is_parameter else value)
+        super().__setattr__(name, to_builtin(value) if is_parameter else value)
 
 
-def as_plain(value: Any) -> Any:
-    """Give a number of numpy, also within a tuple, as Python's; anything else is given back."""
+def to_builtin(value: Any) -> Any:
+    """Convert NumPy scalars, also within a tuple, to Python scalars; return others unchanged."""
     if isinstance(value, np.floating):
         return float(value)
     if isinstance(value, np.integer | np.bool_ | np.str_):
         return value.item()
     if type(value) is tuple and any(isinstance(item, np.generic) for item in value):
-        return tuple(map(as_plain, value))
+        return tuple(map(to_builtin, value))
     return value
 
 
@@ -48,11 +48,15 @@ def _check_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         signature.bind_partial(*args, **kwargs)
     except TypeError as error:
         unknown = [name for name in kwargs if name not in signature.parameters]
-        what = _say_unknown(unknown[0], list(signature.parameters)) if unknown else f": {error}."
+        what = (
+            _unknown_parameter_message(unknown[0], list(signature.parameters))
+            if unknown
+            else f": {error}."
+        )
         raise TypeError(f"{cls.__name__}{what}") from error
 
 
-def _say_unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(known)}."
+def _unknown_parameter_message(name: str, parameters: list[str]) -> str:
+    near = difflib.get_close_matches(name, parameters, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(parameters)}."
     return f" has no parameter {name!r}. {hint}"

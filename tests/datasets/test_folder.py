@@ -117,7 +117,7 @@ def test_bad_image_size(image_size):
 
 @pytest.mark.parametrize("content", [b"", b"hello", PLAIN["dog/b.png"][:-40], b"\xff\xd8\xff"])
 def test_damaged_images_are_named(write, content):
-    with pytest.raises(ValueError, match=r"'dog/c.png' is (no image or is )?damaged"):
+    with pytest.raises(ValueError, match=r"'dog/c.png' is corrupt"):
         load_image_folder(write(PLAIN | {"dog/c.png": content}))
 
 

@@ -181,7 +181,7 @@ def test_bad_files_are_left_out(kind, tmp_path):
     with pytest.raises(ImageFileError, match="'cat/0.png'"):
         load_image_folder(path)
     with pytest.warns(
-        UserWarning, match=r"2 of 5 image files .* left out: 'cat/0.png', 'dog/2.png'"
+        UserWarning, match=r"2 of 5 image files .* skipped: 'cat/0.png', 'dog/2.png'"
     ):
         bunch = load_image_folder(path, on_error="skip")
     assert_array_equal(bunch.filenames, ["cat/1.png", "dog/1.png", "dog/3.png"])

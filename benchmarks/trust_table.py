@@ -40,9 +40,9 @@ def kills(lines):
                 f"{n_alike:,} ended bit by bit as without",
             )
             yield (
-                "states saved by these fits, of an epoch or within one",
+                "checkpoints written by these fits, at the end of an epoch or within one",
                 f"{total(found, 'saved'):,}",
-                f"{total(found, 'lost'):,} not there after a restart",
+                f"{total(found, 'lost'):,} lost after a restart",
             )
 
 
@@ -97,7 +97,7 @@ def markdown():
         *fuzzed(newest("fuzz")),
         *checkpoints(newest("checkpoints")),
     ]
-    head = [("what was tried", "how often", "what came of it"), ("---", "---:", "---")]
+    head = [("test", "number", "result"), ("---", "---:", "---")]
     lines = [f"| {' | '.join(row)} |" for row in (*head, *rows)]
     if faults:
         last = faults[-1]

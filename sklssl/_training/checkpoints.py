@@ -1,4 +1,4 @@
-"""Checkpoints: what a training needs to go on, in files that are whole or not there."""
+"""Checkpoints: the state needed to resume a training run, in files written atomically."""
 
 from __future__ import annotations
 
@@ -41,38 +41,38 @@ _NAME = re.compile(r"checkpoint-(\d{8})\.safetensors")
 
 
 class Resumable:
-    """An estimator whose trainings leave checkpoints."""
+    """Mixin for estimators whose training runs write checkpoints."""
 
     _is_clone = False
 
     def __sklearn_clone__(self) -> Any:
-        # Clones are what searches fit, many at a time: each then has a folder of its own.
+        # Searches fit many clones at the same time, so each clone uses a separate folder.
         fresh = super().__sklearn_clone__()  # type: ignore[misc]
         fresh._is_clone = True
         return fresh
 
 
 class Checkpoints:
-    """The checkpoints of one training; without a folder none are kept.
+    """The checkpoints of one training run; without a folder none are written.
 
     Parameters
     ----------
     owner : estimator
-        Whose parameters `checkpoint_every` and `resume` these are; named in messages.
+        The estimator with the parameters `checkpoint_every` and `resume`; named in messages.
 
     seed : int
-        That of the training. One that is taken up again keeps its own.
+        The seed of the training run. A resumed run keeps its own.
 
     folder : Path, default=None
-        Where they lie.
+        The folder of the checkpoints.
 
     about : dict, default=None
-        What training this is, to tell it from others.
+        The identity of the training run, to distinguish it from others.
 
     Attributes
     ----------
     found : dict or None
-        The state that the training goes on from.
+        The state from which training is resumed.
     """
 
     def __init__(self, owner, seed, folder=None, about=None):
@@ -83,11 +83,11 @@ class Checkpoints:
         self._saved_at = time.monotonic()
 
     def defer_signals(self):
-        """Hold back, within the block, what would stop the process before it is saved."""
+        """Defer signals within the block, so that the state is saved before the process stops."""
         return contextlib.nullcontext() if self.folder is None else self._signals
 
     def is_due(self, *, epoch_ended=False):
-        """Tell whether it is time to save."""
+        """Return whether a checkpoint is due."""
         if self.folder is None:
             return False
         if self.owner.checkpoint_every == "epoch":
@@ -97,12 +97,12 @@ class Checkpoints:
         return in_time or self._signals.pending is not None
 
     def save(self, state, *, finished=False):
-        """Write a state, then stop if a signal has asked for it. The two newest are kept.
+        """Write a checkpoint, then stop if a signal was received. The two newest are kept.
 
         Warns
         -----
         CheckpointWarning
-            If it cannot be written. Those from before are as they were.
+            If it cannot be written. Earlier checkpoints are unchanged.
         """
         if self.folder is None:
             return
@@ -118,8 +118,8 @@ class Checkpoints:
         except (OSError, TypeError) as error:
             warnings.warn(
                 f"{type(self.owner).__name__}: no checkpoint could be written in "
-                f"'{self.folder}': {error}. The training goes on, and those from before are as "
-                "they were.",
+                f"'{self.folder}': {error}. Training continues, and earlier checkpoints are "
+                "unchanged.",
                 CheckpointWarning,
                 stacklevel=2,
             )
@@ -127,12 +127,12 @@ class Checkpoints:
         self._signals.release()
 
     def resume(self, *, replaces_finished):
-        """Take up again the training in the folder, if there is one.
+        """Load the state of the training run in the folder, if there is one.
 
         Raises
         ------
         ValueError
-            If it is another training; says what differs.
+            If it is a different training run. The message lists the differences.
         StateFileError
             If there are checkpoints, but none can be read.
         """
@@ -143,18 +143,18 @@ class Checkpoints:
             differing = _differences(state["about"], self.about)
             finished, seed = bool(state["finished"]), int(state["seed"])
         if not differing:
-            # Without a seed each finished training is to be another one.
+            # Without a seed, a finished run is followed by a new one.
             if isinstance(self.owner.random_state, Integral) or not finished:
                 self.found, self.seed = state, seed
         elif not (replaces_finished and finished):
             raise ValueError(
-                f"{_parameter(self.owner)}: '{self.folder}' holds another training: "
-                f"{'; '.join(differing)}. Put that right to go on with it, or give another "
-                "folder, or resume='never' to replace it."
+                f"{_parameter(self.owner)}: '{self.folder}' holds a different training run: "
+                f"{'; '.join(differing)}. Correct this to resume it, use another folder, or set "
+                "resume='never' to replace it."
             )
 
     def check_start(self, network):
-        """Note the weights that the training starts from, or refuse others than it started from.
+        """Record the initial weights, or check that they are those of the resumed run.
 
         Raises
         ------
@@ -165,35 +165,37 @@ class Checkpoints:
         start = fingerprint_module(network)
         if self.found is not None and self.found["about"].get("start") != start:
             raise ValueError(
-                f"{_parameter(self.owner)}: '{self.folder}' holds a training that started from "
-                "other weights. Give the same embedder (if it is not fitted, with an int as its "
-                "random_state), another folder, or resume='never' to replace it."
+                f"{_parameter(self.owner)}: '{self.folder}' holds a training run that started from "
+                "other weights. Pass the same embedder (if it is not fitted, with an int as its "
+                "random_state), use another folder, or set resume='never' to replace it."
             )
         self.about["start"] = start
 
     def _paths(self):
-        """List the checkpoints, the newest first."""
+        """List the checkpoints, newest first."""
         names = sorted(name for name in os.listdir(self.folder) if _NAME.fullmatch(name))
         return [self.folder / name for name in reversed(names)]
 
     def _read(self):
-        """Read the newest checkpoint that is whole, if there is any."""
+        """Read the newest intact checkpoint, if there is one."""
         problem = None
         for path in self._paths():
             try:
                 state = read_state(path, kind="checkpoint")
-            except (StateFileError, OSError) as error:  # a disk may fail in one file only
+            except (StateFileError, OSError) as error:  # a disk error may affect a single file
                 read = isinstance(error, StateFileError)
                 problem = problem or (error if read else f"'{path}' was not read: {error}.")
                 self._damaged.add(path)
                 continue
             if problem:
-                warnings.warn(f"{problem} The one before is used.", CheckpointWarning, stacklevel=2)
+                warnings.warn(
+                    f"{problem} The previous one is used.", CheckpointWarning, stacklevel=2
+                )
             return state
         if problem:
             raise StateFileError(
                 f"{problem} There is no other checkpoint in the 'checkpoint_dir' of "
-                f"{type(self.owner).__name__}. Give another folder, or resume='never' to start "
+                f"{type(self.owner).__name__}. Use another folder, or set resume='never' to start "
                 "afresh."
             )
         return None
@@ -209,34 +211,34 @@ def open_checkpoints(
     start: nn.Module | None = None,
     phases: list[Any] | None = None,
 ) -> Iterator[Checkpoints]:
-    """Give the checkpoints of a training, in a folder that no other process writes to meanwhile.
+    """Open the checkpoints of a training run, and lock their folder.
 
     Parameters
     ----------
     estimator : Resumable
-        The one whose `checkpoint_dir` it is.
+        The estimator with the parameter `checkpoint_dir`.
 
     seed : int
-        What its `random_state` gave.
+        The seed drawn from its `random_state`.
 
     rows : list of arrays
-        What it learns from.
+        The training data.
 
     wanted : bool, default=True
-        Whether the training leaves checkpoints, if it has a folder for them.
+        Whether to write checkpoints, if there is a folder for them.
 
     start : nn.Module, default=None
-        What was learned before and is gone on from. A finished training is then replaced.
+        The module of a warm start. A finished training run is then replaced.
 
     phases : list of Phase, default=None
-        The stretches of training, where they are not the estimator's own.
+        The phases of training, if they are not those of the estimator.
 
     Raises
     ------
     ValueError
-        If `checkpoint_dir` cannot be used, is in use, or holds another training.
+        If `checkpoint_dir` cannot be used, is in use, or holds a different training run.
     StateFileError
-        If it holds checkpoints, none of which can be read.
+        If it holds checkpoints, but none can be read.
     """
     if estimator.checkpoint_dir is None or not wanted:
         yield Checkpoints(estimator, seed)
@@ -261,12 +263,12 @@ def open_checkpoints(
 
 @contextlib.contextmanager
 def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
-    """Lock the folder of a training: `checkpoint_dir`, or for clones one of their own within."""
+    """Lock the folder of a training run: `checkpoint_dir`, or a subfolder for clones."""
     folder = Path(os.path.expanduser(estimator.checkpoint_dir))
     choices = [folder]
     if estimator._is_clone:
         name = f"{about['estimator']}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}"
-        # The same training more than once at a time, as with random_state=None.
+        # The same run several times simultaneously, as with random_state=None.
         choices = [folder / name, *(folder / f"{name}-{i}" for i in range(2, 100))]
     with contextlib.ExitStack() as stack:
         for choice in choices:
@@ -277,14 +279,14 @@ def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
                 continue
             except (OSError, NotImplementedError, ValueError) as error:
                 raise ValueError(f"{_parameter(estimator)} cannot be used: {error}") from error
-            for part in choice.glob(".checkpoint-*.part"):  # whose writer was killed
+            for part in choice.glob(".checkpoint-*.part"):  # left by a killed process
                 with contextlib.suppress(OSError):
                     part.unlink()
             yield choice
             return
         raise ValueError(
-            f"{_parameter(estimator)}: another fit is under way in '{folder}'. Wait for its end, "
-            "or give another folder."
+            f"{_parameter(estimator)}: another fit is using '{folder}'. Wait until it has ended, "
+            "or use another folder."
         )
 
 
@@ -293,9 +295,9 @@ def _parameter(estimator: Any) -> str:
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Say in what two trainings differ."""
+    """Describe the differences between two training runs."""
     if there["estimator"] != here["estimator"]:
-        return [f"it is one of {there['estimator']}"]
+        return [f"it belongs to {there['estimator']}"]
     was, now = there["settings"], here["settings"]
     differing = [
         f"{name} was {was.get(name, 'not set')} and is {now.get(name, 'not set')}"
@@ -303,5 +305,5 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
         if was.get(name) != now.get(name)
     ]
     if there["rows"] != here["rows"]:
-        differing.append("it learned from other data")
+        differing.append("it was trained on other data")
     return differing

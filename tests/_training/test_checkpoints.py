@@ -199,17 +199,17 @@ def test_refuses_other_data(tmp_path, X, y):
     rotnet(checkpoint_dir=tmp_path / "a").fit(X)
     other = X.copy()
     other[17, 3, 3] ^= 1
-    with pytest.raises(ValueError, match="it learned from other data"):
+    with pytest.raises(ValueError, match="it was trained on other data"):
         rotnet(checkpoint_dir=tmp_path / "a").fit(other)
     tuner = FineTuneClassifier("convnet", max_epochs=1, random_state=0)
     tuner.set_params(checkpoint_dir=tmp_path / "b").fit(X, y)
-    with pytest.raises(ValueError, match="it learned from other data"):
+    with pytest.raises(ValueError, match="it was trained on other data"):
         tuner.fit(X, (y + 1) % 10)
 
 
 def test_refuses_another_method_and_another_start(tmp_path, X, y):
     rotnet(checkpoint_dir=tmp_path / "a").fit(X)
-    with pytest.raises(ValueError, match="it is one of RotNetEmbedder"):
+    with pytest.raises(ValueError, match="it belongs to RotNetEmbedder"):
         SimCLREmbedder(checkpoint_dir=tmp_path / "a").fit(X)
     start = rotnet(max_epochs=1, random_state=None)
     tuner = FineTuneClassifier(start, random_state=0, max_epochs=2, checkpoint_dir=tmp_path / "b")
@@ -278,7 +278,7 @@ def test_the_same_clone_twice_at_a_time(tmp_path, X):
 def test_a_folder_in_use_is_refused(tmp_path, X):
     with (
         FileLock(tmp_path / ".lock"),
-        pytest.raises(ValueError, match="'checkpoint_dir'.*another fit is under way in"),
+        pytest.raises(ValueError, match="'checkpoint_dir'.*another fit is using"),
     ):
         rotnet(checkpoint_dir=tmp_path).fit(X)
     rotnet(checkpoint_dir=tmp_path).fit(X)
@@ -302,7 +302,7 @@ def test_of_a_damaged_checkpoint_the_one_before_is_used(tmp_path, X):
         rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)]).fit(X)
     first, newest = files(tmp_path)
     (tmp_path / newest).write_bytes((tmp_path / newest).read_bytes()[:-1])
-    message = "damaged.*The one before is used"
+    message = "corrupt.*The previous one is used"
     stopped = rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)])
     with pytest.warns(CheckpointWarning, match=message), pytest.raises(Stopped):
         stopped.fit(X)

@@ -43,7 +43,7 @@ def _outcome(read, *args):
     except StateFileError:
         return "refused"
     except Exception as error:
-        if "holds another training" in str(error):
+        if "holds a different training run" in str(error):
             return "refused"
         return f"{type(error).__name__}: {error}"
     return "read"

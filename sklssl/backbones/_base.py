@@ -283,7 +283,7 @@ def _map_shape(name: str, x: Any) -> tuple[int, int, int]:
 
 
 def pool_map(x: Tensor, pool_size: int = 1) -> Tensor:
-    """Average a map (b, D, h, w) to (b, D * p * p), with p = `pool_size` or the smaller side."""
+    """Average a map (b, D, h, w) to (b, D * p * p); p is `pool_size`, or the map's side if less."""
     if pool_size == 1:
         return x.mean((2, 3))
     size = min(pool_size, x.shape[2]), min(pool_size, x.shape[3])

@@ -136,7 +136,7 @@ class TracedBackbone(Backbone):
 
 
 def quicken_statistics(net: nn.Module) -> None:
-    """Raise the momentum of batch-norm statistics to torch's default, if it is smaller.
+    """Set the momentum of batch-norm statistics to torch's default.
 
     The momentum of some networks is so small that short training runs hardly change them.
     """

@@ -217,7 +217,7 @@ def _make_probe(probe, n_features):
 
 
 def _check_data(X, y, groups, embedders):
-    """Give X, the class of each row as a number, the labels, and the groups as numbers."""
+    """Return X, the class indices of the rows, the labels, and the groups as indices."""
     X = unwrap_images(X)
     if not is_path_sequence(X) and not is_picture_sequence(X):
         check_images(X, estimator=_NAME)  # only checked: each embedder reads X its own way

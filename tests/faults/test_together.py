@@ -25,7 +25,7 @@ def test_a_folder_in_use_is_refused_until_its_user_is_killed(server, tmp_path):
     second = server.start("fit", case="RotNet", folder=folder)
     assert second.wait() == 1
     assert "ValueError: The 'checkpoint_dir' parameter of RotNet" in second.messages()
-    assert "another fit is under way" in second.messages()
+    assert "another fit is using" in second.messages()
     first.kill()
     third = server.run("fit", case="RotNet", folder=folder, notes=tmp_path / "notes")
     # Its second epoch had ended, and its last step was saved.

@@ -33,7 +33,7 @@ def failing(*args, **kwargs):
         (torch.optim.Optimizer, "unexpected keyword"),
         (torch.optim.SparseAdam, "weight_decay|sparse"),
         (partial(torch.optim.SGD, momentum=-1), "momentum"),
-        (lambda *args, **kwargs: None, r"must be called as optimizer\(params.*returns None"),
+        (lambda *args, **kwargs: None, r"must be callable as optimizer\(params.*returns None"),
         (failing, "a word of the user's own"),
     ],
 )

@@ -20,10 +20,10 @@ _PAGE = """# API
 
 def list_public_names():
     """Give the public names as seen from sklssl, those of the root first."""
-    names = list(sklssl._HOMES)
+    names = list(sklssl._PUBLIC_NAMES)
     for module in _MODULES:
         public = importlib.import_module(f"sklssl.{module}").__all__
-        names += [f"{module}.{name}" for name in public if name not in sklssl._HOMES]
+        names += [f"{module}.{name}" for name in public if name not in sklssl._PUBLIC_NAMES]
     return names
 
 

@@ -5,8 +5,8 @@ import importlib
 
 __version__ = "0.1.0.dev0"
 
-# Public name -> where it lives. Loaded at first use: importing torch takes seconds.
-_HOMES = {
+# Public name -> module that defines it. Loaded on first use: importing torch takes seconds.
+_PUBLIC_NAMES = {
     "BaseEmbedder": "base",
     "FineTuneClassifier": "finetuning",
     "FineTuneRegressor": "finetuning",
@@ -46,14 +46,14 @@ _SUBMODULES = (
     "utils",
 )
 
-__all__ = [*sorted([*_HOMES, *_SUBMODULES]), "__version__"]
+__all__ = [*sorted([*_PUBLIC_NAMES, *_SUBMODULES]), "__version__"]
 
 
 def __getattr__(name):
     if name in _SUBMODULES:
         return importlib.import_module(f"sklssl.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"sklssl.{_HOMES[name]}"), name)
+    if name in _PUBLIC_NAMES:
+        return getattr(importlib.import_module(f"sklssl.{_PUBLIC_NAMES[name]}"), name)
     near = difflib.get_close_matches(name, __all__, n=1)
     hint = f". Did you mean {near[0]!r}?" if near and not name.startswith("_") else ""
     raise AttributeError(f"module 'sklssl' has no attribute {name!r}{hint}")

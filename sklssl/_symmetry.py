@@ -1,7 +1,7 @@
-"""What may be done to images without changing what they are: mirrored, turned, both, nothing.
+"""Find the flips and rotations that leave the distribution of a set of images unchanged.
 
-That images of a kind can be told from their mirror images at all is what Lin, Sun, Davis, Snavely
-(Visual Chirality. CVPR 2020) learned deep networks for; here a linear model has to.
+Whether images can be told from their mirror images is the question of Lin, Sun, Davis, Snavely
+(Visual Chirality. CVPR 2020). They train deep networks to answer it; here a linear model is used.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from torch import Tensor
 
 __all__ = ["average_orientations", "find_symmetry", "orient"]
 
-_SAMPLE = 512  # images
-_FEWEST = 50  # with which to judge
-# The share of mirrored images that may be told: digits 0.95, traffic signs 0.9, photographs at most
-# 0.55. Other changes must leave no trace: photographs of animals upside down (0.6) lost 5 points.
-_MIRRORED, _OTHERWISE = 0.65, 0.56
+_MAX_IMAGES = 512
+_MIN_IMAGES = 50
+# Highest accuracy at which transformed images still count as indistinguishable. Mirrored images:
+# digits 0.95, traffic signs 0.9, photographs at most 0.55. The limit for other transforms is
+# stricter: averaging over upside-down photographs of animals (0.6) cost 5 points.
+_MIRROR_LIMIT, _OTHER_LIMIT = 0.65, 0.56
 
 
 def _mirror(images: Tensor) -> Tensor:
     return images.flip(3)
 
 
-def _upend(images: Tensor) -> Tensor:
+def _flip_vertically(images: Tensor) -> Tensor:
     return images.flip(2)
 
 
@@ -36,15 +37,16 @@ def _transpose(images: Tensor) -> Tensor:
 
 
 def orient(images: Tensor, symmetry: str | None) -> list[Tensor]:
-    """Give images (b, C, h, w) in all orientations that `symmetry` makes equal, first as they are.
+    """Return images (b, C, h, w) in all orientations that are equivalent under `symmetry`.
 
-    "mirror" adds the mirrored ones; "all" mirrors and turns, by quarters if they are square.
+    The images themselves come first. "mirror" adds the mirrored images; "all" adds mirrored and
+    rotated images, with rotations by 90 degrees if the images are square.
     """
     views = [images]
     if symmetry is not None:
         views += [_mirror(x) for x in views]
     if symmetry == "all":
-        views += [_upend(x) for x in views]
+        views += [_flip_vertically(x) for x in views]
         if images.shape[2] == images.shape[3]:
             views += [_transpose(x) for x in views]
     return views
@@ -53,7 +55,7 @@ def orient(images: Tensor, symmetry: str | None) -> list[Tensor]:
 def average_orientations(
     encode: Callable[[Tensor], Tensor], symmetry: str | None
 ) -> Callable[[Tensor], Tensor]:
-    """Make of `encode` what averages its features over all orientations of the images."""
+    """Wrap `encode` so that it averages features over all orientations of the images."""
 
     def encode_all(images: Tensor) -> Tensor:
         views = orient(images, symmetry)
@@ -71,50 +73,52 @@ def find_symmetry(
     *,
     square: bool,
 ) -> str | None:
-    """Find what changes nothing about the images (n, H, W, C), as far as features tell.
+    """Find the symmetry of the images (n, H, W, C), judged by their features.
 
     Parameters
     ----------
     images : ndarray of shape (n, H, W, C)
-        Of fewer than 50 nothing is claimed.
+        With fewer than 50 images the result is None.
 
     embed : callable
-        ``embed(images, change)`` gives the features (n, d) of images that are changed.
+        ``embed(images, transform)`` returns the features (n, d) of the transformed images.
 
     square : bool
-        Whether images may be turned by a quarter.
+        Whether images may be rotated by 90 degrees.
 
     Returns
     -------
     symmetry : {"mirror", "all"} or None
     """
-    if len(images) < _FEWEST:
+    if len(images) < _MIN_IMAGES:
         return None
-    order = np.random.default_rng(0).permutation(len(images))[:_SAMPLE]
+    order = np.random.default_rng(0).permutation(len(images))[:_MAX_IMAGES]
     images = images[np.sort(order)]
     halves = np.random.default_rng(1).permutation(len(images))
     features = embed(images, lambda x: x)
 
-    def alike(change: Callable[[Tensor], Tensor], told: float = _OTHERWISE) -> bool:
-        differences = (features - embed(images, change))[halves].astype(np.float64)
-        return _told_share(*np.array_split(differences, 2)) < told
+    def invariant(transform: Callable[[Tensor], Tensor], limit: float = _OTHER_LIMIT) -> bool:
+        differences = (features - embed(images, transform))[halves].astype(np.float64)
+        return _discrimination_accuracy(*np.array_split(differences, 2)) < limit
 
-    if not alike(_mirror, _MIRRORED):
+    if not invariant(_mirror, _MIRROR_LIMIT):
         return None
-    return "all" if alike(_upend) and (not square or alike(_transpose)) else "mirror"
+    rotatable = invariant(_flip_vertically) and (not square or invariant(_transpose))
+    return "all" if rotatable else "mirror"
 
 
-def _told_share(first: np.ndarray, second: np.ndarray) -> float:
-    """Give the share of images that a linear model tells from what they were changed to.
+def _discrimination_accuracy(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the accuracy with which a linear model tells images from transformed images.
 
-    It has learned on the other half of them. Both are known by the differences (n, d) of their
-    features: the model says which of the two it holds for the image itself. What is done twice must
-    do nothing: of quarter turns, a model could tell their sense.
+    `first` and `second` are two halves of the differences (n, d) between the features of the
+    images and of the transformed images; the model is fitted on one half and tested on the other.
+    It predicts which of the two is the original. The transform must be its own inverse: for a
+    rotation by 90 degrees, a model could detect the direction.
     """
-    told = []
+    correct = []
     for train, test in ((first, second), (second, first)):
         scaler = StandardScaler(with_mean=False).fit(train)
         model = Ridge(alpha=train.shape[1], fit_intercept=False)
         model.fit(scaler.transform(train), np.ones(len(train)))
-        told.append(model.predict(scaler.transform(test)) > 0)
-    return float(np.concatenate(told).mean())
+        correct.append(model.predict(scaler.transform(test)) > 0)
+    return float(np.concatenate(correct).mean())

@@ -15,35 +15,38 @@ __all__ = [
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint could not be written or read; an earlier one is as it was."""
+    """A checkpoint could not be written or read; earlier checkpoints are unchanged."""
 
 
 class CollapseWarning(ConvergenceWarning):
-    """The embedding is (almost) the same for every image, so it tells little about them."""
+    """The embedding is (almost) identical for all images and carries little information."""
 
 
 class DivergenceWarning(ConvergenceWarning):
-    """The pretext task is solved no better than by guessing."""
+    """The pretext task is solved no better than by chance."""
 
 
 class ImageFileError(ValueError):
-    """An image file is missing, damaged or of a kind that is not read; the message names it."""
+    """An image file is missing, corrupt or of an unsupported type. The message names the file."""
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss became infinite or not a number before one epoch was done.
+    """The loss became infinite or NaN before the first epoch was completed.
 
-    The estimator is left as it was before ``fit``.
+    The estimator is left unchanged, as it was before ``fit``.
     """
 
 
 class NonFiniteLossWarning(ConvergenceWarning):
-    """The loss became infinite or not a number after some epochs; what they learned is kept."""
+    """The loss became infinite or NaN after some epochs; the weights of those epochs are kept."""
 
 
 class StateFileError(ValueError):
-    """A checkpoint or a saved estimator is damaged, or holds what is not read; it is named."""
+    """A checkpoint or saved estimator is corrupt or has unsupported content.
+
+    The message names the file.
+    """
 
 
 class StopTraining(Exception):
-    """Raised by a callback to end the training early, keeping what was learned."""
+    """Raised by a callback to stop training early and keep the weights learned so far."""

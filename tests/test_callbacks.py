@@ -274,7 +274,7 @@ def test_callbacks_copy_pickle_and_show_what_they_are(X_val, y_val):
 
 
 def test_a_class_in_place_of_a_callback_is_refused(X):
-    with pytest.raises(ValueError, match="of a class give an instance.*set_callbacks"):
+    with pytest.raises(ValueError, match="instance instead of a class.*set_callbacks"):
         quick(callbacks=[EarlyStopping]).fit(X)
 
 

@@ -46,7 +46,7 @@ def test_every_public_name_is_in_the_api_page():
     page = api["make_page"]().split()
     for name in api["list_public_names"]():
         assert attrgetter(name)(sklssl).__doc__, name
-    for name in sklssl._HOMES:
+    for name in sklssl._PUBLIC_NAMES:
         assert name in page
     for module in set(sklssl._SUBMODULES) - {"base"}:
         for name in getattr(sklssl, module).__all__:
@@ -55,5 +55,10 @@ def test_every_public_name_is_in_the_api_page():
 
 def test_every_method_is_in_the_readme():
     text = (ROOT / "README.md").read_text()
-    for name in sklssl._HOMES.keys() - {"BaseEmbedder", "Pretext", "parameters", "show_versions"}:
+    for name in sklssl._PUBLIC_NAMES.keys() - {
+        "BaseEmbedder",
+        "Pretext",
+        "parameters",
+        "show_versions",
+    }:
         assert f"`{name}" in text

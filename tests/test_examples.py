@@ -118,7 +118,7 @@ def test_quickstart_says_what_is_wrong(quickstart, folder, tmp_path, capsys):
 
     assert "error: There is no folder or zip file" in complaint(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    assert "holds no images" in complaint(tmp_path / "empty")
+    assert "contains no images" in complaint(tmp_path / "empty")
     assert "There is no folder for the picture" in complaint(
         folder, "--output", str(tmp_path / "no" / "a.png")
     )

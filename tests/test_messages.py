@@ -74,11 +74,11 @@ def test_one_image_in_the_place_of_several(embedder, X):
 
 
 def test_other_numbers_of_channels(embedder, X):
-    with pytest.raises(ValueError, match="fitted on .*Give them 1 in the place of 3 channels"):
+    with pytest.raises(ValueError, match="fitted on .*Convert them from 3 to 1 channels"):
         embedder.transform(np.repeat(X, 3, axis=3))
     colour = clone(embedder).fit(np.repeat(X, 3, axis=3))
     with pytest.raises(
-        ValueError, match=r"Give them 3 in .* 4 channels, for example X\[\.\.\., :3"
+        ValueError, match=r"Convert them from 4 to 3 channels, for example X\[\.\.\., :3"
     ):
         colour.transform(np.repeat(X, 4, axis=3))
 
@@ -120,7 +120,7 @@ def test_values_whose_sum_is_too_large_are_finite():
 def test_datasets_of_torch(kind, X, y):
     data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
     data = torch.utils.data.DataLoader(data) if kind == "loader" else data
-    with pytest.raises(TypeError, match=r"RotNetEmbedder takes an array.*of torch.*np.stack"):
+    with pytest.raises(TypeError, match=r"RotNetEmbedder expects an array.*of torch.*np.stack"):
         RotNetEmbedder().fit(data)
 
 
@@ -151,7 +151,7 @@ def test_networks_that_give_no_maps(parts, message, X):
 
 @pytest.mark.parametrize("cls", [FineTuneClassifier, SemiSupervisedClassifier])
 def test_numbers_for_a_classifier(cls, embedder, X, y):
-    with pytest.raises(ValueError, match=f"{cls.__name__} cannot use.*FineTuneRegressor learns"):
+    with pytest.raises(ValueError, match=f"{cls.__name__} cannot use.*FineTuneRegressor for"):
         cls(embedder).fit(X, y + 0.5)
 
 
@@ -159,9 +159,9 @@ def test_numbers_for_a_classifier(cls, embedder, X, y):
     ("write", "message"),
     [
         (joblib.dump, r"a pickle, .*joblib\.load"),
-        (partial(joblib.dump, compress=3), r"packed, .*joblib\.load"),
+        (partial(joblib.dump, compress=3), r"compressed, .*joblib\.load"),
         (partial(joblib.dump, protocol=2), r"a pickle, .*joblib\.load"),
-        (torch.save, r"zip archive, as torch\.save"),
+        (torch.save, r"zip archive, as written by torch\.save"),
     ],
 )
 def test_files_of_other_programs(write, message, tmp_path):

@@ -94,7 +94,7 @@ def assert_same(loaded, estimator, X):
 
 
 def test_every_public_estimator_is_tried_here():
-    classes = [getattr(sklssl, name) for name in sklssl._HOMES]
+    classes = [getattr(sklssl, name) for name in sklssl._PUBLIC_NAMES]
     public = {c for c in classes if isinstance(c, type) and issubclass(c, BaseEstimator)}
     assert public - {sklssl.BaseEmbedder} == {type(estimator) for estimator in ESTIMATORS}
 
@@ -227,7 +227,9 @@ def test_a_fitted_embedder_as_a_parameter_stays_fitted(X, y, fitted, path):
 def test_what_holds_ours_and_is_not_ours_is_refused(X, y, path):
     pipe = make_pipeline(RotNetEmbedder(**SMALL), LogisticRegression(max_iter=1000))
     search = GridSearchCV(pipe, {"rotnetembedder__max_epochs": [0]}, cv=2).fit(X, y)
-    with pytest.raises(TypeError, match=r"GridSearchCV holds RotNet.*save\(search.best_estimator_"):
+    with pytest.raises(
+        TypeError, match=r"GridSearchCV contains RotNet.*save\(search.best_estimator_"
+    ):
         save(search, path)
     assert not path.exists()
     assert_array_equal(saved(search.best_estimator_, path).predict(X), search.predict(X))

@@ -21,9 +21,9 @@ def _kills(lines):
                 f"{n_alike:,} ended bit by bit as without",
             )
             yield (
-                "states saved by these fits, of an epoch or within one",
+                "checkpoints written by these fits, at the end of an epoch or within one",
                 f"{_total(found, 'saved'):,}",
-                f"{_total(found, 'lost'):,} not there after a restart",
+                f"{_total(found, 'lost'):,} lost after a restart",
             )
 
 

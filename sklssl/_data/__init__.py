@@ -1,1 +1,1 @@
-"""From X, as users have it, to batches of images on a device."""
+"""Conversion of X, in any form users pass it, to batches of images on a device."""

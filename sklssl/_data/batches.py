@@ -1,4 +1,4 @@
-"""The one way of images from numpy to a network."""
+"""Move batches of images from NumPy arrays to the device of a network."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ __all__ = [
     "slices",
 ]
 
-# Smaller images are padded to this side: under it the later stages have no extent.
+# Smaller images are padded to this side, because later layers would reduce them to nothing.
 MIN_SIDE = 8
 
-# Of a GPU's free memory, what images may take: the rest is for the network.
+# Fraction of the free memory of a GPU to use for images; the rest is for the network.
 _RESIDENT_SHARE = 0.4
 _PIECE_BYTES = 2**26
-# Pixels and images embedded at once: a processor wants them in its cache, and should not fill up a
-# few small images to many; a GPU wants many.
+# Number of pixels and images embedded at once. On a CPU they should fit in the cache, and a few
+# small images should not be padded to many; a GPU needs many.
 _BLOCKS = {"cpu": (2**16, 64), "cuda": (2**22, 4096)}
 _RELEASE_EVERY = 64  # blocks
-# Channels of one unit each take up at least this share of their common range.
+# Channels in the same unit each cover at least this fraction of their common range.
 _SAME_UNIT = 0.5
-# Of a range of values: twice it, and its inverse, are numbers of float32.
+# Limits of a range of values: twice the range and its inverse must be valid in float32.
 _WIDEST = 1e37
 
 
 @dataclass(frozen=True)
 class ToTensor:
-    """Turns checked numpy images into what networks take.
+    """Convert checked NumPy images to input tensors of networks.
 
     Parameters
     ----------
     device : torch.device
     value_range : (low, high)
-        The values that become 0 and 1: two floats, or two arrays of shape (C,).
+        The values mapped to 0 and 1: two floats, or two arrays of shape (C,).
     size : (int, int)
-        Height and width that the network sees.
+        Height and width of the images passed to the network.
     """
 
     device: torch.device
@@ -67,9 +67,9 @@ class ToTensor:
     size: tuple[int, int]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Turn (b, H, W, C) images into (b, C, h, w) floats in [0, 1], in channels-last layout."""
+        """Convert images (b, H, W, C) to floats (b, C, h, w) in [0, 1], in channels-last layout."""
         low, span = self._low_and_span
-        # (b, H, W, C) in memory is what torch calls (b, C, H, W) in channels-last: nothing moves.
+        # No copy: (b, H, W, C) in memory is (b, C, H, W) in torch's channels-last layout.
         x = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         x = (x if isinstance(low, float) and low == 0.0 else x - low) / span
         missing = max(MIN_SIDE - x.shape[3], 0), max(MIN_SIDE - x.shape[2], 0)
@@ -81,7 +81,7 @@ class ToTensor:
 
     @functools.cached_property
     def _low_and_span(self) -> tuple[Any, Any]:
-        """What is taken off, and what is divided by; of several channels, on the device."""
+        """Return the offset and the divisor; for several channels, as tensors on the device."""
         low, high = (np.asarray(end, dtype=np.float64) for end in self.value_range)
         span = np.where(high > low, high - low, 1.0)
         if low.ndim == 0:
@@ -92,7 +92,7 @@ class ToTensor:
 
 @dataclass(frozen=True)
 class MapsToDevice:
-    """Brings maps that were computed before to the device.
+    """Move precomputed feature maps to the device.
 
     Parameters
     ----------
@@ -102,18 +102,18 @@ class MapsToDevice:
     device: torch.device
 
     def __call__(self, maps: Tensor) -> Tensor:
-        """Give maps (b, D, h, w) in channels-last layout."""
+        """Return feature maps (b, D, h, w) in channels-last layout."""
         maps = maps.to(self.device, non_blocking=True)
         return maps.contiguous(memory_format=torch.channels_last)
 
 
 def iter_batches(images: Any, parts: Iterable[Any], to_tensor: Any) -> Iterator[Tensor]:
-    """Yield what `feed` makes of each of the `parts` (slices or row numbers) of `images`.
+    """Yield the tensors of each of the `parts` (slices or row indices) of `images`.
 
     Parameters
     ----------
     images : array-like of shape (n, ...)
-        In memory, in a file, or on the device: see :func:`move_to_device_if_fits`.
+        Images in memory, in a file, or on the device; see :func:`move_to_device_if_fits`.
     parts : iterable of slice or ndarray of int
     to_tensor : ToTensor or MapsToDevice
     """
@@ -125,21 +125,21 @@ def iter_batches(images: Any, parts: Iterable[Any], to_tensor: Any) -> Iterator[
         batch = _as_tensor(images[part])
         return batch.pin_memory() if gpu else batch
 
-    # A thread gains nothing where the network computes on the processor itself.
+    # On a CPU a thread for loading would not save time.
     ahead = gpu and not isinstance(images, Tensor)
     return map(to_tensor, (_load_ahead if ahead else map)(load, parts))
 
 
 def _as_tensor(images: np.ndarray) -> Tensor:
-    """Give an array as a tensor that torch computes with."""
-    # Of 16 bits without a sign it only knows the name.
+    """Return an array as a tensor of a dtype supported by torch."""
+    # torch hardly supports uint16.
     dtype = np.float32 if images.dtype == np.uint16 else images.dtype
-    # Copied only when it must be; torch warns of arrays that it could not write to.
+    # Copied only if necessary: torch warns about read-only arrays.
     return torch.from_numpy(np.require(images, dtype, requirements=["C", "W"]))
 
 
 def _load_ahead(load: Callable[[Any], Tensor], parts: Iterable[Any]) -> Iterator[Tensor]:
-    """Yield ``load(part)`` of all parts, always two of them being loaded meanwhile."""
+    """Yield ``load(part)`` for all parts, loading two parts ahead in threads."""
     with ThreadPoolExecutor(1) as pool:
         parts = iter(parts)
         under_way = deque(pool.submit(load, part) for part in itertools.islice(parts, 2))
@@ -150,7 +150,7 @@ def _load_ahead(load: Callable[[Any], Tensor], parts: Iterable[Any]) -> Iterator
 
 
 def move_to_device_if_fits(images: Any, device: torch.device) -> Any:
-    """Copy `images` to a GPU that has room for them; elsewhere they stay what they are."""
+    """Copy `images` to a GPU if they fit; otherwise return them unchanged."""
     if device.type != "cuda":
         return images
     dtype = _as_tensor(np.empty(0, images.dtype)).dtype
@@ -159,36 +159,36 @@ def move_to_device_if_fits(images: Any, device: torch.device) -> Any:
         return images
     resident = torch.empty(images.shape, dtype=dtype, device=device)
     rows = slices(len(images), max(1, _PIECE_BYTES * len(images) // n_bytes))
-    for part in rows:  # piece by piece: they may lie in a file
+    for part in rows:  # piece by piece, since they may be memory-mapped
         resident[part] = _as_tensor(images[part])
     return resident
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize images (b, C, H, W) to (height, width) `size`, bilinearly."""
-    # Bilinear reads the four nearest pixels: shrinking by more than 2 would skip some.
+    # Bilinear interpolation uses four pixels: shrinking by more than 2 would skip some.
     antialias = 2 * size[0] < images.shape[2] or 2 * size[1] < images.shape[3]
     return F.interpolate(images, size, mode="bilinear", antialias=antialias)
 
 
 def image_statistics(images: Any) -> tuple[tuple[Any, Any], Tensor, Tensor]:
-    """Learn the range of (n, H, W, C) images, and their mean and scale (C,) within it.
+    """Compute the range of images (n, H, W, C), and their mean and scale (C,) within it.
 
-    uint8 has a range by itself; other images have that of their values, every channel its own if
-    the channels are of different units.
+    The range of uint8 images is fixed; for other images it is the range of their values, or of each
+    channel if the channels have different units.
 
     Raises
     ------
     ValueError
-        If the range is one that float32 does not hold.
+        If the range is too large or too small for float32.
     """
     rows = slices(len(images), max(1, 2**22 // math.prod(images.shape[1:])))  # bounded memory
     low, high = _value_range(images, rows)
     spans = np.asarray(high, dtype=np.float64) - low
     if ((spans > _WIDEST) | ((spans > 0) & (spans < 1 / _WIDEST))).any():
         raise ValueError(
-            f"X holds images with values from {np.min(low):g} to {np.max(high):g}, a range that "
-            "float32 cannot compute with. Bring X to a range such as 0 to 1."
+            f"X contains images with values from {np.min(low):g} to {np.max(high):g}, a range "
+            "that is unsuitable for float32. Scale X to a range such as 0 to 1."
         )
     total = np.zeros((2, images.shape[3]))
     for part in rows:
@@ -200,10 +200,10 @@ def image_statistics(images: Any) -> tuple[tuple[Any, Any], Tensor, Tensor]:
 
 
 def _value_range(images: Any, rows: list[slice]) -> tuple[Any, Any]:
-    """Find the least and the greatest value: two floats, or where units differ arrays (C,)."""
+    """Return the minimum and maximum: two floats, or arrays (C,) if units differ."""
     if images.dtype == np.uint8:
         return 0.0, 255.0
-    # First over the images: numpy is slow where the last axis is as short as that of channels.
+    # Reduce over images first: NumPy is slow if the last axis is as short as the channels.
     ends = [
         (_channels(part.min(axis=0)).min(axis=0), _channels(part.max(axis=0)).max(axis=0))
         for part in (images[piece] for piece in rows)
@@ -211,20 +211,20 @@ def _value_range(images: Any, rows: list[slice]) -> tuple[Any, Any]:
     low = np.min([least for least, _ in ends], axis=0).astype(np.float64)
     high = np.max([greatest for _, greatest in ends], axis=0).astype(np.float64)
     spans, common = high - low, high.max() - low.min()
-    # Colours share one range, else their proportions would change.
+    # Colours share one range; otherwise their proportions would change.
     if (spans[spans > 0] >= _SAME_UNIT * common).all():
         return float(low.min()), float(high.max())
     return low.astype(np.float32), high.astype(np.float32)
 
 
 def _channels(images: np.ndarray) -> np.ndarray:
-    """Give all pixels of images (..., C) as rows of C values."""
+    """Return all pixels of images (..., C) as rows of C values."""
     return images.reshape(-1, images.shape[-1])
 
 
 def _sums(values: np.ndarray, low: Any, span: Any) -> np.ndarray:
-    """Sum the numbers (n, C) that `values` become, and their squares: (2, C)."""
-    if values.dtype == np.uint8:  # to count each of 256 values is ten times faster
+    """Return the sums of the scaled `values` (n, C) and of their squares, as (2, C)."""
+    if values.dtype == np.uint8:  # counting the 256 values is ten times faster
         levels = (np.arange(256) - low) / span
         counts = np.stack([np.bincount(channel, minlength=256) for channel in values.T])
         return np.stack([counts @ levels, counts @ levels**2])
@@ -233,17 +233,17 @@ def _sums(values: np.ndarray, low: Any, span: Any) -> np.ndarray:
 
 
 def count_batches(n_images: int, batch_size: int) -> int:
-    """Count the batches of at most `batch_size`, none of one image: batch-norm refuses that."""
+    """Count the batches of at most `batch_size`, without batches of one image (batch norm)."""
     return max(1, min(math.ceil(n_images / batch_size), n_images // 2))
 
 
 def embed_blocks(
     images: Any, to_tensor: Any, encode: Callable[[Tensor], Tensor]
 ) -> Iterator[np.ndarray]:
-    """Encode checked images (n, H, W, C), yielding float32 features (b, d) of block after block.
+    """Encode checked images (n, H, W, C), yielding float32 features (b, d) block by block.
 
-    Every block has the same size, the last one filled up: kernels chosen by the batch size would
-    change the last digits of a row with the number of its neighbours.
+    All blocks have the same size, and the last one is padded. Otherwise kernels that are chosen by
+    the batch size would change the last digits of a row with the number of other rows.
     """
     pixels, most = _BLOCKS.get(to_tensor.device.type, _BLOCKS["cpu"])
     size = min(max(pixels // math.prod(to_tensor.size), 8), most)
@@ -261,7 +261,7 @@ def embed_blocks(
 def _encode_in_pieces(
     block: Tensor, encode: Callable[[Tensor], Tensor], n_pieces: int
 ) -> tuple[Tensor, int]:
-    """Encode a block, in halves and halves again where the memory of a GPU does not hold it."""
+    """Encode a block, halving it repeatedly if it does not fit in GPU memory."""
     while True:
         try:
             features = [encode(piece).float() for piece in block.chunk(n_pieces)]
@@ -286,5 +286,5 @@ def embed_in_batches(
 
 
 def slices(n_rows: int, size: int) -> list[slice]:
-    """Cut so many rows into slices of `size`."""
+    """Return slices of at most `size` that divide `n_rows` rows."""
     return [slice(start, start + size) for start in range(0, n_rows, size)]

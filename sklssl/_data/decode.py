@@ -1,4 +1,4 @@
-"""Decode image files, and bring images to another size."""
+"""Decode image files, and resize images."""
 
 import errno
 import os
@@ -8,31 +8,31 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from sklssl._data.pages import REMEDY, damaged, open_pages, too_many_pixels
+from sklssl._data.pages import REMEDY, corrupt_file_error, open_pages, too_many_pixels_error
 from sklssl.exceptions import ImageFileError
 
 __all__ = [
     "check_bytes",
     "decode_image",
-    "different_depths",
+    "depth_mismatch_message",
     "errors_name_file",
-    "none_left",
+    "no_readable_file_error",
     "read_bytes",
     "read_image_file",
     "resize_image",
-    "say_left_out",
-    "say_pages",
-    "take_channels",
+    "select_channels",
+    "warn_skipped_files",
+    "warn_unread_pages",
 ]
 
-# Far above any camera's pictures, far below what fills a computer's memory.
+# Far larger than photographs, far smaller than the memory of a computer.
 _MAX_FILE_BYTES = 2**28
-_MAX_STACK = 2**28  # values of all pages
-# These say that the computer is short of something, not that a file is bad.
+_MAX_STACK = 2**28  # values in all pages
+# These errors are due to a lack of resources, not to a bad file.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
-def read_image_file(path, channels, pages="first", told=None):
+def read_image_file(path, channels, pages="first", multipage=None):
     """Read and decode one image file.
 
     Parameters
@@ -40,8 +40,8 @@ def read_image_file(path, channels, pages="first", told=None):
     path : str or path-like
         A regular file.
 
-    channels, pages, told
-        What is taken of it; see :func:`decode_image`.
+    channels, pages, multipage
+        How to read it; see :func:`decode_image`.
 
     Returns
     -------
@@ -50,27 +50,27 @@ def read_image_file(path, channels, pages="first", told=None):
     Raises
     ------
     ImageFileError
-        If there is no such file, or it cannot be read or decoded.
+        If the file does not exist, or cannot be read or decoded.
     """
-    return decode_image(read_bytes(path), os.fspath(path), channels, pages, told)
+    return decode_image(read_bytes(path), os.fspath(path), channels, pages, multipage)
 
 
 def read_bytes(path, name=None):
-    """Read a file of any kind that can hold an image; `name` is what errors call it."""
+    """Read a regular file as bytes; `name` is its name in error messages."""
     name = os.fspath(path) if name is None else name
     with errors_name_file(name):
         status = os.stat(path)
-        if stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for its other end
+        if stat.S_ISREG(status.st_mode):  # opening a named pipe would block
             check_bytes(status.st_size, name)
             with open(path, "rb") as file:
                 return file.read()
-    kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-    raise ImageFileError(f"{name!r} is {kind}, not an image. Leave it out.")
+    kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+    raise ImageFileError(f"{name!r} is {kind}, so it cannot be read as an image. Remove it.")
 
 
 @contextmanager
 def errors_name_file(name):
-    """Turn what the system says about a file into an ImageFileError, if the file is to blame."""
+    """Convert an OSError to an ImageFileError if it is caused by the file itself."""
     try:
         yield
     except ImageFileError:
@@ -83,30 +83,29 @@ def errors_name_file(name):
 
 
 def check_bytes(size, name):
-    """Refuse a file that is larger than any image."""
+    """Raise an error if a file is larger than any image."""
     if size > _MAX_FILE_BYTES:
         raise ImageFileError(
-            f"{name!r} is too large: {size} bytes, where at most {_MAX_FILE_BYTES} are read. "
-            "Make it smaller or leave it out."
+            f"{name!r} is too large: it has {size} bytes, but at most {_MAX_FILE_BYTES} are "
+            "allowed. Make it smaller or remove it."
         )
 
 
-def decode_image(content, name, channels, pages="first", told=None):
+def decode_image(content, name, channels, pages="first", multipage=None):
     """Decode one image file: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM/PGM/PBM or JPEG 2000.
 
-    What is in the file comes out as follows.
+    Content is converted as follows.
 
-    - 8 bits a channel or fewer: uint8. 1 bit becomes 0 and 255.
-    - More bits: the values as they are, as uint16; signed ones, 32 bits and floats as float32.
-    - Grey as colours: all three are the grey value. Colours as grey: 0.299 red + 0.587 green +
+    - Up to 8 bits per channel: uint8. 1 bit becomes 0 and 255.
+    - More bits: unchanged values as uint16; signed, 32-bit and float values as float32.
+    - Grey to RGB: all three channels are the grey value. RGB to grey: 0.299 red + 0.587 green +
       0.114 blue.
-    - Palette: the colours of the palette.
-    - Alpha: dropped, unless it is asked for as a channel. What a transparent pixel shows is the
-      colour that is stored below it.
-    - CMYK and YCbCr: converted to RGB without a colour profile, a CMYK JPEG as Adobe writes it
-      (inverted), which is how practically all are.
+    - Palette: converted to the colours of the palette.
+    - Alpha: dropped, unless requested as a channel. Transparent pixels show their stored colour.
+    - CMYK and YCbCr: converted to RGB without a colour profile. CMYK JPEGs are assumed to be
+      inverted, as written by Adobe and practically all programs.
     - EXIF rotation: applied.
-    - Lab, and what none of the readers knows: refused.
+    - Lab, and formats that none of the readers supports: not read, an error is raised.
 
     Parameters
     ----------
@@ -114,19 +113,19 @@ def decode_image(content, name, channels, pages="first", told=None):
         The whole file.
 
     name : str
-        What errors call it.
+        The name of the file in error messages.
 
     channels : int, "all" or tuple of int
-        3 gives red, green and blue, 1 grey. Another number gives all that are stored, or as many
-        pages, and must be theirs. "all" gives the channels as they are stored, a tuple those of
-        these numbers, from 0.
+        3 for RGB, 1 for grey. Any other number must be the number of stored channels, or of pages,
+        and returns all of them. "all" returns the stored channels, a tuple those with these numbers
+        (from 0).
 
     pages : "first", int, "max", "mean" or "channels", default="first"
-        Which of several pages or frames: one, by its number from 0; the greatest value or the mean
-        over all; or each as a grey channel.
+        How several pages or frames are read: the first one, the one with this number (from 0), the
+        maximum or mean over all, or each as a grey channel.
 
-    told : list, default=None
-        Gets (name, number of pages) of a file of which only the first page is taken.
+    multipage : list, default=None
+        If only the first of several pages is read, (name, number of pages) is appended.
 
     Returns
     -------
@@ -136,9 +135,8 @@ def decode_image(content, name, channels, pages="first", told=None):
     Raises
     ------
     ImageFileError
-        If `content` is no image, is damaged, incomplete, too large or of a kind refused above; if
-        it has no such channels or pages. Damage that only changes the values of pixels is not
-        noticed.
+        If `content` is not an image, is corrupt, incomplete, too large or not supported, or does
+        not have these channels or pages. Corruption that only changes pixel values is not detected.
     """
     from PIL import Image
 
@@ -146,22 +144,22 @@ def decode_image(content, name, channels, pages="first", told=None):
         n_pages, read = open_pages(content, name)
         if pages == "first" and n_pages == channels and channels not in (1, 3):
             pages = "channels"
-        if pages == "first" and n_pages > 1 and told is not None:
-            told.append((name, n_pages))
-        image = _put_together(read, n_pages, pages, channels, name)
+        if pages == "first" and n_pages > 1 and multipage is not None:
+            multipage.append((name, n_pages))
+        image = _combine_pages(read, n_pages, pages, channels, name)
     except (ImageFileError, ImportError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_many_pixels(name) from error
-    except Exception as error:  # Pillow raises whatever a damaged file makes it trip over
-        raise damaged(name) from error
+        raise too_many_pixels_error(name) from error
+    except Exception as error:  # Pillow may raise anything for a corrupt file
+        raise corrupt_file_error(name) from error
     if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise ImageFileError(f"{name!r} has pixels that are infinite or not a number. {REMEDY}")
+        raise ImageFileError(f"{name!r} has pixels that are infinite or NaN. {REMEDY}")
     return image
 
 
-def _put_together(read, n_pages, pages, channels, name):
-    """Read the pages that are wanted and make one image of them."""
+def _combine_pages(read, n_pages, pages, channels, name):
+    """Read the requested pages and combine them into one image."""
     if pages in ("max", "mean", "channels"):
         numbers = range(n_pages)
     else:
@@ -171,21 +169,21 @@ def _put_together(read, n_pages, pages, channels, name):
                 f"{name!r} has no page {numbers[0]}: its pages are 0 to {n_pages - 1}."
             )
     taken = 1 if pages == "channels" else channels
-    parts = (take_channels(read(number, taken), taken, name) for number in numbers)
+    parts = (select_channels(read(number, taken), taken, name) for number in numbers)
     image = next(parts)
     dtype, shape = image.dtype, image.shape
     if pages == "channels":
         if n_pages * image.shape[0] * image.shape[1] > _MAX_STACK:
-            raise too_many_pixels(name)
+            raise too_many_pixels_error(name)
         stack = [image, *(_check_page(part, shape, name) for part in parts)]
-        return _pick(np.concatenate(stack, axis=2), channels, name)
+        return _select_stored(np.concatenate(stack, axis=2), channels, name)
     if pages == "mean":
         total = image.astype(np.float64)
         for part in parts:
             total += _check_page(part, shape, name)
         total /= n_pages
         return (total if dtype.kind == "f" else np.rint(total)).astype(dtype)
-    for part in parts:  # of one page, none
+    for part in parts:  # none for a single page
         np.maximum(image, _check_page(part, shape, name), out=image)
     return np.require(image, requirements=["C", "W"])
 
@@ -194,13 +192,13 @@ def _check_page(image, shape, name):
     if image.shape != shape:
         raise ImageFileError(
             f"{name!r} has pages that differ in size: {shape[0]}x{shape[1]} and "
-            f"{image.shape[0]}x{image.shape[1]} pixels (height x width). Take one of them."
+            f"{image.shape[0]}x{image.shape[1]} pixels (height x width). Read a single page."
         )
     return image
 
 
-def take_channels(image, channels, name):
-    """Give a page (H, W) or (H, W, S) the channels that are wanted."""
+def select_channels(image, channels, name):
+    """Convert a page (H, W) or (H, W, S) to the requested channels."""
     image = image if image.ndim == 3 else image[..., np.newaxis]
     stored = image.shape[2]
     if channels == 3 and stored in (1, 2):  # 2: grey and alpha
@@ -214,75 +212,77 @@ def take_channels(image, channels, name):
         return grey[..., np.newaxis]
     if channels == 1 and stored == 2:
         return image[..., :1]
-    return _pick(image, channels, name)
+    return _select_stored(image, channels, name)
 
 
-def _pick(image, channels, name):
-    """Give the channels of these numbers, or all of so many."""
+def _select_stored(image, channels, name):
+    """Return the channels with the given numbers, or check that there are this many."""
     stored = image.shape[2]
     if isinstance(channels, tuple):
         if not all(-stored <= number < stored for number in channels):
             raise ImageFileError(
-                f"{name!r} has {stored} channels, 0 to {stored - 1}, but channels {channels} are "
-                "wanted."
+                f"{name!r} has {stored} channels, 0 to {stored - 1}, but channels {channels} were "
+                "requested."
             )
         return np.ascontiguousarray(image[..., list(channels)])
     if channels not in ("all", stored):
         raise ImageFileError(
-            f"{name!r} has {stored} channels, but {channels} are wanted. Give the number that the "
-            "files have as the channels of image_shape, or read some of them by "
+            f"{name!r} has {stored} channels, but {channels} were requested. Set the channels in "
+            "image_shape to the number in the files, or select channels with "
             "sklssl.datasets.load_images(files, channels=[...])."
         )
     return image
 
 
 def resize_image(image, size):
-    """Resize one image (H, W, C) to `size`, a pair (height, width); the dtype is kept."""
+    """Resize one image (H, W, C) to `size`, a pair (height, width), keeping its dtype."""
     import cv2  # slow to import
 
     channels = image.shape[2]
-    if channels > 4:  # more than cv2 averages at a time
+    if channels > 4:  # cv2 averages at most 4 channels at a time
         parts = [resize_image(image[..., i : i + 4], size) for i in range(0, channels, 4)]
         return np.concatenate(parts, axis=2)
-    # One side may shrink while the other grows; where nothing changes, cv2 only copies.
+    # One side may shrink while the other grows; if a side is unchanged, cv2 only copies.
     shrunk = np.minimum(image.shape[:2], size).tolist()
     image = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
     image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
     return image.reshape(*size, channels)
 
 
-def say_pages(name, n_pages):
-    """Warn that of a file, and of others like it, only the first page is taken."""
+def warn_unread_pages(name, n_pages):
+    """Warn that only the first page of a file, and of similar files, is read."""
     warnings.warn(
-        f"{name!r} has {n_pages} pages or frames. Of files such as this one only the first is "
-        "taken; sklssl.datasets.load_images(files, pages=...) reads another one, their maximum or "
-        "mean, or all as channels.",
+        f"{name!r} has {n_pages} pages or frames. Only the first page of such files is read; use "
+        "sklssl.datasets.load_images(files, pages=...) to read another page, the maximum or mean "
+        "over the pages, or all as channels.",
         UserWarning,
         stacklevel=2,
     )
 
 
-def say_left_out(names, n_images, reason):
-    """Say which files of how many are left out, and of the first one why."""
+def warn_skipped_files(names, n_images, reason):
+    """Warn about skipped files, with the reason for the first one."""
     shown = ", ".join(repr(str(name)) for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     verb = "is" if len(names) == 1 else "are"
     return (
-        f"{len(names)} of {n_images} image files cannot be read and {verb} left out: "
-        f"{shown}{more}. The first: {reason}"
+        f"{len(names)} of {n_images} image files cannot be read and {verb} skipped: "
+        f"{shown}{more}. Reason for the first: {reason}"
     )
 
 
-def none_left(n_images, reason):
-    """Say that no file of how many can be read, and of the first one why."""
-    return ImageFileError(f"None of the {n_images} image files can be read. The first: {reason}")
+def no_readable_file_error(n_images, reason):
+    """Return the error that no file can be read, with the reason for the first one."""
+    return ImageFileError(
+        f"None of the {n_images} image files can be read. Reason for the first: {reason}"
+    )
 
 
-def different_depths(name, dtype, other, other_dtype):
-    """Say that two images are not of one depth."""
+def depth_mismatch_message(name, dtype, other, other_dtype):
+    """Return the error message for two images of different bit depths."""
     return (
-        f"The images differ in depth: {name} has {_depth(dtype)}, {other} has "
-        f"{_depth(other_dtype)}. Convert them to one depth, so that their values mean the same."
+        f"The images differ in bit depth: {name} has {_depth(dtype)}, {other} has "
+        f"{_depth(other_dtype)}. Convert them to the same depth, so that values are comparable."
     )
 
 

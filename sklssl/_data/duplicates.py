@@ -1,4 +1,4 @@
-"""Rows that are there twice."""
+"""Merge duplicate rows."""
 
 import hashlib
 
@@ -8,10 +8,10 @@ __all__ = ["merge_duplicates"]
 
 
 def merge_duplicates(images, y, weights):
-    """Merge rows of the same image and answer into one that weighs as much as all of them.
+    """Merge rows with the same image and target into one row with the sum of their weights.
 
-    What is learned then depends neither on whether a row is repeated or weighted, nor on the
-    order of the rows.
+    The fit then depends neither on whether a row is repeated or weighted, nor on the order of the
+    rows.
 
     Parameters
     ----------
@@ -19,18 +19,18 @@ def merge_duplicates(images, y, weights):
         The images.
 
     y : ndarray of shape (n, ...)
-        Their answers.
+        The targets.
 
     weights : ndarray of shape (n,)
-        Rows of weight 0 are left out.
+        The sample weights. Rows with weight 0 are dropped.
 
     Returns
     -------
     rows : ndarray of shape (n_kept,)
-        The first row of each kind, in an order that depends on the contents alone.
+        The first row of each group of duplicates, in an order that depends only on the contents.
 
     weights : ndarray of shape (n_kept,)
-        The sum of the weights of each kind.
+        The sum of the weights of each group.
     """
     first, total = {}, {}
     for row in np.flatnonzero(weights):

@@ -1,4 +1,4 @@
-"""Decoded images in files, which any number of processes may read and add to."""
+"""A cache of decoded images in files, which several processes can read and extend."""
 
 import errno
 import io
@@ -19,26 +19,26 @@ from sklssl.exceptions import ImageFileError
 __all__ = ["ImageCache", "file_keys"]
 
 _KEY_BYTES = 16
-# What a writer that is still alive leaves untouched for so long is none of a living writer.
+# Partial files older than this are assumed to be abandoned by a process that died.
 _LEFTOVER_SECONDS = 24 * 3600
 _SMALL_BYTES = 2**18
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 
 def file_keys(paths, errors=None):
-    """Name each file by a hash of its absolute path, size and time of change.
+    """Identify each file by a hash of its absolute path, size and modification time.
 
     Parameters
     ----------
     paths : iterable of n str
 
     errors : dict, default=None
-        Takes, for each file that is not there, its position and what is wrong. None raises that.
+        If given, errors of files that do not exist are stored here by position. None raises them.
 
     Returns
     -------
     keys : ndarray of shape (n, 16), uint8
-        Zeros for a file that is not there.
+        The keys; zeros for files that do not exist.
     """
     keys = []
     for i, path in enumerate(paths):
@@ -60,11 +60,12 @@ def _file_key(path):
 
 
 class ImageCache:
-    """Decoded images of one shape and dtype, found by the keys of their files.
+    """A cache of decoded images of one shape and dtype, indexed by the keys of their files.
 
-    They lie in immutable shards: ``<name>.npy`` holds images, ``<name>.keys.npy`` their keys. A
-    shard counts once its keys are there, and both appear complete, the keys last. So nobody has
-    to wait for anybody: two who write the same images at once store them twice, which is harmless.
+    Images are stored in immutable shards: ``<name>.npy`` holds images, ``<name>.keys.npy`` their
+    keys. Both files are written atomically, the keys last, and a shard is used once its keys exist.
+    Therefore no locks are needed: if two processes write the same images at the same time, the
+    images are stored twice, which is harmless.
 
     Parameters
     ----------
@@ -74,8 +75,8 @@ class ImageCache:
     dtype : dtype, default=uint8
 
     folder : str, default=None
-        Where the shards lie; it is made when something is written. None keeps them in temporary
-        files without names, for as long as this object lives.
+        The folder of the shards, created on the first write. None keeps them in unnamed temporary
+        files for the lifetime of this object.
 
     Attributes
     ----------
@@ -93,17 +94,17 @@ class ImageCache:
         self._index()
 
     def refresh(self):
-        """Open the shards that others have written; damaged ones are passed over."""
+        """Open the shards written by other processes; corrupt shards are ignored."""
         if self.folder is None:
             return
-        with suppress(OSError):  # no such folder yet
+        with suppress(OSError):  # the folder may not exist yet
             for name in sorted(os.listdir(self.folder)):
                 if name.endswith(".keys.npy") and name not in self._opened:
                     self._open(name)
         self._index()
 
     def find(self, keys):
-        """Find images by the keys of their files.
+        """Look up images by the keys of their files.
 
         Parameters
         ----------
@@ -112,12 +113,12 @@ class ImageCache:
         Returns
         -------
         shard, row : ndarray of shape (n,), int64
-            Where each image is; -1 for one that is not there.
+            The position of each image; -1 if it is not in the cache.
         """
         shard, row = np.full((2, len(keys)), -1)
-        if len(self._head) and len(keys):
-            at = np.searchsorted(self._head, _head(keys))
-            at = self._order[np.minimum(at, len(self._head) - 1)]
+        if len(self._first_half) and len(keys):
+            at = np.searchsorted(self._first_half, _first_half(keys))
+            at = self._order[np.minimum(at, len(self._first_half) - 1)]
             hit = (self._all_keys[at] == keys).all(axis=1)
             shard[hit], row[hit] = self._shard[at[hit]], self._row[at[hit]]
         return shard, row
@@ -128,7 +129,7 @@ class ImageCache:
         Parameters
         ----------
         shard, row : ndarray of shape (n,), int64
-            As :meth:`find` gives them. Where they are -1, the images have any values.
+            Positions returned by :meth:`find`. Images at -1 have arbitrary values.
 
         Returns
         -------
@@ -148,32 +149,32 @@ class ImageCache:
         Parameters
         ----------
         batches : iterable of (positions, images)
-            The images (m, H, W, C) in pieces, and which of `keys` are theirs. An error that is
-            raised in between leaves no trace.
+            Images (m, H, W, C) in pieces, with the indices of their `keys`. If an error is raised
+            meanwhile, nothing is stored.
 
         n_images : int
-            How many there are at most.
+            Maximum number of images.
 
         keys : ndarray of shape (n_images, 16), uint8
 
         Raises
         ------
         OSError
-            If they cannot be written; says where and how many bytes are needed.
+            If the images cannot be written. The message has the folder and the number of bytes.
         """
         with self._explain_errors(n_images):
             if self.folder is not None:
                 os.makedirs(self.folder, exist_ok=True)
                 _remove_leftovers(self.folder)
             free = shutil.disk_usage(self.folder or tempfile.gettempdir()).free
-            if free < n_images * self._image_bytes:  # better said now than after hours
+            if free < n_images * self._image_bytes:  # fail now instead of after hours
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write = self._write_temporary if self.folder is None else self._write_shard
         write(batches, n_images, keys)
         self._index()
 
     def _write_temporary(self, batches, n_images, keys):
-        # Without a buffer, here and below: on a full disk, closing would try to write it again.
+        # Unbuffered, here and below: on a full disk, closing would try to write the buffer again.
         with tempfile.TemporaryFile(buffering=0) as file:
             done = self._write_images(file, batches, n_images)
             self._add_written(file, keys[done])
@@ -203,7 +204,7 @@ class ImageCache:
             return open(path, "x+b", buffering=0)
 
     def _write_images(self, file, batches, n_images, sync=False):
-        """Write batches one after the other and return the positions of what was written."""
+        """Write batches and return the positions of the images that were written."""
         done = [np.empty(0, np.int64)]
         with self._explain_errors(n_images):
             _write_header(file, (n_images, *self.image_shape), self.dtype)
@@ -216,7 +217,7 @@ class ImageCache:
             file.seek(0)
             _write_header(
                 file, (len(done), *self.image_shape), self.dtype
-            )  # numpy makes both equally long
+            )  # NumPy pads both to the same length
             if sync:
                 os.fsync(file.fileno())
         return done
@@ -227,7 +228,7 @@ class ImageCache:
             return
         shape = (len(keys), *self.image_shape)
         start = os.fstat(file.fileno()).st_size - len(keys) * self._image_bytes
-        # They were not written through a map: a full disk would have killed the process.
+        # Not written through the map, since a full disk would kill the process.
         self._add(np.asarray(np.memmap(file, self.dtype, "r", offset=start, shape=shape)), keys)
 
     def _open(self, name):
@@ -237,10 +238,10 @@ class ImageCache:
             keys = np.lib.format.open_memmap(path, mode="r")
             images = np.lib.format.open_memmap(path.removesuffix(".keys.npy") + ".npy", mode="r")
             whole = keys.shape == (len(images), _KEY_BYTES) and images.shape[1:] == self.image_shape
-        except Exception:  # whatever a damaged header makes numpy trip over
+        except Exception:  # NumPy may raise anything for a corrupt header
             return
         if whole and keys.dtype == np.uint8 and images.dtype == self.dtype:
-            # A map keeps its file open, and of open files there may be some thousand.
+            # A map keeps its file open, and the number of open files is limited.
             images = np.array(images) if images.nbytes <= _SMALL_BYTES else np.asarray(images)
             self._add(images, np.array(keys, order="C"))
 
@@ -249,14 +250,14 @@ class ImageCache:
         self._keys.append(keys)
 
     def _index(self):
-        """Sort all keys by their first half; the second half is compared when one is found."""
+        """Sort all keys by their first half; the second half is compared on lookup."""
         sizes = [len(keys) for keys in self._keys]
         self._all_keys = np.concatenate([np.empty((0, _KEY_BYTES), np.uint8), *self._keys])
         self._shard = np.repeat(np.arange(len(sizes)), sizes)
         self._row = np.concatenate([np.empty(0, np.int64), *map(np.arange, sizes)])
-        head = _head(self._all_keys)
+        head = _first_half(self._all_keys)
         self._order = np.argsort(head, kind="stable")
-        self._head = head[self._order]
+        self._first_half = head[self._order]
 
     @property
     def _image_bytes(self):
@@ -264,7 +265,7 @@ class ImageCache:
 
     @contextmanager
     def _explain_errors(self, n_images):
-        """Say where and how much was to be written when that fails."""
+        """Add the folder and the required space to errors of writing."""
         try:
             yield
         except OSError as error:
@@ -276,13 +277,13 @@ class ImageCache:
             remedy = "Free space there" if error.errno in _NO_SPACE else "Make it writable"
             raise OSError(
                 error.errno,
-                f"{error.strerror or error}: {n_images} decoded images were to be stored in "
-                f"{place}, which takes {size:,} bytes. {remedy} or give "
+                f"{error.strerror or error}: could not store {n_images} decoded images in "
+                f"{place}, which needs {size:,} bytes. {remedy} or set "
                 f"{other}.",
             ) from error
 
 
-def _head(keys):
+def _first_half(keys):
     return np.ascontiguousarray(keys).view(np.uint64)[:, 0]
 
 
@@ -301,14 +302,14 @@ def _write_header(file, shape, dtype):
 
 
 def _write(file, data):
-    """Write bytes or an array; the system may take it in parts."""
+    """Write bytes or an array completely; the system may write only a part at a time."""
     data = memoryview(data).cast("B")
     while len(data):
         data = data[file.write(data) :]
 
 
 def _remove_leftovers(folder):
-    """Remove what killed processes left: unfinished files, and images that got no keys."""
+    """Remove files left by killed processes: partial files, and images without keys."""
     for path in Path(folder).iterdir():
         if path.name.endswith((".part", ".npy")) and not path.name.endswith(".keys.npy"):
             with suppress(OSError):

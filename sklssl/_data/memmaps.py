@@ -1,4 +1,4 @@
-"""Arrays that lie in files."""
+"""Memory-mapped arrays."""
 
 import mmap
 
@@ -8,7 +8,7 @@ __all__ = ["check_length", "find_memmap", "release"]
 
 
 def find_memmap(array):
-    """Give the memory-mapped array of which `array` shows a part; None if there is none."""
+    """Return the memory-mapped array that `array` is a view of, or None."""
     while isinstance(array, np.ndarray):
         if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
             return array
@@ -17,12 +17,12 @@ def find_memmap(array):
 
 
 def check_length(array, who):
-    """Refuse a memory-mapped array whose file has become shorter than it: reading would crash.
+    """Raise an error if the file of a memory-mapped array is too short: reading it would crash.
 
     Raises
     ------
     ValueError
-        If the file ends before the array does.
+        If the file is shorter than the array.
     """
     memmap = find_memmap(array)
     if memmap is None:
@@ -31,16 +31,16 @@ def check_length(array, who):
     if there < needed:
         raise ValueError(
             f"{who}: X is memory-mapped from {memmap.filename}, which should have {needed} bytes "
-            f"but has {there}. Write the file again."
+            f"but has only {there}. Write the file again."
         )
 
 
 def release(array):
-    """Give back the memory of pages that were read from a file; they can be read again.
+    """Release the memory of pages read from a file; they can be read again.
 
-    The system would do so when memory gets short. Until then they count as this process' own.
+    The system would release it only under memory pressure. Until then it counts as used.
     """
     memmap = find_memmap(array)
-    # Not of mode "c", whose changes lie in that memory alone.
+    # Not for mode "c", whose changes exist only in memory.
     if memmap is not None and memmap.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
         memmap.base.madvise(mmap.MADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""The pages of an image file, by whichever library reads them without loss."""
+"""Read the pages of an image file with a library that decodes them without loss."""
 
 import io
 import struct
@@ -8,17 +8,24 @@ import numpy as np
 
 from sklssl.exceptions import ImageFileError
 
-__all__ = ["EXACT", "REMEDY", "damaged", "open_pages", "read_picture", "too_many_pixels"]
+__all__ = [
+    "EXACT",
+    "REMEDY",
+    "corrupt_file_error",
+    "open_pages",
+    "read_picture",
+    "too_many_pixels_error",
+]
 
-REMEDY = "Repair it or leave it out."
+REMEDY = "Repair it or remove it."
 
-# A file of a few kilobytes may claim to unfold into gigabytes.
+# A file of a few kilobytes may expand to gigabytes.
 _MAX_PIXELS = 2**26
 _MAX_PAGES = 2**12
-# No others: some of what Pillow opens it hands on to other programs.
+# Only these: Pillow passes some other formats to external programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-# What the channels are called that such an image has, if all of them are wanted.
+# The mode to convert to if all channels of an image are requested.
 _STORED = {"1": "L", "LA": "LA", "L": "L", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277  # tags of TIFF
@@ -26,7 +33,7 @@ EXACT = 2**24  # float32 holds every whole number up to this one
 
 
 def open_pages(content, name):
-    """Look into an image file; no memory is spent yet on what its header claims.
+    """Open an image file without allocating memory for its pixels.
 
     Parameters
     ----------
@@ -34,22 +41,22 @@ def open_pages(content, name):
         The whole file.
 
     name : str
-        What errors call it.
+        The name of the file in error messages.
 
     Returns
     -------
     n_pages : int
-        Pages or frames.
+        Number of pages or frames.
 
     read : callable
         ``read(number, channels)`` decodes a page: (H, W) or (H, W, S) of uint8, uint16 or float32,
-        with red, green and blue for 3 channels, grey for 1, and otherwise what is stored; an image
-        of more than 8 bits a channel may have what is stored in any case.
+        as RGB for 3 channels, grey for 1, and otherwise with the stored channels. Images of more
+        than 8 bits per channel may have the stored channels in any case.
 
     Raises
     ------
     ImageFileError
-        If the image is too large, or cut off.
+        If the image is too large or truncated.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -60,22 +67,22 @@ def open_pages(content, name):
             raise
         return _open_tiff(content, name)
     _check_pixels(image.width, image.height, name)
-    if image.format == "TIFF" and _is_deep(image):
+    if image.format == "TIFF" and _exceeds_8_bits(image):
         return _open_tiff(content, name)
-    # The second image of a phone's JPEG (MPO) is a preview or for the screen, no page.
+    # The second image in a JPEG of a phone (MPO) is a preview, not a page.
     n_pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
     return n_pages, partial(_read, image, content, name)
 
 
 def _read(image, content, name, number, channels):
-    """Decode a page of what Pillow has opened."""
+    """Decode a page of a file opened by Pillow."""
     if number == 0 and image.format in ("JPEG", "MPO", "PNG"):
-        # Some versions of cv2 fill what is missing with grey, and all write to stderr.
+        # Some versions of cv2 fill missing pixels with grey, and all write to stderr.
         if not _is_complete(content):
-            raise ImageFileError(f"{name!r} is damaged: its end is missing. {REMEDY}")
-        if channels in (1, 3):  # cv2 does what Pillow does, in less time
+            raise ImageFileError(f"{name!r} is corrupt: its end is missing. {REMEDY}")
+        if channels in (1, 3):  # same result as Pillow, but faster
             return _decode_with_cv2(content, name, channels)
-    if _may_be_deep(image, content):
+    if _may_exceed_8_bits(image, content):
         deep = _decode_with_cv2(content, name, channels if channels in (1, 3) else None)
         if deep.dtype == np.uint16:
             return deep
@@ -83,15 +90,15 @@ def _read(image, content, name, number, channels):
     return read_picture(image, name, channels)
 
 
-def _may_be_deep(image, content):
-    """Tell whether an image may have more than 8 bits a channel that Pillow would cut or scale."""
+def _may_exceed_8_bits(image, content):
+    """Return whether an image may have more than 8 bits per channel, which Pillow reduces."""
     if image.format == "PNG":
         return content[24] == 16
     return image.format in ("PPM", "JPEG2000") and image.mode != "1"
 
 
 def _decode_with_cv2(content, name, channels):
-    """Decode the first page; None for `channels` gives those that are stored."""
+    """Decode the first page; with `channels` None, the stored channels are returned."""
     import cv2  # slow to import
 
     flags = {
@@ -102,12 +109,12 @@ def _decode_with_cv2(content, name, channels):
         np.frombuffer(content, np.uint8), flags.get(channels, cv2.IMREAD_UNCHANGED)
     )
     if image is None:
-        raise damaged(name)
-    return _in_order(image)
+        raise corrupt_file_error(name)
+    return _to_rgb_order(image)
 
 
-def _in_order(image):
-    """Give what cv2 has decoded as red, green, blue and alpha."""
+def _to_rgb_order(image):
+    """Reorder channels decoded by cv2 to RGB or RGBA."""
     import cv2  # slow to import
 
     if image.ndim == 3 and image.shape[2] in (3, 4):
@@ -117,18 +124,18 @@ def _in_order(image):
 
 
 def read_picture(image, name, channels):
-    """Give an image of Pillow as an array, turned as its EXIF entry says.
+    """Convert a PIL image to an array, rotated according to its EXIF entry.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        At the frame that is wanted.
+        The image, at the requested frame.
 
     name : str
-        What errors call it.
+        The name of the file in error messages.
 
     channels : int or other
-        3 gives red, green and blue, 1 grey, all else what is stored.
+        3 for RGB, 1 for grey, anything else for the stored channels.
 
     Returns
     -------
@@ -136,7 +143,7 @@ def read_picture(image, name, channels):
     """
     from PIL import ImageOps
 
-    if image.format != "TIFF":  # which Pillow rotates by itself, some versions then once more
+    if image.format != "TIFF":  # Pillow rotates TIFF itself, some versions twice
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         return np.array(image, dtype=np.uint16)
@@ -144,41 +151,41 @@ def read_picture(image, name, channels):
         return _as_floats(np.asarray(image), name)
     if image.mode not in _EIGHT_BITS:
         raise ImageFileError(
-            f"{name!r} has pixels that are not read (Pillow calls them {image.mode!r}). Convert it "
-            "to grey or RGB, or leave it out."
+            f"{name!r} has pixels of an unsupported mode ({image.mode!r} in Pillow). Convert it "
+            "to grey or RGB, or remove it."
         )
     mode = {1: "L", 3: "RGB"}.get(channels) or _STORED.get(image.mode, "RGB")
     return np.array(image.convert(mode))
 
 
 def _as_floats(values, name):
-    """Give whole numbers or floats of any width as float32, if it holds them."""
+    """Convert integers or floats of any width to float32, if they fit."""
     if (
         values.dtype.kind in "iu"
         and values.size
         and np.abs(values.astype(np.float64)).max() > EXACT
     ):
         raise ImageFileError(
-            f"{name!r} has whole numbers beyond {EXACT}, which float32 would round. Convert them "
+            f"{name!r} has integers beyond {EXACT}, which float32 would round. Convert them "
             "to 16 bits, or to floats of a smaller range."
         )
     return values.astype(np.float32)
 
 
-def _is_deep(image):
-    """Tell whether a TIFF has more than 8 bits a channel that Pillow would cut."""
+def _exceeds_8_bits(image):
+    """Return whether a TIFF has more than 8 bits per channel, which Pillow would truncate."""
     bits = image.tag_v2.get(_BITS, (8,))
     return max(bits) > 8 and not (image.mode.startswith("I;16") or image.mode in ("I", "F"))
 
 
 def _open_tiff(content, name):
-    """Open a TIFF that Pillow does not read, or not without loss."""
-    places = _find_pages(content)
+    """Open a TIFF that Pillow cannot read, or not without loss."""
+    places = _find_page_offsets(content)
     return len(places), partial(_read_tiff, content, name, places)
 
 
-def _find_pages(content):
-    """Give the place of the header of each page, by the chain that they make."""
+def _find_page_offsets(content):
+    """Return the offset of the header of each page, by following the chain of pages."""
     order = "<" if content[:2] == b"II" else ">"
     count, entry, pointer, at = ("Q", 20, "Q", 8) if _is_big(content) else ("H", 12, "I", 4)
     places = []
@@ -192,7 +199,7 @@ def _find_pages(content):
 
 
 def _is_big(content):
-    """Tell whether a TIFF is of the kind that may be larger than 4 GiB."""
+    """Return whether a TIFF is a BigTIFF, which may be larger than 4 GiB."""
     return b"+" in content[2:4]
 
 
@@ -218,7 +225,7 @@ def _read_tiff_with_cv2(content, name, number):
         image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     else:
         image = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED)[1][number]
-    return None if image is None else _in_order(_narrow(image, name))
+    return None if image is None else _to_rgb_order(_to_supported_dtype(image, name))
 
 
 def _read_tiff_with_tifffile(content, name, number):
@@ -226,25 +233,26 @@ def _read_tiff_with_tifffile(content, name, number):
         import tifffile
     except ImportError as error:
         raise ImportError(
-            f"{name!r} is a TIFF file that needs tifffile. Install it: pip install 'sklssl[tiff]'."
+            f"{name!r} is a TIFF file that requires tifffile. Install it with: "
+            "pip install 'sklssl[tiff]'."
         ) from error
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = file.pages[number]
         image = page.asarray()
-        return _narrow(np.moveaxis(image, 0, -1) if page.axes == "SYX" else image, name)
+        return _to_supported_dtype(np.moveaxis(image, 0, -1) if page.axes == "SYX" else image, name)
 
 
-def _narrow(image, name):
-    """Give values of any width as uint8, uint16 or float32."""
+def _to_supported_dtype(image, name):
+    """Convert values of any width to uint8, uint16 or float32."""
     return image if image.dtype in (np.uint8, np.uint16) else _as_floats(image, name)
 
 
 def _is_complete(content):
-    """Look for the marker that ends a JPEG or PNG; other data may follow it."""
+    """Return whether a JPEG or PNG has its end marker; other data may follow it."""
     if not content.startswith(b"\xff\xd8"):
         return content.rfind(b"IEND\xaeB\x60\x82") >= 0
-    # The header of a JPEG may hold a small preview with an end of its own: step over the header's
-    # segments to the first scan, which no end marker can be within.
+    # The header of a JPEG may contain a preview with its own end marker: skip the segments of the
+    # header up to the first scan, which cannot contain an end marker.
     at = 2
     while content[at : at + 1] == b"\xff" and content[at + 1 : at + 2] != b"\xda":
         if content[at + 1 : at + 2] == b"\xff":
@@ -254,19 +262,19 @@ def _is_complete(content):
     return content.rfind(b"\xff\xd9", at) >= 0
 
 
-def damaged(name):
-    """Say that a file cannot be decoded."""
-    return ImageFileError(f"{name!r} is no image or is damaged. {REMEDY}")
+def corrupt_file_error(name):
+    """Return the error for a file that cannot be decoded."""
+    return ImageFileError(f"{name!r} is corrupt or not an image. {REMEDY}")
 
 
-def too_many_pixels(name):
-    """Say that an image is too large."""
+def too_many_pixels_error(name):
+    """Return the error for an image that is too large."""
     return ImageFileError(
-        f"{name!r} is too large: at most {_MAX_PIXELS} pixels are read. Make it smaller or remove "
-        "it."
+        f"{name!r} is too large: at most {_MAX_PIXELS} pixels are allowed. Make it smaller or "
+        "remove it."
     )
 
 
 def _check_pixels(width, height, name):
     if width * height > _MAX_PIXELS:
-        raise too_many_pixels(name)
+        raise too_many_pixels_error(name)

@@ -1,31 +1,31 @@
-"""Which image files of X can be read, for what has to know the rows before an embedder does."""
+"""Find the readable image files of X, for callers that need the rows before embedding."""
 
 from sklearn.frozen import FrozenEstimator
 
-from sklssl._data.arrays import full_shape
-from sklssl._data.columns import as_images, holds_paths
+from sklssl._data.arrays import parse_image_shape
+from sklssl._data.columns import is_path_sequence, unwrap_images
 from sklssl._data.files import ImageFiles, first_image
 
 __all__ = ["readable_rows"]
 
 
 def readable_rows(X, estimators):
-    """Find the rows to go on with, if some of the `estimators` leaves out what cannot be read.
+    """Return the rows with readable files, if one of the `estimators` skips unreadable files.
 
-    Every file is decoded for it once.
+    Every file is decoded once for this purpose.
 
     Parameters
     ----------
     X : array-like
-        File names, or anything else.
+        File names, or any other input.
 
     estimators : estimator, or list, tuple or dict with estimators in it
-        Those that `X` is for. Their `on_error`, also that of an estimator inside of them, decides.
+        The estimators that will get `X`. Their `on_error`, or that of nested estimators, is used.
 
     Returns
     -------
     rows : ndarray of int or None
-        None where all rows are taken as they are.
+        The rows with readable files, or None to use all rows.
 
     Raises
     ------
@@ -35,24 +35,24 @@ def readable_rows(X, estimators):
     Warns
     -----
     UserWarning
-        If files are left out; it counts them.
+        If files are skipped.
     """
-    X = as_images(X)
-    reader = next(_skipping(estimators), None) if holds_paths(X) else None
+    X = unwrap_images(X)
+    reader = next(_skipping(estimators), None) if is_path_sequence(X) else None
     if reader is None:
         return None
     shape = reader.image_shape
-    channels = 3 if shape is None else full_shape(shape, reader)[2]
+    channels = 3 if shape is None else parse_image_shape(shape, reader)[2]
     path, first = first_image(X, channels, "skip")
     smallest = (1, 1, channels)
-    return ImageFiles(X, smallest, dtype=first.dtype, known={path: first}).store("skip")
+    return ImageFiles(X, smallest, dtype=first.dtype, decoded={path: first}).store("skip")
 
 
 def _skipping(item):
-    """Yield the embedders in `item` whose `on_error` is "skip"."""
+    """Yield the embedders in `item` with `on_error` "skip"."""
     if isinstance(item, dict):
         item = list(item.values())
-    if isinstance(item, FrozenEstimator):  # which hides the parameters of what it holds
+    if isinstance(item, FrozenEstimator):  # hides the parameters of its estimator
         item = [item.estimator]
     if isinstance(item, (list, tuple)):
         for part in item:

@@ -1,1 +1,1 @@
-"""Where and in which precision to compute, and how memory is allocated."""
+"""Device, precision and memory allocation."""

@@ -1,4 +1,4 @@
-"""Memory that is kept from step to step, and memory that is not there."""
+"""Settings of the memory allocator, and errors when memory runs out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sklssl.utils._checks import is_out_of_memory
 
 __all__ = ["memory_errors", "retain_freed_memory"]
 
-# Numbers of mallopt's parameters, and what glibc arrives at by itself once large blocks are freed.
+# Parameters of mallopt, with the values glibc reaches by itself after large blocks are freed.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _USUAL = {_TRIM_THRESHOLD: 2**26, _MMAP_THRESHOLD: 2**25, _MMAP_MAX: 2**16}
 _KEEP = {_TRIM_THRESHOLD: -1, _MMAP_MAX: 0}
@@ -28,12 +28,12 @@ _depth = 0
 
 @contextlib.contextmanager
 def retain_freed_memory(device: torch.device) -> Iterator[None]:
-    """Keep what is freed for the next step within the block, where the processor computes.
+    """Keep freed memory for the next step within the block, if training on the CPU.
 
-    By default glibc gives large blocks back to the system when they are freed, and gets them again,
-    page by page and filled with zeros: up to a third of the time of a step. After the block it
-    does so again, and what is free by then is given back. Where the user has set how to allocate
-    (by MALLOC_ variables), or the C library is another one, nothing happens.
+    By default glibc returns large blocks to the system when they are freed, and requests them again
+    page by page, filled with zeros. This takes up to a third of the time of a step. After the
+    block, the default is restored and free memory is returned. If the user has set MALLOC_
+    variables, or the C library is not glibc, nothing happens.
     """
     libc = _glibc() if device.type == "cpu" else None
     if libc is None:
@@ -47,7 +47,7 @@ def retain_freed_memory(device: torch.device) -> Iterator[None]:
 
 
 def _enter(libc: ctypes.CDLL, change: int) -> None:
-    """Count the blocks that are under way, in any thread: the first one sets, the last resets."""
+    """Count the active blocks of all threads; the first one sets, the last one resets."""
     global _depth
     with _lock:
         _depth += change
@@ -60,7 +60,7 @@ def _enter(libc: ctypes.CDLL, change: int) -> None:
 
 @contextlib.contextmanager
 def memory_errors(message: str) -> Iterator[None]:
-    """Raise a MemoryError with this message where the memory of a device or torch's runs out."""
+    """Raise a MemoryError with this message if the CPU or the device runs out of memory."""
     try:
         yield
     except RuntimeError as error:
@@ -71,7 +71,7 @@ def memory_errors(message: str) -> Iterator[None]:
 
 @functools.cache
 def _glibc() -> ctypes.CDLL | None:
-    """Give the C library, if it is one whose allocation can be and is to be set."""
+    """Return the C library if it is glibc and the user has not set its allocator."""
     chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
     if chosen or not sys.platform.startswith("linux"):
         return None

@@ -1,4 +1,4 @@
-"""Where and in which arithmetic to compute."""
+"""Device and precision of computations."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ __all__ = [
 
 
 def resolve_device(device: str | torch.device, *, owner: object) -> torch.device:
-    """Find the torch device, and say which class asked for one that is not there."""
+    """Return the torch device; raise an error naming the class if it is not available."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.zeros(1, device=resolved).item()  # which "meta" has no values for
-    except Exception as error:  # each kind of device fails in a way of its own
+        torch.zeros(1, device=resolved).item()  # fails for "meta"
+    except Exception as error:  # each kind of device raises different errors
         raise ValueError(
-            f"The 'device' parameter of {type(owner).__name__} must be 'auto' or a device of "
-            f"torch that this machine has, such as 'cpu'. Got {device!r}: {error}"
+            f"The 'device' parameter of {type(owner).__name__} must be 'auto' or a torch device "
+            f"that is available on this machine, such as 'cpu'. Got {device!r}: {error}"
         ) from error
     return resolved
 
 
 @contextlib.contextmanager
 def plain_torch() -> Iterator[None]:
-    """Compute as torch does by default within the block, whatever the program has set for itself.
+    """Use torch's default settings within the block, regardless of the settings of the program.
 
-    That is: new tensors are float32 and on the CPU, gradients are recorded, nothing is cast.
+    New tensors are float32 and on the CPU, gradients are recorded, and autocast is off.
     """
     _survive_forks()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_networks_compute_in(None))
         stack.enter_context(_float32_by_default())
-        # Tensors made in inference mode could never be trained.
+        # Tensors created in inference mode cannot be trained.
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         if torch.get_default_device().type != "cpu":
@@ -62,10 +62,10 @@ def plain_torch() -> Iterator[None]:
 
 @functools.cache
 def _survive_forks() -> None:
-    """Let processes that are forked from now on compute with one thread.
+    """Make processes that are forked from now on compute with one thread.
 
-    The threads that have computed here are not there in a forked process, but the library that runs
-    them waits for them.
+    The threads of this process do not exist in a forked process, but the threading library would
+    wait for them.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_take_one_thread)
@@ -76,9 +76,9 @@ def _take_one_thread() -> None:
         torch.set_num_threads(1)
 
 
-# torch has one default dtype for all threads: the first block sets it, the last one puts it back.
+# torch has one default dtype for all threads: the first block sets it, the last restores it.
 _dtype_lock = threading.Lock()
-_dtypes: list[torch.dtype] = []  # one a block; what was set before all of them comes first
+_dtypes: list[torch.dtype] = []  # one per block, beginning with the original one
 
 
 @contextlib.contextmanager
@@ -137,23 +137,23 @@ def whole_maps(maps: Tensor) -> Tensor:
 
 
 def _computes_in_bfloat16(device: torch.device) -> bool:
-    """Tell whether the hardware has instructions for it: emulated it is slower than float32."""
+    """Return whether the hardware supports bfloat16: emulated, it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    # Private, since the public form is newer than the oldest torch that is supported.
+    # Private: the public function is missing in the oldest supported torch.
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
-# torch has one generator a device for all threads: what they do to it is done in turn.
+# torch has one generator per device for all threads, so a lock is needed.
 _LOCK = threading.RLock()
 _forks: list[dict[str, Tensor]] = []
 
 
 @contextlib.contextmanager
 def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed torch's global generators for the block and put back what they were.
+    """Seed torch's global generators for the block and restore their state afterwards.
 
-    Blocks of several threads may overlap: what was there before all of them comes back.
+    Blocks of several threads may overlap; the state before the first one is restored.
     """
     with _LOCK:
         before = _states(device)
@@ -173,7 +173,7 @@ def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed the generators for a block that no other thread disturbs, within :func:`forked_rng`."""
+    """Seed the generators for a block without interference of threads, in :func:`forked_rng`."""
     with _LOCK:
         _seed(device, seed)
         yield

@@ -1,1 +1,1 @@
-"""Files that run no code: states, modules, estimators, ONNX."""
+"""File formats that contain no code: states, modules, estimators, ONNX."""

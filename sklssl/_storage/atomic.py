@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ __all__ = ["write_atomically"]
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
-    """Let `write` make a file, which takes the place of `path` once it is safe on the disk.
+    """Write a file with `write`, and move it to `path` once it is safely on disk.
 
     Parameters
     ----------
     path : str or path-like
-        What is to be written; "~" is the user's folder. A link keeps pointing to its target, which
-        is replaced.
+        The file to write; "~" is expanded. If it is a link, its target is replaced.
 
     write : callable
-        Called with the path of a file in the same folder, which it makes.
+        Called with a temporary path in the same folder, to which it writes.
 
     Raises
     ------
     OSError
-        If it cannot be written. `path` is then as it was, and nothing is left beside it.
+        If it cannot be written. `path` is then unchanged, and no temporary file remains.
     """
     target = Path(os.path.realpath(os.path.expanduser(path)))
-    if not target.parent.is_dir():  # else the error would name a file that nobody asked for
+    if not target.parent.is_dir():  # otherwise the error would name the temporary file
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
@@ -42,7 +41,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not every system opens folders
+    with contextlib.suppress(OSError):  # not every system can open folders
         _sync(target.parent)
 
 

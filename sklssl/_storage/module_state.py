@@ -1,7 +1,8 @@
-"""A torch module with numpy arrays in place of its tensors.
+"""Pickling and checkpoints of torch modules.
 
-Pickled so, a module trained on any device loads on the CPU, its hash depends on its content
-alone (torch's own pickles name storages by address), and joblib can memory-map the arrays.
+Modules are pickled with NumPy arrays in place of their tensors. A module trained on any device then
+loads on the CPU, its hash depends only on its content (pickles of torch contain addresses), and
+joblib can memory-map the arrays.
 """
 
 from __future__ import annotations
@@ -29,29 +30,29 @@ __all__ = [
 
 
 class _Slot:
-    """Stands where a parameter or buffer was."""
+    """Placeholder for a parameter or buffer."""
 
     def __init__(self, tensor: Tensor) -> None:
-        # A copy in C order: joblib's hash looks at the strides too.
+        # A copy in C order, since joblib's hash depends on the strides.
         self.array: np.ndarray = tensor.detach().cpu().numpy().copy(order="C")
         self.is_parameter = isinstance(tensor, nn.Parameter)
         self.requires_grad = tensor.requires_grad
 
     def tensor(self) -> Tensor:
-        # A copy: memory-mapped arrays are read-only, which torch does not know.
+        # A copy, since memory-mapped arrays are read-only, which torch does not support.
         tensor = torch.tensor(self.array)
         return nn.Parameter(tensor, self.requires_grad) if self.is_parameter else tensor
 
 
 def pack_module(module: nn.Module) -> nn.Module:
-    """Copy `module` with arrays in place of its parameters and buffers; it cannot compute."""
+    """Copy `module` with arrays in place of its parameters and buffers."""
     tensors = named_tensors(module).values()
-    # deepcopy takes from its memo what it would else copy.
+    # deepcopy uses objects from the memo instead of copying.
     return copy.deepcopy(module, {id(tensor): _Slot(tensor) for tensor in tensors})
 
 
 def unpack_module(packed: nn.Module) -> nn.Module:
-    """Rebuild what :func:`pack_module` packed, on the CPU and in channels-last layout."""
+    """Rebuild a module packed by :func:`pack_module`, on the CPU in channels-last layout."""
     slots: list[_Slot] = []
     for part in packed.modules():
         held: Any = itertools.chain(part._parameters.values(), part._buffers.values())
@@ -68,11 +69,11 @@ def without_weights(module: nn.Module) -> nn.Module:
 
 
 class PackedModules:
-    """Makes an estimator pickle the modules that it learned as :func:`pack_module` has them."""
+    """Mixin that pickles the fitted modules of an estimator with :func:`pack_module`."""
 
     def _unfitted(self) -> Any:
-        """Copy self without anything learned."""
-        fresh = object.__new__(type(self))  # not copy.copy, which would pack the weights
+        """Return a copy of self without fitted attributes."""
+        fresh = object.__new__(type(self))  # copy.copy would pack the weights
         learned = {name for name in vars(self) if name[-1] == "_" and name[0] != "_"}
         fresh.__dict__ = {k: v for k, v in vars(self).items() if k not in learned}
         return fresh
@@ -91,37 +92,37 @@ def _map_modules(
     return {k: function(v) if isinstance(v, nn.Module) else v for k, v in state.items()}
 
 
-# What a module has learned, apart from what it is: for checkpoints. -------------------------------
+# The learned state of a module, for checkpoints. --------------------------------------------------
 
 
 def module_state(module: nn.Module) -> dict[str, Any]:
-    """Give the tensors and plain values of `module` by name.
+    """Return the tensors and plain values of `module` by name.
 
-    Plain are None, booleans, numbers, strings, tensors, arrays, and lists, tuples and dicts of
-    these. They are looked for in the modules that are neither torch's own nor of a backbone.
+    Plain values are None, booleans, numbers, strings, tensors, arrays, and lists, tuples and dicts
+    of these. They are collected from submodules that are neither from torch nor part of a backbone.
     """
     values = {
         f"{name}:{key}": _detach(value)
         for name, part in module.named_modules()
         if not _is_built(part)
         for key, value in vars(part).items()
-        if key not in _NO_VALUES and _is_plain(value)
+        if key not in _NO_VALUES and _is_plain_value(value)
     }
     return {"tensors": named_tensors(module), "values": values}
 
 
 def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
-    """Make `module` what it was when :func:`module_state` gave `state`.
+    """Restore the `state` of `module` returned by :func:`module_state`.
 
     Raises
     ------
     ValueError
-        If its weights have other names or shapes.
+        If the weights have other names or shapes.
     """
     saved: dict[str, Tensor] = state["tensors"]
     now: dict[str, Tensor] = dict(module.named_parameters())
     for name, buffer in module.named_buffers():
-        # What a task remembers may have grown; what a network computes with has not.
+        # The memory of a task may have grown, but the shapes of weights are fixed.
         if _is_built(_owner(module, name)[0]):
             now[name] = buffer
     parts = dict(module.named_modules())
@@ -133,7 +134,7 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
             owner, key = _owner(module, name)
             current = getattr(owner, key)
             if current is not None and current.shape == tensor.shape:
-                current.copy_(tensor)  # into its layout
+                current.copy_(tensor)  # keeps the memory layout
             else:
                 owner._buffers[key] = tensor.to(next(module.parameters()).device, copy=True)
     for name in named_tensors(module).keys() - saved.keys():
@@ -145,7 +146,7 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
         if _is_built(owner):
             continue
         if callable(getattr(type(owner), key, None)):
-            raise ValueError(f"{key!r} is no value of {type(owner).__name__}")
+            raise ValueError(f"{type(owner).__name__} has no value {key!r}")
         setattr(owner, key, copy.deepcopy(value))
 
 
@@ -153,12 +154,12 @@ _NO_VALUES = vars(nn.Module()).keys()
 
 
 def _is_built(part: nn.Module) -> bool:
-    """Tell whether all that `part` learns are weights: the rest is as it was built."""
+    """Return whether `part` learns only weights, so that its other values never change."""
     return type(part).__module__.startswith(("torch.", "sklssl.backbones."))
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Give all parameters and buffers by name; those that are shared once."""
+    """Return all parameters and buffers by name; shared ones appear once."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
@@ -168,7 +169,7 @@ def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
 
 
 def _detach(value: Any) -> Any:
-    """Take tensors within a plain value out of the graph that a step has left."""
+    """Detach the tensors within a plain value from the graph of a step."""
     if isinstance(value, dict):
         return {key: _detach(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -176,11 +177,11 @@ def _detach(value: Any) -> Any:
     return value.detach() if isinstance(value, Tensor) else value
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain_value(value: Any) -> bool:
     if isinstance(value, dict):
-        return all(type(key) is str and _is_plain(item) for key, item in value.items())
+        return all(type(key) is str and _is_plain_value(item) for key, item in value.items())
     if type(value) in (list, tuple):
-        return all(map(_is_plain, value))
+        return all(map(_is_plain_value, value))
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biuf"
     plain = type(value) in (bool, int, float, str)

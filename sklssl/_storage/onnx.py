@@ -1,4 +1,4 @@
-"""What ``transform`` computes, as a file of ONNX."""
+"""Export the computation of ``transform`` to ONNX."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sklssl._storage.module_state import named_tensors
 __all__ = ["export_onnx"]
 
 _PACKAGES = ("onnx", "onnxscript")
-_LARGEST = 2**31 - 2**24  # bytes; the graph needs some of the 2 GiB that a file may have
+_MAX_BYTES = 2**31 - 2**24  # bytes; leaves room for the graph within the limit of 2 GiB
 
 
 @plain_torch()
@@ -28,21 +28,19 @@ def export_onnx(
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
-            f"export_onnx needs {' and '.join(missing)}. Install them by: "
-            'pip install "sklssl[onnx]"'
+            f'export_onnx needs {" and ".join(missing)}. Install with: pip install "sklssl[onnx]"'
         )
     module = extractor.module()
     n_bytes = sum(tensor.nbytes for tensor in named_tensors(module).values())
-    if n_bytes > _LARGEST:
+    if n_bytes > _MAX_BYTES:
         raise ValueError(
-            f"The network has {n_bytes} bytes of weights, but a file of ONNX holds no more than "
-            "2 GiB."
+            f"The network has {n_bytes} bytes of weights, but an ONNX file is limited to 2 GiB."
         )
     images = torch.zeros(2, *image_shape)
 
     def write(part: Path) -> None:
         with torch.no_grad(), warnings.catch_warnings():
-            # Of torch 2.10 about itself.
+            # A warning of torch 2.10 about its own code.
             warnings.filterwarnings("ignore", r".*\(treespec, LeafSpec\)", FutureWarning)
             program = torch.onnx.export(
                 module,

@@ -1,7 +1,7 @@
-"""A tree of tensors and plain values in one file, which holds nothing that could be run.
+"""Files for a tree of tensors and plain values, which contain no code.
 
-The file is a safetensors file: other programs can read the tensors. The rest of the tree is JSON
-in its metadata, beside a digest of the whole file, so that no damage goes unnoticed.
+The format is safetensors, so that other programs can read the tensors. The rest of the tree is JSON
+in the metadata, with a digest of the whole file to detect corruption.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["FORMAT_VERSION", "read_state", "write_state"]
 FORMAT_VERSION = 1
 
 _EMPTY_DIGEST = "0" * 64
-_LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
+_MAX_HEADER = 100_000_000  # bytes, as in safetensors
 _LAST_CHARACTER = 0x10FFFF
 _PIECE = 2**20
-_PICKLES = (b"\2", b"\3", b"\4", b"\5")  # protocols
-_PACKINGS = (b"\x01", b"\x5e", b"\x9c", b"\xda")  # of zlib
-_NUMBERS = "biuf"  # kinds of numpy
+_PICKLES = (b"\2", b"\3", b"\4", b"\5")  # pickle protocols
+_PACKINGS = (b"\x01", b"\x5e", b"\x9c", b"\xda")  # zlib and others
+_NUMBERS = "biuf"  # kinds of NumPy dtypes
 _SCALARS = "biufU"
 
 
@@ -44,36 +44,36 @@ def write_state(
     kind: str,
     check: Callable[[Path], object] | None = None,
 ) -> None:
-    """Write a tree into a file, whole or not at all.
+    """Write a tree to a file atomically.
 
     Parameters
     ----------
     path : str or path-like
-        Replaced if it exists.
+        The file to write, replaced if it exists.
 
     tree : dict, list, tuple, str, bytes, bool, int, float, None, tensor or ndarray
-        Dicts, lists and tuples of these. Arrays hold numbers or strings. Tensors come back on the
-        CPU, arrays in C order and native byte order; a dict of nothing but tensors, by names, may
-        come back in another order.
+        Nested dicts, lists and tuples of these. Arrays hold numbers or strings. Tensors are read
+        back on the CPU, arrays in C order and native byte order; the order of a dict that contains
+        only tensors may change.
 
     kind : str
-        What the file is: it is read as nothing else.
+        The kind of file, checked by :func:`read_state`.
 
     check : callable, default=None
-        Called with the path of the whole file before it takes its name, which it does not if this
-        raises an error.
+        Called with the path of the complete temporary file. If it raises an error, `path` is not
+        replaced.
 
     Raises
     ------
     TypeError
-        If the tree holds anything else; the message says where.
+        If the tree contains anything else; the message has its position.
     OSError
-        If the file cannot be written. `path` is then as it was.
+        If the file cannot be written. `path` is then unchanged.
     """
     tensors: dict[str, Tensor] = {}
     state = _Encoder(tensors).encode(tree, "")
     about = {"version": FORMAT_VERSION, "kind": kind, "digest": _EMPTY_DIGEST, "state": state}
-    # One entry: safetensors keeps no order among several, and the same tree has the same bytes.
+    # A single entry, since safetensors does not keep the order of several, for reproducible bytes.
     text = json.dumps(about, separators=(",", ":"))
     data = safetensors.torch.save(tensors, {"sklssl": text})
     end = 8 + struct.unpack("<Q", data[:8])[0]
@@ -91,17 +91,17 @@ def write_state(
 
 
 def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
-    """Read what :func:`write_state` wrote.
+    """Read a tree written by :func:`write_state`.
 
-    Nothing in the file is run, and the memory it takes is in proportion to its length.
+    No code in the file is run, and memory use is proportional to the file size.
 
     Parameters
     ----------
     path : str or path-like
-        "~" is the user's folder.
+        The file to read; "~" is expanded.
 
     kind : str
-        What the file has to be.
+        The expected kind of file.
 
     Returns
     -------
@@ -110,76 +110,78 @@ def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
     Raises
     ------
     StateFileError
-        If the file is damaged, of another kind, or of a later version of sklssl.
+        If the file is corrupt, of another kind, or was written by a later version of sklssl.
     OSError
-        If there is no such file, or it must not be read.
+        If the file does not exist or cannot be read.
     """
     path = os.path.expanduser(path)
-    if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for its other end
-        raise StateFileError(f"'{path}' was not read: it is no file.")
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would block
+        raise StateFileError(f"'{path}' was not read: it is not a regular file.")
     try:
         with open(path, "rb") as file:
             header = _read_header(file)
             about = json.loads(json.loads(header[8:])["__metadata__"]["sklssl"])
             if about["version"] > FORMAT_VERSION:
-                raise _Refusal("it is of a later version of sklssl. Update sklssl to read it.")
+                raise _UnreadableFile(
+                    "it was written by a later version of sklssl. Update sklssl to read it."
+                )
             digest = about["digest"]
             empty = header.replace(_field(digest), _field(_EMPTY_DIGEST), 1)
             if len(digest) != len(_EMPTY_DIGEST) or _digest(empty, file) != digest:
                 raise ValueError("another digest")
             if about["kind"] != kind:
-                raise _Refusal(f"its kind is '{about['kind']}', but '{kind}' is needed.")
+                raise _UnreadableFile(f"its kind is '{about['kind']}', but '{kind}' is needed.")
             file.seek(0)
             tensors = safetensors.torch.load(file.read())
         return _decode(about["state"], tensors)
     except OSError:
         raise
-    except _Refusal as error:
+    except _UnreadableFile as error:
         raise StateFileError(f"'{path}' was not read: {error}") from None
-    except Exception as error:  # a damaged file can raise anything
+    except Exception as error:  # a corrupt file can raise anything
         raise StateFileError(f"'{path}' was not read: {_guess_kind(path)}") from error
 
 
 def _guess_kind(path: str | os.PathLike[str]) -> str:
-    """Say what a file is that is none of ours, or is damaged."""
+    """Describe a file that is corrupt or was written by another program."""
     with open(path, "rb") as file:
         start = file.read(4)
-    damaged = "it is damaged, or no file of sklssl."
-    if start[2:] == b"\0\0":  # as in the length of a header, with which ours begin
-        return damaged
+    unknown = "it is corrupt, or not a file of sklssl."
+    if start[2:] == b"\0\0":  # as in a header length, at the start of our files
+        return unknown
     if start[:1] == b"\x80" and start[1:2] in _PICKLES:
-        what = "a pickle, as pickle and joblib write them"
+        what = "a pickle, as written by pickle and joblib"
     elif start[:1] == b"x" and start[1:2] in _PACKINGS:
-        what = "packed, as joblib does it with compress"
+        what = "compressed, as written by joblib with compress"
     elif start == b"PK\3\4":
-        return "it is a zip archive, as torch.save and skops.io.dump write them, and not of sklssl."
+        return "it is a zip archive, as written by torch.save and skops.io.dump, and not by sklssl."
     else:
-        return damaged
+        return unknown
     return (
-        f"it is {what}, and not opened here, since it can run any code. If you know who wrote it, "
+        f"it is {what}. It is not opened, because it can run any code. If you trust its source, "
         "use joblib.load."
     )
 
 
-class _Refusal(Exception):
-    """Why a file that is whole is not read."""
+class _UnreadableFile(Exception):
+    """An intact file cannot be read; the message has the reason."""
 
 
 def _read_header(file: BinaryIO) -> bytes:
     """Read the length of the header and the header, unless it is longer than the file."""
     (length,) = struct.unpack("<Q", file.read(8))
-    if length > min(_LONGEST_HEADER, os.fstat(file.fileno()).st_size):
+    if length > min(_MAX_HEADER, os.fstat(file.fileno()).st_size):
         raise ValueError("the header is longer than the file")
     return struct.pack("<Q", length) + file.read(length)
 
 
 def _field(digest: str) -> bytes:
-    """Give the digest as it stands in the header: JSON within JSON."""
+    """Return the digest as written in the header: JSON within JSON."""
     return rf"\"digest\":\"{digest}\"".encode()
 
 
 def _digest(header: bytes, rest: Any) -> str:
-    """Hash a header without its digest, and what follows: a buffer or an open file."""
+    """Hash a header without its digest, and the following buffer or open file."""
     digest = hashlib.sha256(header)
     if isinstance(rest, memoryview):
         digest.update(rest)
@@ -189,11 +191,11 @@ def _digest(header: bytes, rest: Any) -> str:
     return digest.hexdigest()
 
 
-# The tree as JSON: what JSON does not know stands as a dict of one key that begins with "$". ------
+# The tree as JSON: other types are encoded as a dict with one key that begins with "$". ----------
 
 
 class _Encoder:
-    """Turns a tree into JSON, and puts its tensors aside under the names of their places."""
+    """Encodes a tree as JSON and collects its tensors, named by their positions."""
 
     def __init__(self, tensors: dict[str, Tensor]) -> None:
         self.tensors = tensors
@@ -205,7 +207,7 @@ class _Encoder:
             return {"$tensor": self._keep(value, place)}
         if isinstance(value, np.ndarray):
             return self._encode_array(value, place)
-        if isinstance(value, np.generic) and _is_plain(value):
+        if isinstance(value, np.generic) and _is_plain_scalar(value):
             return {"$number": [value.dtype.str, value.item()]}
         if isinstance(value, bytes):
             return {"$bytes": self._keep(np.frombuffer(value, np.uint8), place)}
@@ -214,12 +216,12 @@ class _Encoder:
         if isinstance(value, list | tuple):
             items = [self.encode(item, _join(place, i)) for i, item in enumerate(value)]
             return items if isinstance(value, list) else {"$tuple": items}
-        raise TypeError(f"{type(value).__name__} at {place!r} is nothing that can be written.")
+        raise TypeError(f"{type(value).__name__} at {place!r} cannot be written.")
 
     def _encode_dict(self, value: dict[Any, Any], place: str) -> Any:
         names = all(type(key) is str for key in value)
         if value and names and all(isinstance(item, Tensor) for item in value.values()):
-            # Listed by the file itself: the names of a deep network would double its header.
+            # Names are taken from the file: those of a deep network would double its header.
             for key, item in value.items():
                 self._keep(item, _join(place, key))
             return {"$tensors": place}
@@ -230,19 +232,19 @@ class _Encoder:
 
     def _encode_array(self, array: np.ndarray, place: str) -> Any:
         if array.dtype.kind == "u" and array.dtype.itemsize > 1:
-            # As signed numbers: older safetensors know no others of this width.
+            # As signed integers, since older versions of safetensors do not support unsigned ones.
             native = array.astype(array.dtype.newbyteorder("="))
             return {"$unsigned": self._keep(native.view(f"i{native.itemsize}"), place)}
         if array.dtype.kind in _NUMBERS:
             return {"$array": self._keep(array, place)}
         if array.dtype.kind == "U":
-            # As numbers: all strings take as much memory as the longest, which must be in the file.
+            # As numbers: strings are padded to the longest, and memory must match the file size.
             codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.int32)
             width = array.dtype.itemsize // codes.itemsize
             return {"$text": [width, list(array.shape), self._keep(codes, place)]}
         if all(type(item) is str for item in array.ravel().tolist()):
             return {"$strings": [list(array.shape), array.ravel().tolist()]}
-        raise TypeError(f"An array of {array.dtype} at {place!r} is nothing that can be written.")
+        raise TypeError(f"An array of {array.dtype} at {place!r} cannot be written.")
 
     def _keep(self, value: Tensor | np.ndarray, place: str) -> str:
         if isinstance(value, np.ndarray):
@@ -251,8 +253,8 @@ class _Encoder:
         return place
 
 
-def _is_plain(scalar: np.generic) -> bool:
-    plain = type(scalar.item()) in (bool, int, float, str)  # a long double is not
+def _is_plain_scalar(scalar: np.generic) -> bool:
+    plain = type(scalar.item()) in (bool, int, float, str)  # not a long double
     return plain and scalar.dtype.kind in _SCALARS
 
 
@@ -274,7 +276,7 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
 def _decode_strings(value: Any, tensors: dict[str, Tensor]) -> np.ndarray:
     shape, strings = value
     if not all(type(item) is str for item in strings):
-        raise ValueError("no strings")
+        raise ValueError("not strings")
     return np.array(strings, object).reshape(shape)
 
 
@@ -282,7 +284,7 @@ def _decode_text(value: Any, tensors: dict[str, Tensor]) -> np.ndarray:
     width, shape, place = value
     codes = tensors.pop(place).numpy()
     if codes.dtype != np.int32 or codes.view(np.uint32).max(initial=0) > _LAST_CHARACTER:
-        raise ValueError("no text")
+        raise ValueError("not text")
     return codes.view(f"=U{int(width)}").reshape(shape)
 
 
@@ -293,8 +295,8 @@ def _decode_unsigned(place: Any, tensors: dict[str, Tensor]) -> np.ndarray:
 
 def _decode_number(value: Any, tensors: dict[str, Tensor]) -> Any:
     dtype = np.dtype(value[0])
-    if dtype.kind not in _SCALARS:  # another kind can be of any size
-        raise ValueError(f"no number: {dtype}")
+    if dtype.kind not in _SCALARS:  # other kinds can have any size
+        raise ValueError(f"not a number: {dtype}")
     return dtype.type(value[1])
 
 
@@ -303,7 +305,7 @@ def _decode_named(place: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(start): tensors.pop(k) for k in list(tensors) if k.startswith(start)}
 
 
-# A tensor stands in one place only: copies of what is there many times would fill the memory.
+# Each tensor is used only once: copies of a repeated tensor would fill the memory.
 _MARKS: dict[str, Callable[[Any, dict[str, Tensor]], Any]] = {
     "$tensor": lambda place, tensors: tensors.pop(place),
     "$tensors": _decode_named,

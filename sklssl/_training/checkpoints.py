@@ -1,4 +1,4 @@
-"""Checkpoints: what a training needs to go on, in files that are whole or not there."""
+"""Checkpoints: the state needed to resume a training run, in files written atomically."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ _NAME = re.compile(r"checkpoint-(\d{8})\.safetensors")
 
 
 class Checkpoints:
-    """The checkpoints of one training; without a folder none are kept.
+    """The checkpoints of one training run; without a folder none are written.
 
     Parameters
     ----------
     owner : estimator
-        Whose parameters `checkpoint_every` and `resume` these are; named in messages.
+        The estimator with the parameters `checkpoint_every` and `resume`; named in messages.
 
     seed : int
-        That of the training. One that is taken up again keeps its own.
+        The seed of the training run. A resumed run keeps its own.
 
     folder : Path, default=None
-        Where they lie.
+        The folder of the checkpoints.
 
     about : dict, default=None
-        What training this is, to tell it from others.
+        The identity of the training run, to distinguish it from others.
 
     Attributes
     ----------
     found : dict or None
-        The state that the training goes on from.
+        The state from which training is resumed.
     """
 
     def __init__(self, owner, seed, folder=None, about=None):
@@ -64,11 +64,11 @@ class Checkpoints:
         self._saved_at = time.monotonic()
 
     def defer_signals(self):
-        """Hold back, within the block, what would stop the process before it is saved."""
+        """Defer signals within the block, so that the state is saved before the process stops."""
         return contextlib.nullcontext() if self.folder is None else self._signals
 
     def is_due(self, *, epoch_ended=False):
-        """Tell whether it is time to save."""
+        """Return whether a checkpoint is due."""
         if self.folder is None:
             return False
         if self.owner.checkpoint_every == "epoch":
@@ -78,12 +78,12 @@ class Checkpoints:
         return in_time or self._signals.pending is not None
 
     def save(self, state, *, finished=False):
-        """Write a state, then stop if a signal has asked for it. The two newest are kept.
+        """Write a checkpoint, then stop if a signal was received. The two newest are kept.
 
         Warns
         -----
         CheckpointWarning
-            If it cannot be written. Those from before are as they were.
+            If it cannot be written. Earlier checkpoints are unchanged.
         """
         if self.folder is None:
             return
@@ -105,8 +105,8 @@ class Checkpoints:
         except (OSError, TypeError) as error:
             warnings.warn(
                 f"{type(self.owner).__name__}: no checkpoint could be written in "
-                f"'{self.folder}': {error}. The training goes on, and those from before are as "
-                "they were.",
+                f"'{self.folder}': {error}. Training continues, and earlier checkpoints are "
+                "unchanged.",
                 CheckpointWarning,
                 stacklevel=2,
             )
@@ -151,28 +151,30 @@ class Checkpoints:
         self.start = start
 
     def _paths(self):
-        """List the checkpoints, the newest first."""
+        """List the checkpoints, newest first."""
         names = sorted(name for name in os.listdir(self.folder) if _NAME.fullmatch(name))
         return [self.folder / name for name in reversed(names)]
 
     def _read(self):
-        """Read the newest checkpoint that is whole, if there is any."""
+        """Read the newest intact checkpoint, if there is one."""
         problem = None
         for path in self._paths():
             try:
                 state = read_state(path, kind="checkpoint")
-            except (StateFileError, OSError) as error:  # a disk may fail in one file only
+            except (StateFileError, OSError) as error:  # a disk error may affect a single file
                 read = isinstance(error, StateFileError)
                 problem = problem or (error if read else f"'{path}' was not read: {error}.")
                 self._damaged.add(path)
                 continue
             if problem:
-                warnings.warn(f"{problem} The one before is used.", CheckpointWarning, stacklevel=2)
+                warnings.warn(
+                    f"{problem} The previous one is used.", CheckpointWarning, stacklevel=2
+                )
             return state
         if problem:
             raise StateFileError(
                 f"{problem} There is no other checkpoint in the 'checkpoint_dir' of "
-                f"{type(self.owner).__name__}. Give another folder, or resume='never' to start "
+                f"{type(self.owner).__name__}. Use another folder, or set resume='never' to start "
                 "afresh."
             )
         return None
@@ -191,10 +193,10 @@ def open_checkpoints(
         has learned.
 
     seed : int
-        What its `random_state` gave.
+        The seed drawn from its `random_state`.
 
     rows : list of arrays
-        What it learns from.
+        The training data.
 
     plan : Plan
 

@@ -1,4 +1,4 @@
-"""What makes a training the one it is: its settings and its images, as text to be compared."""
+"""The identity of a training run, its settings and images, as text for comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sklssl._storage.module_state import named_tensors
 __all__ = ["canonical_repr", "fingerprint", "fingerprint_module", "settings_repr"]
 
 _PIECE_BYTES = 2**24
-# They change nothing of what is learned.
+# Parameters that do not affect what is learned.
 _NOT_PART_OF_FINGERPRINT = {
     "cache_dir",
     "callbacks",
@@ -34,7 +34,7 @@ _NOT_PART_OF_FINGERPRINT = {
 
 
 def settings_repr(estimator: Any) -> dict[str, str]:
-    """Describe those parameters of an estimator that make a difference to what it learns."""
+    """Describe the parameters of an estimator that affect what it learns."""
     params = estimator.get_params(deep=False)
     return {
         name: canonical_repr(value)
@@ -44,7 +44,7 @@ def settings_repr(estimator: Any) -> dict[str, str]:
 
 
 def canonical_repr(value: Any) -> str:
-    """Describe the value of a parameter: the same for equal ones, in every process."""
+    """Describe the value of a parameter, identically for equal values and in every process."""
     if isinstance(value, FrozenEstimator):
         return canonical_repr(value.estimator)
     if isinstance(value, functools.partial):
@@ -74,7 +74,7 @@ def fingerprint_module(module: Any) -> str:
 
 
 def fingerprint(*arrays: Any) -> str:
-    """Hash arrays of rows, or what can be sliced into such, piece by piece."""
+    """Hash arrays, or objects that can be sliced into arrays, piece by piece."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())

@@ -1,4 +1,4 @@
-"""Guards: what tells, while a network learns, that it learns nothing."""
+"""Detect, during training, that the network is not learning."""
 
 import math
 import warnings
@@ -12,19 +12,19 @@ from sklssl.utils._checks import check_learned
 
 __all__ = ["ChanceGuard", "CollapseGuard"]
 
-_SAMPLE = 256  # images
-# Centred features this small against the uncentred ones are rounding, not information.
+_SAMPLE = 256  # number of images
+# Centred features this small relative to the uncentred ones are rounding errors.
 _ROUNDING = 1e-4
 _MOST_DEAD = 0.9
 _LEAST_RANK = 2.0
-_BETTER, _WORSE, _MUCH_WORSE = 0.98, 1.05, 10.0  # than guessing, as factors of its loss
-_PATIENCE = 5  # epochs until a task is to be solved better than by guessing
+_BETTER, _WORSE, _MUCH_WORSE = 0.98, 1.05, 10.0  # factors of the loss at chance level
+_PATIENCE = 5  # epochs until the task must be solved better than chance
 
 
 class CollapseGuard:
-    """Warns once when the features of different images become alike.
+    """Warns once when the features of different images become similar.
 
-    It looks after the epochs 1, 2, 4, 8, ... and after the last one, which costs next to nothing.
+    Features are checked after epochs 1, 2, 4, 8, ... and after the last one, at negligible cost.
     """
 
     def __init__(self, images, embed):
@@ -42,12 +42,12 @@ class CollapseGuard:
             self.look(estimator)
 
     def look(self, estimator):
-        """Embed the sample, and warn if its features tell little."""
+        """Embed the sample, and warn if its features carry little information."""
         if self.warned:
             return
         name, Z = type(estimator).__name__, self.embed(self.images)
         check_learned(name, Z)
-        problem = self._find_problem(Z.astype(np.float64))  # whose squares are finite too
+        problem = self._find_problem(Z.astype(np.float64))  # squares must be finite too
         if problem:
             self.warned = True
             warnings.warn(
@@ -68,21 +68,21 @@ class CollapseGuard:
             rank = effective_rank(Z)
             pixels = self.images.reshape(len(self.images), -1)
             if rank < _LEAST_RANK and effective_rank(pixels.astype(np.float64)) > 2 * rank:
-                return f"the images vary along {rank:.1f} directions only (effective rank)"
+                return f"the features vary along only {rank:.1f} directions (effective rank)"
         return None
 
     @staticmethod
     def _participation(Z):
-        """Give the participation ratio: never above the effective rank, and found much faster."""
+        """Return the participation ratio, a fast lower bound of the effective rank."""
         Z = Z - Z.mean(axis=0)
         products = Z @ Z.T
         return np.trace(products) ** 2 / np.square(products).sum()
 
 
 class ChanceGuard:
-    """Warns once when the task is solved no better than by guessing, or not any more.
+    """Warns once when the task is, or has become, solved no better than by chance.
 
-    It judges by the rows of the history, so that it knows of the epochs before a stop, too.
+    It uses the rows of the history, which include the epochs before a resumed run.
     """
 
     def __init__(self, pretext, n_images, batch_size):
@@ -93,12 +93,12 @@ class ChanceGuard:
         if self.chance is None or row["loss"] <= _WORSE * self.chance:
             return
         rows = estimator.history_
-        # To begin with, and in a single epoch, a loss may be above that of guessing.
+        # At first, and in single epochs, the loss may be above chance level.
         lost = len(rows) >= _PATIENCE and rows[-2]["loss"] > _WORSE * self.chance
         if row["loss"] > _MUCH_WORSE * self.chance or (lost and any(map(self._is_better, rows))):
             self._warn(
                 estimator,
-                f"diverges: its loss is {row['loss']:.3g} in epoch {row['epoch']} (guessing: "
+                f"diverges: its loss is {row['loss']:.3g} in epoch {row['epoch']} (by chance: "
                 f"{self.chance:.3g}). Try a smaller learning_rate or max_grad_norm=1.0.",
             )
 
@@ -108,9 +108,9 @@ class ChanceGuard:
             return
         self._warn(
             estimator,
-            f"is solved no better than by guessing, at a loss of {rows[-1]['loss']:.3g} after "
-            f"{len(rows)} epochs (guessing: {self.chance:.3g}). Try another learning_rate or "
-            "weight_decay, or another method: this one may find nothing to learn in X.",
+            f"is solved no better than by chance, with a loss of {rows[-1]['loss']:.3g} after "
+            f"{len(rows)} epochs (by chance: {self.chance:.3g}). Try another learning_rate or "
+            "weight_decay, or another method: this one may be unsuitable for the images in X.",
         )
 
     def _is_better(self, row):

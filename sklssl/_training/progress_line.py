@@ -1,4 +1,4 @@
-"""The line that says how a training goes: in place where that can be, else one for each epoch."""
+"""The progress line of a training run, updated in place or printed once per epoch."""
 
 from __future__ import annotations
 
@@ -13,31 +13,37 @@ from typing import Any, Protocol, TextIO
 
 __all__ = ["ProgressLine"]
 
-_EVERY = 0.25  # seconds between two looks of the line
-_WINDOW = 100  # looks and epochs that the speed is measured over
-_NOT_TERMS = {"epoch", "phase", "scale", "learning_rate", "duration"}  # of what a row holds
-_LONGEST = 100  # characters that a notebook shows in one line
+_EVERY = 0.25  # seconds between two updates
+_WINDOW = 100  # updates over which the speed is measured
+_NOT_TERMS = {
+    "epoch",
+    "phase",
+    "scale",
+    "learning_rate",
+    "duration",
+}  # entries of a row that are not loss terms
+_LONGEST = 100  # characters per line of a notebook
 
-# What goes first where a line is too long: the larger number.
+# Ranks of the parts: if a line is too long, those with larger numbers are omitted first.
 _EPOCH, _LOSS, _TIME, _ACCURACY, _VALIDATION, _MEASURE, _SCALE, _SPEED, _NAME, _LOSSES = range(10)
 
 
 class ProgressLine:
-    """Says how far a training is, how good, how fast, and how long it will still take.
+    """Shows progress, loss terms, speed and remaining time of a training run.
 
-    A terminal and a notebook have one line that changes in place. Elsewhere, as in a file, there
-    is a line for each epoch.
+    In a terminal and a notebook one line is updated in place. Elsewhere, as in a file, one line is
+    printed per epoch.
 
     Parameters
     ----------
     name : str
-        Of what is trained.
+        The name of the estimator.
     n_images : int
-        The images that an epoch goes through.
+        Number of images per epoch.
     phases : sequence of Phase
-        All of the training.
+        All phases of the training run.
     verbose : int
-        0 says nothing; 2 leaves a line for each epoch in a terminal and a notebook, too.
+        0 shows nothing; 2 keeps one line per epoch in a terminal and a notebook too.
     """
 
     def __init__(self, name: str, n_images: int, phases: Sequence[Any], verbose: int) -> None:
@@ -45,11 +51,11 @@ class ProgressLine:
         self._keeps_all = verbose > 1 or isinstance(self._screen, _Plain)
         self._name, self._n_images, self._phases = name, n_images, phases
         self._several = len({phase.scale for phase in phases if phase.max_epochs}) > 1
-        # partial_fit trains one epoch a call, and nobody knows how many there will be.
+        # partial_fit trains one epoch per call, so the total is unknown.
         self._knows_total = sum(phase.max_epochs for phase in phases) != 1
         self._began, self._due = time.perf_counter(), 0.0
         self._marks: deque[tuple[float, float]] = deque(maxlen=_WINDOW)  # (time, epochs done)
-        self._row: dict[str, Any] = {}  # of the last epoch
+        self._row: dict[str, Any] = {}  # row of the last epoch
         self._done, self._total = 0, 0  # epochs
         self._is_begun = False
 
@@ -60,28 +66,28 @@ class ProgressLine:
         self.close()
 
     def begin(self, number: int, n_done: int, n_before: int) -> None:
-        """Begin a phase, or go on with it.
+        """Begin or resume a phase.
 
         Parameters
         ----------
         number : int
-            Of the phase.
+            The index of the phase.
         n_done : int
-            The epochs of it that are done.
+            Number of completed epochs of the phase.
         n_before : int
-            The epochs done of all phases, and of trainings before.
+            Number of completed epochs of all phases and earlier training runs.
         """
         self._scale, later = self._phases[number].scale, self._phases[number + 1 :]
         self._done, self._phase_end = n_before, n_before + self._phases[number].max_epochs - n_done
         self._total = self._phase_end + sum(phase.max_epochs for phase in later)
-        # In epochs as long as one of this phase: the time goes with the number of pixels.
+        # In units of epochs of this phase: the time is proportional to the number of pixels.
         self._later = sum(phase.max_epochs * (phase.scale / self._scale) ** 2 for phase in later)
         self._marks.clear()
-        self._row = {}  # a loss at another scale is another thing
+        self._row = {}  # losses at different scales are not comparable
         self._due, self._is_begun = 0.0, True
 
     def see(self, share: float) -> None:
-        """Note that this share of the present epoch is done; costs next to nothing."""
+        """Record that this fraction of the current epoch is done; negligible cost."""
         if self._screen is None:
             return
         now = time.perf_counter()
@@ -90,7 +96,7 @@ class ProgressLine:
             self._show(share)
 
     def end_epoch(self, row: dict[str, Any]) -> None:
-        """Note the row of an epoch that is done."""
+        """Record the row of a completed epoch."""
         if self._screen is None:
             return
         now = time.perf_counter()
@@ -103,13 +109,13 @@ class ProgressLine:
             self._show()
 
     def clear(self) -> None:
-        """Make room for what others print; the line comes back with what is noted next."""
+        """Clear the line for other output; it reappears with the next update."""
         if self._screen is not None:
             self._screen.clear()
             self._due = 0.0
 
     def close(self) -> None:
-        """Leave the last state behind."""
+        """Keep the last state on the screen."""
         screen, self._screen = self._screen, None
         if screen is None or not self._is_begun:
             return
@@ -129,14 +135,14 @@ class ProgressLine:
         return _fit(self._pieces(share, is_over or self._done == self._total), width)
 
     def _pieces(self, share: float, is_over: bool) -> Iterator[tuple[int, str]]:
-        """Give the pieces of the line with what they rank."""
+        """Yield the parts of the line with their ranks."""
         yield _NAME, self._name
-        # The terms are those of the epoch before, so this is what is done, and not a count from 1.
+        # Loss terms are those of the previous epoch, so the number of completed epochs is shown.
         done = f"{self._done}.{min(int(10 * share), 9)}" if share else str(self._done)
         yield _EPOCH, f"epoch {done}/{self._total}" if self._knows_total else f"epoch {done}"
         if self._several:
             yield _SCALE, f"scale {self._scale:.3g}"
-        for name in sorted(self._row, key=_rank):  # stable: others stay as they are in the row
+        for name in sorted(self._row, key=_rank):  # stable, to keep the order of the others
             if name not in _NOT_TERMS and isinstance(self._row[name], Real):
                 yield _rank(name), _show_term(name, self._row[name])
         (start, before), (now, done_now) = self._marks[0], self._marks[-1]
@@ -151,7 +157,7 @@ class ProgressLine:
 
 
 def _rank(term: str) -> int:
-    """Rank a term of a row: what a training is judged by counts more than the other losses."""
+    """Return the rank of a term: the main terms come before other losses."""
     if "loss" in term:
         return _LOSS if term == "loss" else _LOSSES
     if term == "accuracy":
@@ -176,7 +182,7 @@ def _clock(seconds: float) -> str:
 
 
 def _fit(ranked: Iterator[tuple[int, str]], width: int) -> str:
-    """Join pieces, without those that count least where there is no room for all."""
+    """Join parts, omitting the least important ones if the line is too long."""
     pieces = list(ranked)
     while True:
         line = " | ".join(text for _, text in pieces)
@@ -192,38 +198,38 @@ def _fit(ranked: Iterator[tuple[int, str]], width: int) -> str:
 class _Screen(Protocol):
     @property
     def width(self) -> int:
-        """The characters there is room for."""
+        """Available width in characters."""
 
     def show(self, text: str) -> None:
-        """Show a line in the place of the one before."""
+        """Replace the current line."""
 
     def keep(self, text: str) -> None:
-        """Show a line that stays; the next begins below it."""
+        """Show a line permanently; the next one starts below it."""
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
 
 
 def _find_screen() -> _Screen | None:
-    ipython = sys.modules.get("IPython")  # who runs in a notebook has loaded it
+    ipython = sys.modules.get("IPython")  # always loaded in a notebook
     if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
         return _Notebook()
     stream = sys.stderr
-    if stream is None:  # as under pythonw
+    if stream is None:  # for example with pythonw
         return None
     in_place = stream.isatty() and os.environ.get("TERM") != "dumb"
     return _Terminal(stream) if in_place else _Plain(stream)
 
 
 def _write(stream: TextIO, text: str) -> None:
-    # No training ends because nobody reads any more what it says.
+    # Training must not fail because the output stream was closed.
     with contextlib.suppress(OSError, ValueError):
         stream.write(text)
         stream.flush()
 
 
 class _Plain:
-    """A file, or a pipe."""
+    """A file or a pipe."""
 
     width = sys.maxsize
 
@@ -241,11 +247,11 @@ class _Plain:
 
 
 class _Terminal:
-    """A terminal. The cursor waits at the start of the line: what others print goes over it."""
+    """A terminal. The cursor stays at the start of the line, so other output overwrites it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._length = 0  # of what stands there
+        self._length = 0  # length of the current line
 
     @property
     def width(self) -> int:
@@ -271,7 +277,7 @@ class _Terminal:
 
 
 class _Notebook:
-    """A notebook of Jupyter: an output of plain text, which is saved with it."""
+    """A Jupyter notebook: plain-text output, which is saved with the notebook."""
 
     width = _LONGEST
 

@@ -1,4 +1,4 @@
-"""Signals that ask to stop, held back until nothing is lost by it."""
+"""Signals to stop, deferred until the state has been saved."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ __all__ = ["DeferredSignals"]
 
 
 class DeferredSignals:
-    """Within the block, holds back the first SIGTERM or Ctrl-C; a second one is let through.
+    """Defers the first SIGTERM or Ctrl-C within the block; a second one takes effect at once.
 
-    Outside the main thread, where there are no handlers, and for signals that are ignored, it
-    does nothing.
+    It does nothing outside the main thread, where handlers cannot be set, and for ignored signals.
 
     Attributes
     ----------
     pending : int or None
-        The signal that came.
+        The signal received, if any.
     """
 
     def __init__(self) -> None:
@@ -38,13 +37,13 @@ class DeferredSignals:
         self.release()
 
     def release(self) -> None:
-        """Let the signal that came do what it would have done, if there is one."""
+        """Deliver the deferred signal, if there is one."""
         if self.pending is None:
             return
         number, self.pending = self.pending, None
         handlers = self._restore()
         signal.raise_signal(number)
-        for again in handlers:  # its handler has returned: it means the training to go on
+        for again in handlers:  # its handler has returned, so training continues
             self._handlers[again] = signal.signal(again, self._hold)
 
     def _hold(self, number: int, frame: FrameType | None) -> None:
@@ -53,7 +52,7 @@ class DeferredSignals:
             self.release()
 
     def _restore(self) -> list[int]:
-        """Put the handlers back, and say for which signals."""
+        """Restore the handlers and return their signals."""
         handlers, self._handlers = self._handlers, {}
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Networks with one contract: ordered named stages, each giving a feature map."""
+"""Networks with a common interface: ordered named stages, each returning a feature map."""
 
 from sklssl.backbones._base import Backbone, pool_map, pool_stages
 from sklssl.backbones._factory import list_backbones, make_backbone

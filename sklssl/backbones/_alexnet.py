@@ -1,4 +1,4 @@
-"""AlexNet with batch-norm, as the papers on self-supervision use it."""
+"""AlexNet with batch norm, as used in papers on self-supervised learning."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ __all__ = ["alexnet"]
 
 _WIDTHS = (64, 192, 384, 256, 256)
 _POOLED = (True, True, False, False, True)
-# Where torchvision's network, which has no batch-norm, keeps the five convolutions.
+# Indices of the five convolutions in torchvision's network, which has no batch norm.
 _TORCHVISION_NAMES = {
     f"conv{i}.0.": f"features.{place}." for i, place in enumerate((0, 3, 6, 8, 10), start=1)
 }
 
 
 def alexnet(in_channels: int = 3, image_size: int = 224) -> Backbone:
-    """AlexNet: five convolutions, three of them with a pooling, no fully connected layer.
+    """Build AlexNet: five convolutions, three of them with pooling, no fully connected layer.
 
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=224
-        The shorter side of the images. From 64 pixels on the first convolution is 11x11 with a
-        stride of 4 and the second 5x5, as for ImageNet; below 64 all are 3x3 with a stride of 1,
-        and the poolings are padded so that no image is too small.
+        The shorter side of the images. From 64 pixels, the first convolution is 11x11 with a
+        stride of 4 and the second 5x5, as for ImageNet. Below 64, all are 3x3 with a stride of 1,
+        and pooling is padded so that no image is too small.
 
     Returns
     -------
     backbone : Backbone
-        With the stages conv1 to conv5, of 64, 192, 384, 256 and 256 channels. Each convolution,
-        which has a bias so that torchvision's weights fit, is followed by batch-norm and a ReLU.
+        The network, with the stages conv1 to conv5 of 64, 192, 384, 256 and 256 channels. Each
+        convolution is followed by batch norm and a ReLU. Convolutions have a bias, so that
+        torchvision's weights match.
 
     References
     ----------

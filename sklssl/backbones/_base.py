@@ -1,4 +1,4 @@
-"""The contract of a backbone: ordered, named stages behind one standardisation."""
+"""The interface of backbones: ordered named stages after a standardisation of images."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from sklssl._runtime.device import network_autocast, plain_torch, whole_maps
 __all__ = ["Backbone", "conv_block", "pool_map", "pool_stages"]
 
 _Shapes = dict[str, tuple[int, int, int]]
-# Beside the networks, not in them, so that pickles and hashes know nothing of it.
+# Stored outside the networks, so that pickles and hashes do not depend on it.
 _SHAPES: WeakKeyDictionary[nn.Module, dict[tuple[int, int], _Shapes]] = WeakKeyDictionary()
 _LARGEST_SIDE = 1024
 
 
 class Backbone(nn.Module):
-    """A network as an ordered set of named stages, each giving a feature map.
+    """A network as an ordered set of named stages, each returning a feature map.
 
     Parameters
     ----------
     stages : mapping of str to nn.Module
-        The stages in order; each takes the map (b, D, h, w) of the one before it.
+        The stages in order. Each gets the feature map (b, D, h, w) of the previous stage.
 
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
-        The side of the images it is built for.
+        The side of the images that the network is built for.
 
     torchvision_names : mapping of str to str, default=None
-        What weights are called in torchvision's network of the same kind: how a name starts here,
-        and how it starts there. Names that start otherwise are the same in both.
+        Translation of weight names to those of torchvision's corresponding network: prefixes here
+        and there. Names with other prefixes are the same in both.
 
     Attributes
     ----------
     only_side : int or None
-        The one side of (square) images that the network can take; None if it is not bound.
+        The only side of (square) images supported by the network; None if there is no restriction.
 
     Raises
     ------
     ValueError
-        If there is no stage.
+        If there are no stages.
 
     Notes
     -----
-    The images, floats in [0, 1], are standardised here, with a mean and a scale for each channel
-    (:meth:`set_standardisation`), so that the weights never travel without them.
+    The images, floats in [0, 1], are standardised by the network, with a mean and a scale per
+    channel (:meth:`set_standardisation`), which are stored with the weights.
 
     Examples
     --------
@@ -87,51 +87,51 @@ class Backbone(nn.Module):
         self.register_buffer("scale", torch.ones(1, in_channels, 1, 1))
 
     def namings(self) -> list[dict[str, str]]:
-        """Give the names that weights of this network have elsewhere.
+        """Return the names that the weights of this network have elsewhere.
 
         Returns
         -------
         tables : list of dict of str to str
-            How names start here, and how they start there; the others are the same in both.
+            Prefixes of names here and elsewhere; other names are the same in both.
         """
         return [self.torchvision_names]
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """The names of the stages, from the image to the last map."""
+        """Names of the stages, from the image to the last feature map."""
         return tuple(name for name, _ in self.stages.named_children())
 
     @property
     def widths(self) -> dict[str, int]:
-        """The number of channels of every stage's map."""
+        """Number of channels of the feature map of each stage."""
         shapes = self.map_shapes((self.image_size, self.image_size))
         return {name: shape[0] for name, shape in shapes.items()}
 
     @property
     def n_features(self) -> int:
-        """The number of channels of the last map."""
+        """Number of channels of the last feature map."""
         return self.widths[self.layer_names[-1]]
 
     def set_standardisation(self, mean: Tensor, scale: Tensor) -> None:
-        """Standardise images with this mean and scale, each of shape (C,), from now on."""
+        """Set the mean and scale, each of shape (C,), for the standardisation of images."""
         self.mean.copy_(mean.view(1, -1, 1, 1))
         self.scale.copy_(scale.view(1, -1, 1, 1))
 
     @torch.no_grad()
     def learn_from(self, batches: Callable[[], Iterable[Tensor]], n_images: int) -> None:
-        """Take those weights from images that can be had from them in closed form.
+        """Compute weights that have a closed-form solution from images.
 
-        They are those of the stages, or of the parts of a stage, that have a method
-        ``learn(batches, n_images)``: ``batches()`` gives the maps in front of it. Other weights
-        stay as they are.
+        These are the weights of stages, or of parts of a stage, with a method
+        ``learn(batches, n_images)``, where ``batches()`` returns the input feature maps. Other
+        weights are unchanged.
 
         Parameters
         ----------
         batches : callable
-            Called without arguments; gives batches of images (b, C, H, W), floats in [0, 1].
+            Called without arguments; returns batches of images (b, C, H, W), floats in [0, 1].
 
         n_images : int
-            The number of images in them.
+            Number of images in all batches.
         """
         before: list[nn.Module] = []
 
@@ -149,30 +149,29 @@ class Backbone(nn.Module):
             before.append(part)
 
     def learns_from_images(self) -> bool:
-        """Tell whether :meth:`learn_from` has anything to learn."""
+        """Return whether :meth:`learn_from` computes any weights."""
         return any(hasattr(part, "learn") for part in self._parts())
 
     def _parts(self) -> Iterator[nn.Module]:
-        """Go through the stages, and through the parts of those that are sequences."""
+        """Iterate over the stages, and over the parts of sequential stages."""
         for stage in self.stages:
             yield from stage if isinstance(stage, nn.Sequential) else [stage]
 
     def standardise(self, images: Tensor) -> Tensor:
         """Subtract the mean of each channel of images (b, C, H, W) and divide by its scale."""
         _, channels, height, width = images.shape
-        # In rows of pixels: where channels come last, torch takes ten times as long to go through
-        # them channel by channel.
+        # As rows of pixels: for channels last, torch takes ten times as long per channel.
         rows = images.permute(0, 2, 3, 1).reshape(-1, width * channels)
         rows = (rows - self.mean.view(-1).repeat(width)) / self.scale.view(-1).repeat(width)
         return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
     def forward(self, images: Tensor, layer: str | None = None, after: str | None = None) -> Tensor:
-        """Give the map (b, D, h, w) of `layer`, by default of the last one.
+        """Return the feature map (b, D, h, w) of `layer`, by default of the last one.
 
-        With `after`, the name of a stage that :meth:`can_resume`, `images` are the maps of that
-        stage, and only what comes after it is run.
+        With `after`, the name of a stage that supports :meth:`can_resume`, `images` are the
+        feature maps of that stage, and only the later stages are computed.
 
-        Maps are float32 also where the network computes in bfloat16, as in a fit with
+        Feature maps are float32 even if the network computes in bfloat16, as in a fit with
         ``precision="bfloat16"``.
         """
         if layer is not None and layer not in self.layer_names:
@@ -183,17 +182,17 @@ class Backbone(nn.Module):
             return whole_maps(self._run_until(layer or self.layer_names[-1], images, after))
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """Give the maps of all stages in one pass, in float32 as :meth:`forward` does."""
+        """Return the feature maps of all stages in one pass, in float32 as in :meth:`forward`."""
         with network_autocast(images.device):
             maps = dict(self._walk(images))
         return {name: whole_maps(x) for name, x in maps.items()}
 
     def can_resume(self, layer: str) -> bool:
-        """Tell whether the later stages can be run from the map of `layer` alone."""
+        """Return whether later stages can be computed from the feature map of `layer` alone."""
         return True
 
     def weights_until(self, layer: str) -> tuple[str, ...]:
-        """Name the modules and weights in front of the map of `layer`, which make it."""
+        """Return the names of the modules and weights that compute the feature map of `layer`."""
         names = self.layer_names
         return tuple(f"stages.{name}" for name in names[: names.index(layer) + 1])
 
@@ -201,7 +200,7 @@ class Backbone(nn.Module):
         return next(x for name, x in self._walk(images, after) if name == layer)
 
     def _walk(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
-        """Run stage after stage, as far as the maps are asked for."""
+        """Compute stage by stage, as feature maps are requested."""
         first = 0 if after is None else self.layer_names.index(after) + 1
         if after is None:
             x = self.standardise(x)
@@ -210,7 +209,7 @@ class Backbone(nn.Module):
             yield name, x
 
     def map_shapes(self, size: tuple[int, int]) -> dict[str, tuple[int, int, int]]:
-        """Give (D, h, w) of every stage's map for images of (height, width) `size`."""
+        """Return (D, h, w) of all feature maps for images of (height, width) `size`."""
         known = _SHAPES.setdefault(self, {})
         if size not in known:
             training = self.training
@@ -225,12 +224,12 @@ class Backbone(nn.Module):
         return dict(known[size])
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Check that the network takes images of (height, width) `size`.
+        """Check that the network supports images of (height, width) `size`.
 
         Raises
         ------
         ValueError
-            If it does not; says the smallest side that would do.
+            If it does not. The message has the smallest supported side.
         """
         problem = self._problem(size)
         if problem is None:
@@ -246,7 +245,7 @@ class Backbone(nn.Module):
         raise ValueError(f"{shown} {need}.") from problem
 
     def smallest_side(self) -> int | None:
-        """Find the smallest side of square images that the network takes; None if there is none."""
+        """Return the smallest side of square images supported by the network, or None."""
         if self.only_side:
             return self.only_side
         side = 1
@@ -264,7 +263,7 @@ class Backbone(nn.Module):
         return side
 
     def _problem(self, size: tuple[int, int]) -> Exception | None:
-        """Give the error of images of `size`, if there is one."""
+        """Return the error for images of `size`, if there is one."""
         try:
             self.map_shapes(size)
         except (AssertionError, RuntimeError, ValueError) as error:
@@ -273,7 +272,7 @@ class Backbone(nn.Module):
 
 
 def _map_shape(name: str, x: Any) -> tuple[int, int, int]:
-    """Give (D, h, w) of the map of a stage, or refuse what is none."""
+    """Return (D, h, w) of the feature map of a stage; raise an error if it is not one."""
     if not isinstance(x, Tensor) or x.ndim != 4:
         came = (
             f"a tensor of shape {tuple(x.shape)}"
@@ -297,14 +296,14 @@ def pool_map(x: Tensor, pool_size: int = 1) -> Tensor:
 
 
 def pool_stages(backbone: Backbone, images: Tensor, layer: str, pool_size: int) -> Tensor:
-    """Give the pooled maps (b, d) of `layer`, or with "all" of all stages side by side."""
+    """Return the pooled feature maps (b, d) of `layer`, or of all stages side by side."""
     if layer != "all":
         return pool_map(backbone(images, layer), pool_size)
     return torch.cat([pool_map(x, pool_size) for x in backbone.maps(images).values()], dim=1)
 
 
 def conv_block(n_in: int, n_out: int, kernel_size: int = 3, stride: int = 1) -> nn.Sequential:
-    """Convolution that keeps the size (but for the stride), batch-norm, ReLU."""
+    """Build a convolution that keeps the size (except for the stride), batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, kernel_size, stride, kernel_size // 2, bias=False),
         nn.BatchNorm2d(n_out),

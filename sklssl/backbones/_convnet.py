@@ -1,4 +1,4 @@
-"""A small network for tiny images and for computers without a GPU."""
+"""A small network for tiny images, or for training without a GPU."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ __all__ = ["convnet"]
 
 
 def convnet(in_channels: int = 3, image_size: int = 32, width: int = 32) -> Backbone:
-    """Four 3x3 convolutions: about 30 times cheaper than `nin`.
+    """Build a network of four 3x3 convolutions, about 30 times cheaper than `nin`.
 
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images. Below 16 pixels the first stage keeps the size, so that
-        the maps of tiny images have some extent; from 16 on it halves it. The third halves it in
-        either case.
+        The shorter side of the images. From 16 pixels, the first stage halves the size; below, it
+        keeps the size, so that feature maps of tiny images do not become too small. The third stage
+        halves it in either case.
 
     width : int, default=32
-        Channels of the first stage; the others have twice as many.
+        Number of channels of the first stage; the others have twice as many.
 
     Returns
     -------
     backbone : Backbone
-        With the stages block1 to block4.
+        The network, with the stages block1 to block4.
     """
     strides = (1 if image_size < 16 else 2, 1, 2, 1)
     widths = (in_channels, width, 2 * width, 2 * width, 2 * width)

@@ -1,4 +1,4 @@
-"""Backbones by name, class, function or partial."""
+"""Build backbones by name, class, function or partial."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _BACKBONES: dict[str, Callable[..., Backbone]] = {
 
 
 def list_backbones() -> list[str]:
-    """List the networks of sklssl by name.
+    """Return the names of the networks of sklssl.
 
-    Beside them :func:`make_backbone` knows the classification networks of torchvision, which
-    ``torchvision.models.list_models(module=torchvision.models)`` lists. Where both have a
-    network of one name, that of sklssl is meant, which differs in being fit for small images.
-    Networks of timm, as ``timm.list_models()`` lists them, are known by "timm/" and their name.
+    In addition, :func:`make_backbone` supports the classification networks of torchvision listed by
+    ``torchvision.models.list_models(module=torchvision.models)``. If both have a network of the
+    same name, that of sklssl is used, which is suitable for small images. Networks listed by
+    ``timm.list_models()`` are available with the prefix "timm/".
 
     Examples
     --------
@@ -73,25 +73,25 @@ def make_backbone(
         ...: the last map of every resolution, or the layers of the encoder.
 
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images in pixels. Some networks choose their stem by it, and
-        vision transformers take images of this side alone.
+        The shorter side of the images in pixels. Some networks choose their stem accordingly, and
+        vision transformers only support images of this side.
 
     Returns
     -------
     backbone : Backbone
-        Its forward gives the last map, of shape (b, D, h, w).
+        The network. Its forward returns the last feature map, of shape (b, D, h, w).
 
     Raises
     ------
     ValueError
-        If no backbone has this name, or it cannot be built for images of this size.
+        If there is no backbone of this name, or it cannot be built for images of this size.
     TypeError
-        If `name` is a built network, or what it builds is none.
+        If `name` is a network instead of a function, or does not return a network.
     ImportError
-        If it is of timm, which is not installed: ``pip install "sklssl[timm]"``.
+        If it is a network of timm, which is not installed: ``pip install "sklssl[timm]"``.
 
     Examples
     --------
@@ -119,14 +119,14 @@ def make_backbone(
 
 
 def find_backbone(name: str) -> Callable[..., Backbone]:
-    """Find the function that builds the network of this name.
+    """Return the function that builds the network of this name.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no such network.
     ImportError
-        If it is of timm, which is not installed.
+        If it is a network of timm, which is not installed.
     """
     if name in _BACKBONES:
         return _BACKBONES[name]

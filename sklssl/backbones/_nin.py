@@ -1,4 +1,4 @@
-"""Network in Network, as the RotNet papers use it."""
+"""Network in Network, as used in the RotNet papers."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ __all__ = ["nin"]
 
 
 def nin(in_channels: int = 3, image_size: int = 32, n_blocks: int = 4) -> Backbone:
-    """Network in Network: blocks of one spatial and two 1x1 convolutions.
+    """Build a Network in Network: blocks of one spatial and two 1x1 convolutions.
 
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images. The network is the same for all.
+        The shorter side of the images. It does not affect the network.
 
     n_blocks : {3, 4, 5}, default=4
-        The number of blocks.
+        Number of blocks.
 
     Returns
     -------
     backbone : Backbone
-        With the stages block1 (96 channels), block2, ... (192 channels).
+        The network, with the stages block1 (96 channels), block2, ... (192 channels).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Convolutions that are trained, on patches that need no training."""
+"""Trained convolutions on top of dictionaries of patches."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ def patchconvnet(
     n_atoms: int | Sequence[int] = (128, 384),
     width: int = 128,
 ) -> Backbone:
-    """Put two convolutions that are trained behind dictionaries of patches that stay as they are.
+    """Build a network of fixed dictionaries of patches and two trained convolutions.
 
-    An embedder takes the dictionaries from its images before it trains, as
-    :class:`sklssl.PatchDictionaryEmbedder` does. They cost no backward pass, and the maps of all
-    stages together know at least what they know.
+    An embedder computes the dictionaries from its images before training, like
+    :class:`sklssl.PatchDictionaryEmbedder`. They need no backward pass, and their features are part
+    of the feature maps of all stages together.
 
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images; it sets the side and the distance of the patches.
+        The shorter side of the images; it determines the size and stride of the patches.
 
     n_atoms : int or sequence of int, default=(128, 384)
-        The number of atoms of each dictionary; one or two.
+        Number of atoms of each dictionary, for one or two dictionaries.
 
     width : int, default=128
-        Channels of the convolutions: one of 1x1, and one of 3x3.
+        Number of channels of the convolutions: one of 1x1, and one of 3x3.
 
     Returns
     -------
     backbone : Backbone
-        With the stages patches1, patches2 (twice as many channels as atoms), block1 and block2.
+        The network, with the stages patches1, patches2 (two channels per atom), block1 and block2.
 
     Raises
     ------

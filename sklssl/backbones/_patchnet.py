@@ -1,4 +1,4 @@
-"""A network whose weights come from the images themselves, in closed form.
+"""A network whose weights are computed from the images in closed form.
 
 Coates, Lee, Ng. An Analysis of Single-Layer Networks in Unsupervised Feature Learning. AISTATS
 2011. Coates, Ng. Learning Feature Representations with K-means. 2012. Thiry, Arbel, Belilovsky,
@@ -28,39 +28,39 @@ __all__ = [
 
 Batches = Callable[[], Iterable[Tensor]]
 
-_N_PATCHES = 60_000  # from which the whitening is learned, and the atoms are chosen
+_N_PATCHES = 60_000  # for the whitening and the choice of atoms
 _THRESHOLD = 0.5  # in standard deviations of the responses
-_FLAT = 0.01  # of the mean variance: what is added to that of a patch, so that noise stays small
-_LEAST_MAP = 16  # positions a side from which the maps are averaged over 4x4 windows
+_FLAT = 0.01  # of the mean variance; added to that of a patch to limit noise
+_LEAST_MAP = 16  # side from which feature maps are averaged over 4x4 windows
 
 
 class PatchDictionary(nn.Module):
-    """Similarities of every patch of a map to the atoms of a dictionary.
+    """Compute the similarities of all patches of a feature map to the atoms of a dictionary.
 
-    A patch is brought to zero mean and unit variance, whitened, and multiplied with each atom. What
-    exceeds a threshold on either side becomes a feature: two for each atom. All of that is one
-    convolution, a division by the contrast of the patch, and two rectifications.
+    A patch is normalised to zero mean and unit variance, whitened, and multiplied with each atom.
+    The excess over a positive and a negative threshold gives two features per atom. This is
+    implemented as a convolution, a division by the contrast of the patch, and two rectifications.
 
     Parameters
     ----------
     in_channels : int
-        Channels of the maps.
+        Number of channels of the feature maps.
 
     n_atoms : int
-        The number of atoms; the output has twice as many channels.
+        Number of atoms; the output has twice as many channels.
 
     patch_size : int
         The side of a patch.
 
     regularisation : float
-        What is added to the variances of the patches, of at most 1 on average, before they are
-        whitened.
+        Constant added to the variances of the patches, which are at most 1 on average, for the
+        whitening.
 
     stride : int, default=1
-        The distance of neighbouring patches.
+        Distance between neighbouring patches.
 
     window : int, default=1
-        The features are averaged over windows of this side, which overlap by half.
+        Side of the windows over which features are averaged, which overlap by half.
     """
 
     floor: Tensor
@@ -88,7 +88,7 @@ class PatchDictionary(nn.Module):
         self.least_side = patch_size + (window - 1) * stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the features (b, 2 * n_atoms, h', w') of maps (b, C, h, w)."""
+        """Return the features (b, 2 * n_atoms, h', w') of feature maps (b, C, h, w)."""
         x = self._extend(x)
         response = F.conv2d(x, self.weight, stride=self.stride)
         response = response * self._inverse_contrast(x).to(response.dtype)
@@ -97,21 +97,21 @@ class PatchDictionary(nn.Module):
         return torch.cat([self.pool(sign) for sign in signs], dim=1)
 
     def _extend(self, x: Tensor) -> Tensor:
-        """Repeat the last row and column of maps that are too small for one position."""
+        """Repeat the last row and column of maps that are too small for a single patch."""
         missing = [max(0, self.least_side - side) for side in (x.shape[3], x.shape[2])]
         return F.pad(x, (0, missing[0], 0, missing[1]), "replicate") if any(missing) else x
 
     def _inverse_contrast(self, x: Tensor) -> Tensor:
-        """Give one over the standard deviation of each patch: (b, 1, h', w')."""
+        """Return 1 / standard deviation of each patch: (b, 1, h', w')."""
         moments = torch.stack([x.float().mean(1), x.float().square().mean(1)], dim=1)
         mean, square = F.avg_pool2d(moments, self.patch_size, self.stride).split(1, dim=1)
         return ((square - mean.square()).clamp(min=0) + self.floor).rsqrt()
 
     @torch.no_grad()
     def learn(self, batches: Batches, n_images: int) -> None:
-        """Take whitening and atoms from the maps of `n_images` images, drawn at random.
+        """Compute whitening and atoms from random patches of the feature maps of `n_images` images.
 
-        Atoms beyond the number of patches are random directions of the whitened space.
+        If there are fewer patches than atoms, the other atoms are random directions.
         """
         per_image = math.ceil(_N_PATCHES / n_images)
         drawn = [draw_patches(self._extend(maps), self.patch_size, per_image) for maps in batches()]
@@ -138,10 +138,10 @@ class ChannelProjection(nn.Module):
     Parameters
     ----------
     in_channels : int
-        Channels of the maps.
+        Number of channels of the feature maps.
 
     n_components : int
-        Channels that are left.
+        Number of output channels.
     """
 
     def __init__(self, in_channels: int, n_components: int) -> None:
@@ -152,12 +152,12 @@ class ChannelProjection(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_components))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the components (b, n_components, h, w) of maps (b, C, h, w)."""
+        """Return the components (b, n_components, h, w) of feature maps (b, C, h, w)."""
         return F.conv2d(x, self.weight, self.bias)
 
     @torch.no_grad()
     def learn(self, batches: Batches, n_images: int) -> None:
-        """Take the components from the maps of `n_images` images."""
+        """Compute the components from the feature maps of `n_images` images."""
         per_image = math.ceil(_N_PATCHES / n_images)
         pixels = torch.cat([draw_patches(maps, 1, per_image) for maps in batches()]).flatten(1)
         mean, values, vectors = principal_axes(pixels)
@@ -169,12 +169,12 @@ class ChannelProjection(nn.Module):
 
 
 def draw_patches(maps: Tensor, size: int, n_patches: int) -> Tensor:
-    """Draw patches of `size` x `size` from each of the maps (b, C, h, w).
+    """Draw random patches of `size` x `size` from each of the maps (b, C, h, w).
 
     Returns
     -------
     patches : tensor of shape (b * min(n_patches, number of places), C, size, size)
-        No place of a map is drawn twice.
+        The patches; positions in a map are drawn without replacement.
     """
     windows = maps.float().unfold(2, size, 1).unfold(3, size, 1)  # a view: (b, C, h', w', s, s)
     n_maps, _, height, width = windows.shape[:4]
@@ -185,7 +185,7 @@ def draw_patches(maps: Tensor, size: int, n_patches: int) -> Tensor:
 
 
 def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Give the mean (d,), the variances (d,) and the axes (d, d), in columns, of rows (n, d)."""
+    """Return the mean (d,), variances (d,) and axes (d, d), in columns, of rows (n, d)."""
     mean = rows.mean(0)
     centred = (rows - mean).double()
     values, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
@@ -193,7 +193,7 @@ def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def whiten(rows: Tensor, regularisation: float) -> tuple[Tensor, Tensor]:
-    """Give the mean (d,) of rows (n, d), and the symmetric matrix (d, d) that whitens them."""
+    """Return the mean (d,) of rows (n, d), and the symmetric matrix (d, d) that whitens them."""
     mean, values, vectors = principal_axes(rows)
     return mean, vectors * (values + regularisation).rsqrt() @ vectors.T
 
@@ -206,8 +206,8 @@ def patchnet(
 ) -> Backbone:
     """Build a network of one or two dictionaries of patches.
 
-    An embedder takes the weights from its images before it trains. By itself the network has random
-    ones.
+    An embedder computes the weights from its images before training. Until then the network has
+    random weights.
 
     Parameters
     ----------
@@ -215,20 +215,20 @@ def patchnet(
         Channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images. From 48 pixels on patches are taken at every second pixel,
-        from 96 on at every third, and so on.
+        The shorter side of the images. From 48 pixels, patches are extracted at every second pixel,
+        from 96 at every third, and so on.
 
     n_atoms : int or sequence of int, default=(128, 384)
-        The number of atoms of each dictionary; one or two.
+        Number of atoms of each dictionary, for one or two dictionaries.
 
     patch_size : int, default=None
-        The side of the patches of the images; None takes 6 for a side of 32 pixels, in proportion
-        at least 3 and at most 8.
+        The side of the patches. None means 6 for images of 32 pixels, and a proportional size from
+        3 to 8 for others.
 
     Returns
     -------
     backbone : Backbone
-        With the stages patches1 and patches2, whose maps have twice as many channels as atoms.
+        The network, with the stages patches1 and patches2, which have two channels per atom.
 
     Raises
     ------
@@ -264,7 +264,7 @@ def make_dictionaries(
 
 
 def check_n_atoms(n_atoms: Any) -> list[int]:
-    """Give the numbers of atoms as a list, or refuse them by a ValueError."""
+    """Return the numbers of atoms as a list; raise a ValueError if they are invalid."""
     counts = list(n_atoms) if isinstance(n_atoms, Sequence) else [n_atoms]
     numbers = all(isinstance(n, Integral) and not isinstance(n, bool) for n in counts)
     if len(counts) not in (1, 2) or not numbers or min(counts) < 1:

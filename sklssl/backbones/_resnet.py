@@ -1,4 +1,4 @@
-"""Residual networks of torchvision's blocks: ImageNet's with a stem for small images, CIFAR's."""
+"""Residual networks: those for ImageNet, with a stem for small images, and those for CIFAR."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _resnet(name: str, in_channels: int = 3, image_size: int = 32) -> Backbone:
     Parameters
     ----------
     name : str
-        torchvision's name of the network.
+        The name of the network in torchvision.
 
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
         The shorter side of the images. Below 64 pixels the stem is one 3x3 convolution, from 64
-        on the 7x7 convolution and the pooling of the paper.
+        the 7x7 convolution and pooling of the paper.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def _resnet(name: str, in_channels: int = 3, image_size: int = 32) -> Backbone:
         net.bn1,
         net.relu,
     ]
-    # The weights that torchvision's networks start from.
+    # The initialisation of torchvision's networks.
     nn.init.kaiming_normal_(stem[0].weight, mode="fan_out", nonlinearity="relu")
     stages: dict[str, nn.Module] = {"stem": nn.Sequential(*stem, *([] if small else [net.maxpool]))}
     for i in range(1, 5):
@@ -55,7 +55,7 @@ def _resnet(name: str, in_channels: int = 3, image_size: int = 32) -> Backbone:
 
 
 class _Shortcut(nn.Module):
-    """Every second pixel, and channels of zeros on both sides of the old ones: no weights."""
+    """Subsample by two and pad the channels with zeros on both sides, without weights."""
 
     def __init__(self, n_new: int) -> None:
         super().__init__()
@@ -71,18 +71,18 @@ def _cifar_resnet(depth: int, in_channels: int = 3, image_size: int = 32) -> Bac
     Parameters
     ----------
     depth : int
-        The layers with weights, the classifier counted: 6 n + 2 for n blocks a stage.
+        Number of layers with weights, including the classifier: 6 n + 2 for n blocks per stage.
 
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images. The network is the same for all.
+        The shorter side of the images. It does not affect the network.
 
     Returns
     -------
     backbone : Backbone
-        Of 16, 16, 32 and 64 channels; the shortcuts have no weights (the paper's option A).
+        The network, with 16, 16, 32 and 64 channels; shortcuts have no weights (option A).
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Networks of timm, cut into stages at the nodes of their graphs."""
+"""Networks of timm, divided into stages at nodes of their graphs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sklssl.backbones._traced import SIDE, Node, TracedBackbone, quicken_statist
 __all__ = ["TIMM", "TimmBackbone", "build_timm", "check_timm", "from_timm"]
 
 TIMM = "timm/"
-# What the parts of a block with an expansion, and of one without, are called in timm's EfficientNet
-# and in the project efficientnet-pytorch and those that came from it.
+# Names of the parts of a block with an expansion, and of one without, in timm's EfficientNet and in
+# efficientnet-pytorch and its derivatives.
 _EXPANDED = {
     "conv_pw": "_expand_conv",
     "bn1": "_bn0",
@@ -41,21 +41,21 @@ class TimmBackbone(TracedBackbone):
     Parameters
     ----------
     net : nn.Module
-        The network. What comes after the last stage is taken out of it.
+        The network. Everything after the last stage is removed from it.
 
     in_channels : int, default=3
-        Channels of the images, which `net` takes already.
+        Number of channels of the images, which must match `net`.
 
     image_size : int, default=224
-        The side of the images it is built for.
+        The side of the images that the network is built for.
 
     only_side : int, default=None
-        The one side of images that `net` can take, if it is bound to one.
+        The only side of images supported by `net`, if there is a restriction.
 
     Raises
     ------
     ValueError
-        If `net` gives no map of the last resolution that timm says it has.
+        If `net` has no feature map of the last resolution declared by timm.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class TimmBackbone(TracedBackbone):
         only_side: int | None = None,
     ) -> None:
         super().__init__(net, in_channels, image_size, only_side)
-        self.trace_again()  # as every process will; some networks miss what was taken out of them
+        self.trace_again()  # as in every process; may fail for some networks
 
     def namings(self) -> list[dict[str, str]]:
-        """Give the names that weights of this network have elsewhere: here -> there."""
+        """Return the names that the weights of this network have elsewhere, by prefix here."""
         return [*super().namings(), _efficientnet_names(self.stages.get_submodule("net"))]
 
     def _find_nodes(self, net: nn.Module) -> tuple[list[Node], dict[int, Node]]:
@@ -82,7 +82,7 @@ class TimmBackbone(TracedBackbone):
 
 
 def _efficientnet_names(net: nn.Module) -> dict[str, str]:
-    """Give what efficientnet-pytorch, which counts blocks without stages, calls the weights."""
+    """Return the weight names of efficientnet-pytorch, which numbers blocks without stages."""
     names = {f"net.{here}.": f"{there}." for here, there in _ENDS.items()}
     blocks = [
         (f"net.blocks.{i}.{j}", block)
@@ -97,14 +97,14 @@ def _efficientnet_names(net: nn.Module) -> dict[str, str]:
 
 
 def check_timm(name: str) -> ModuleType:
-    """Check that timm is there and knows the network `name`, which starts with "timm/"; give timm.
+    """Check that timm is installed and has the network `name` ("timm/..."), and return timm.
 
     Raises
     ------
     ImportError
         If timm is not installed.
     ValueError
-        If it has no such network, or no such weights of it.
+        If it has no such network, or no such weights.
     """
     try:
         import timm
@@ -129,18 +129,18 @@ def check_timm(name: str) -> ModuleType:
 
 
 def build_timm(name: str, image_size: int, **settings: Any) -> nn.Module:
-    """Let timm build a network, for images of this side where it is bound to one."""
+    """Build a network of timm, for images of this side if it supports only one size."""
     timm, theirs = check_timm(name), name.removeprefix(TIMM)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # meant for those who write timm
+        warnings.simplefilter("ignore")  # for developers of timm
         net: nn.Module
         if not _is_bound(name):
             net = timm.create_model(theirs, **settings)
             return net
         settings["img_size"] = image_size
-        try:  # what a transformer does for images of any size cannot be traced
+        try:  # dynamic image sizes cannot be traced
             net = timm.create_model(theirs, dynamic_img_size=False, **settings)
-        except TypeError:  # it can do nothing of the kind
+        except TypeError:  # does not have this argument
             net = timm.create_model(theirs, **settings)
         return net
 
@@ -154,29 +154,30 @@ def from_timm(name: str, in_channels: int = 3, image_size: int = 32) -> TimmBack
         "timm/" and one of ``timm.list_models()``.
 
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
-        The side of the images. Only the networks that are bound to one size look at it; the
-        others keep the strides that they have for large images.
+        The side of the images. It only affects networks that support a single size; the others
+        keep their strides for large images.
 
     Returns
     -------
     backbone : TimmBackbone
-        With the stages stage1, stage2, ...: the last map of every resolution, or every layer of
-        the encoder of a vision transformer, whose tokens become a map. Maps are channels first.
+        The network, with the stages stage1, stage2, ...: the last feature map of every resolution,
+        or every encoder layer of a vision transformer, whose tokens become a feature map. Feature
+        maps are channels first.
 
     Raises
     ------
     ValueError
-        If the network cannot be built for images of this size, or gives no maps.
+        If the network cannot be built for images of this size, or has no feature maps.
     """
     only_side = image_size if _is_bound(name) else None
     try:
         net = build_timm(name, image_size, in_chans=in_channels, num_classes=0)
         quicken_statistics(net)
         return TimmBackbone(net, in_channels, image_size, only_side)
-    except Exception as error:  # timm has no kind of its own, nor has what cannot be traced
+    except Exception as error:  # neither timm nor tracing has its own error type
         said = str(error).strip() or type(error).__name__
         raise ValueError(
             f"{name!r} cannot be cut into stages for images of {image_size}x{image_size} pixels "
@@ -188,7 +189,7 @@ def from_timm(name: str, in_channels: int = 3, image_size: int = 32) -> TimmBack
 
 
 def _is_bound(name: str) -> bool:
-    """Tell whether a network takes images of one side alone."""
+    """Return whether a network supports only images of one side."""
     from timm.models import get_pretrained_cfg
 
     settings = get_pretrained_cfg(name.removeprefix(TIMM))

@@ -1,4 +1,4 @@
-"""Any classification network of torchvision, cut into stages by its feature extraction."""
+"""Classification networks of torchvision, divided into stages by its feature extraction."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class TorchvisionBackbone(TracedBackbone):
     Parameters
     ----------
     net : nn.Module
-        The network. What comes after the last stage is taken out of it.
+        The network. Everything after the last stage is removed from it.
 
     in_channels : int, default=3
-        Channels of the images; unless they are 3, the first convolution is made anew.
+        Number of channels of the images. If it is not 3, the first convolution is replaced.
 
     image_size : int, default=224
-        The side of the images it is built for.
+        The side of the images that the network is built for.
 
     only_side : int, default=None
-        The one side of images that `net` can take, if it is bound to one.
+        The only side of images supported by `net`, if there is a restriction.
     """
 
     _layers = "encoder.layers."
     _closing = "encoder.ln"
-    _head = ("classifier",)  # SqueezeNet's is a convolution
+    _head = ("classifier",)  # a convolution in SqueezeNet
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class TorchvisionBackbone(TracedBackbone):
 
 
 def list_torchvision() -> list[str]:
-    """List the names of torchvision's classification networks."""
+    """Return the names of torchvision's classification networks."""
     from torchvision import models  # slow to import
 
     return list(models.list_models(module=models))
@@ -60,18 +60,18 @@ def from_torchvision(name: str, in_channels: int = 3, image_size: int = 32) -> T
         One of :func:`list_torchvision`.
 
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
-        The side of the images. Only the transformers that are bound to one size look at it; the
-        others keep the strides that they have for large images.
+        The side of the images. It only affects transformers that support a single size; the other
+        networks keep their strides for large images.
 
     Returns
     -------
     backbone : TorchvisionBackbone
-        With the stages stage1, stage2, ...: the last map of every resolution, or every layer of
-        the encoder of a vision transformer, whose tokens, without that of the class, become a
-        map. Maps are channels first.
+        The network, with the stages stage1, stage2, ...: the last feature map of every resolution,
+        or every encoder layer of a vision transformer, whose tokens, except for the class token,
+        become a feature map. Feature maps are channels first.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def from_torchvision(name: str, in_channels: int = 3, image_size: int = 32) -> T
     }
     try:
         net = models.get_model(name, weights=None, **settings.get(family, {}))
-    except (AssertionError, ValueError) as error:  # of the transformers, by torchvision
+    except (AssertionError, ValueError) as error:  # raised by torchvision's transformers
         step = name.rpartition("_")[2] if family == "vit" else str(SIDE)
         raise ValueError(
             f"{name} takes images whose side is a multiple of {step} pixels. Got {image_size}."
@@ -100,7 +100,7 @@ def from_torchvision(name: str, in_channels: int = 3, image_size: int = 32) -> T
 
 
 def _set_channels(net: nn.Module, in_channels: int) -> None:
-    """Make the first convolution anew, unless it takes so many channels already."""
+    """Replace the first convolution if its number of channels differs."""
     conv = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
     if conv.in_channels != in_channels:
         conv.in_channels = in_channels

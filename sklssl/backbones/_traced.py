@@ -1,4 +1,4 @@
-"""Networks of other libraries, cut into stages at the nodes of their graphs."""
+"""Networks of other libraries, divided into stages at nodes of their graphs."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from sklssl.backbones._base import Backbone
 
 __all__ = ["SIDE", "Node", "TracedBackbone", "quicken_statistics"]
 
-# Where the resolutions of a network are told apart, whatever size it is used at.
+# Image size at which the resolutions of a network are determined, for use at any size.
 SIDE = 224
 Node = tuple[str, str, int]
-_MOMENTUM = 0.1  # of batch-norm: torch's default
-# Traced again in each process, and beside the networks, so that pickles hold weights and names.
+_MOMENTUM = 0.1  # of batch norm: torch's default
+# Traced in each process and stored outside the networks, so that pickles have only weights.
 _GRAPHS: WeakKeyDictionary[nn.Module, fx.Graph] = WeakKeyDictionary()
 
 
 class TracedBackbone(Backbone):
     """A network without its head, whose stages are nodes of its graph.
 
-    Stages are the last map of every resolution, or every layer of the encoder of a transformer,
-    whose tokens, without those of no place, become a map.
+    Stages are the last feature map of every resolution, or every encoder layer of a transformer,
+    whose tokens, except for those without a position, become a feature map.
 
     Parameters
     ----------
     net : nn.Module
-        The network. What comes after the last stage is taken out of it.
+        The network. Everything after the last stage is removed from it.
 
     in_channels : int, default=3
-        Channels of the images, which `net` takes already.
+        Number of channels of the images, which must match `net`.
 
     image_size : int, default=224
-        The side of the images it is built for.
+        The side of the images that the network is built for.
 
     only_side : int, default=None
-        The one side of images that `net` can take, if it is bound to one.
+        The only side of images supported by `net`, if there is a restriction.
 
     Attributes
     ----------
     nodes : dict of str to (str, str, int)
-        For every stage the node of the graph, as torchvision names it, whose output is its map,
-        the axes of that, "bchw", "bhwc", or "btc" for tokens, and how many of the tokens come
-        before those of a place.
+        For every stage: the node of the graph, as named by torchvision, whose output is the feature
+        map; its axes, "bchw", "bhwc", or "btc" for tokens; and the number of leading tokens without
+        a position.
     """
 
-    # How the layers of a transformer's encoder are named, and the norm that closes the last one.
+    # Names of the encoder layers of transformers, and of the final norm.
     _layers = "blocks."
     _closing = "norm"
-    # How the names of nodes start that come after the last map, though they give maps too.
+    # Prefixes of nodes after the last feature map, although their outputs look like maps.
     _head: tuple[str, ...] = ()
 
     def __init__(
@@ -74,11 +74,11 @@ class TracedBackbone(Backbone):
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """The names of the stages, from the image to the last map."""
+        """Names of the stages, from the image to the last feature map."""
         return tuple(self.nodes)
 
     def trace_again(self) -> None:
-        """Trace the network as it is now; fails if that cannot be done."""
+        """Trace the network in its current form; raise an error if that is impossible."""
         _GRAPHS.pop(self, None)
         self._graph()
 
@@ -89,21 +89,21 @@ class TracedBackbone(Backbone):
         return _GRAPHS[self]
 
     def can_resume(self, layer: str) -> bool:
-        """Tell whether the later stages can be run from the map of `layer` alone."""
+        """Return whether later stages can be computed from the feature map of `layer` alone."""
         nodes, cut = list(self._graph().nodes), self._index(layer)
         made = set(nodes[cut:])
-        later = nodes[cut + 1 : -1]  # without the output, which names all stages
+        later = nodes[cut + 1 : -1]  # without the output node, which refers to all stages
         resumes = all(made.issuperset(node.all_input_nodes) for node in later)
         return resumes and self.nodes[layer][1] == "bchw"
 
     def weights_until(self, layer: str) -> tuple[str, ...]:
-        """Name the modules and weights in front of the map of `layer`, which make it."""
+        """Return the names of the modules and weights that compute the feature map of `layer`."""
         nodes = list(self._graph().nodes)[: self._index(layer) + 1]
         kinds = ("call_module", "get_attr")
         return tuple(f"stages.net.{node.target}" for node in nodes if node.op in kinds)
 
     def _index(self, layer: str) -> int:
-        """Find the node that gives the map of `layer` among those of the graph."""
+        """Return the index of the node that computes the feature map of `layer`."""
         *nodes, output = self._graph().nodes
         return nodes.index(output.args[0][layer])
 
@@ -115,7 +115,7 @@ class TracedBackbone(Backbone):
             yield name, _as_map(value, *self.nodes[name][1:])
 
     def _find_nodes(self, net: nn.Module) -> tuple[list[Node], dict[int, Node]]:
-        """Find the layers of an encoder, and by log2 of its stride the last map of every size."""
+        """Find the encoder layers, and the last feature map of every size by log2 of its stride."""
         side = self.only_side or SIDE
         n_first = getattr(net, "num_prefix_tokens", 1)
         levels: dict[int, Node] = {}
@@ -128,7 +128,7 @@ class TracedBackbone(Backbone):
             elif x.ndim == 4 and not name.startswith(self._head):
                 axes = "bhwc" if x.shape[1] == x.shape[2] != x.shape[3] else "bchw"
                 height = x.shape[axes.index("h")]
-                if height > 1 or self.only_side:  # it is 1 after the global pooling
+                if height > 1 or self.only_side:  # 1 after global pooling
                     levels[round(math.log2(side / height))] = name, axes, 0
         if layers and layers[-1][0] == self._closing:
             del layers[-2:-1]
@@ -136,9 +136,9 @@ class TracedBackbone(Backbone):
 
 
 def quicken_statistics(net: nn.Module) -> None:
-    """Let the statistics of batch-norm follow as fast as torch does by default.
+    """Set the momentum of batch-norm statistics to torch's default.
 
-    Those of some networks are so slow that after a short training they are still the first.
+    The momentum of some networks is so small that short training runs hardly change them.
     """
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -146,9 +146,9 @@ def quicken_statistics(net: nn.Module) -> None:
 
 
 def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
-    """Trace `net` to a graph that gives the nodes `names` (all if None) under their new names.
+    """Trace `net` to a graph that returns the nodes `names` (all if None) under their new names.
 
-    Only what puts blocks in a row is traced through: stages must not end inside a block.
+    Only sequences of blocks are traced through, since stages must not end inside a block.
     """
     from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
     from torchvision.models.vision_transformer import Encoder
@@ -156,7 +156,7 @@ def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
     inside = [m for m in net.modules() if type(m) is not nn.Sequential and m is not net]
     leaves = {type(m) for m in inside if not isinstance(m, Encoder)}
     how: dict[str, Any] = {"tracer_kwargs": {"leaf_modules": list(leaves)}}
-    how["suppress_diff_warning"] = True  # only of what comes after the last map
+    how["suppress_diff_warning"] = True  # only about nodes after the last feature map
     if names is None:
         names = {node: node for node in get_graph_node_names(net, **how)[1][1:]}
     graph: fx.Graph = create_feature_extractor(net, names, **how).eval_graph
@@ -166,9 +166,9 @@ def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
 def _run(
     net: nn.Module, graph: fx.Graph, x: Tensor, start: int | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """Run `graph` with the weights of `net`, node after node, as far as outputs are asked for.
+    """Run `graph` with the weights of `net`, node by node, as outputs are requested.
 
-    With `start`, the index of a node, `x` is what that node gives.
+    With `start`, the index of a node, `x` is the output of that node.
     """
     runner = fx.Interpreter(net, graph=graph)
     runner.args_iter = iter([x])
@@ -186,7 +186,7 @@ def _run(
 
 
 def _shapes(net: nn.Module, images: Tensor) -> Iterator[tuple[str, Any]]:
-    """Give what every node of `net` gives for `images` on the meta device: shapes, no numbers."""
+    """Yield the outputs of all nodes of `net` for `images` on the meta device (shapes only)."""
     graph = _trace(net)
     tensors = itertools.chain(net.parameters(), net.buffers())
     ghost = copy.deepcopy(net, {id(t): t.detach().to("meta") for t in tensors}).eval()
@@ -194,7 +194,7 @@ def _shapes(net: nn.Module, images: Tensor) -> Iterator[tuple[str, Any]]:
 
 
 def _as_layer(name: str, x: Tensor, n_first: int) -> list[Node]:
-    """Take the tokens (b, t, c) of a layer for a stage, if they fill a square."""
+    """Return the tokens (b, t, c) of a layer as a stage, if they form a square."""
     for n in (n_first, 0):
         if x.shape[1] > n and math.isqrt(x.shape[1] - n) ** 2 == x.shape[1] - n:
             return [(name, "btc", n)]
@@ -202,7 +202,7 @@ def _as_layer(name: str, x: Tensor, n_first: int) -> list[Node]:
 
 
 def _as_map(x: Tensor, axes: str, n_first: int) -> Tensor:
-    """Turn what transformers give into a map (b, D, h, w); the first tokens are left out."""
+    """Convert the output of a transformer to a feature map (b, D, h, w), without first tokens."""
     if axes == "btc":
         side = math.isqrt(x.shape[1] - n_first)
         x = x[:, n_first:].unflatten(1, (side, side))
@@ -210,7 +210,7 @@ def _as_map(x: Tensor, axes: str, n_first: int) -> Tensor:
 
 
 def _strip(net: nn.Module, used: set[str], start: str = "") -> None:
-    """Take out the weights of all modules that are not in `used`."""
+    """Remove the weights of all modules that are not in `used`."""
     for name, child in list(net.named_children()):
         path = start + name
         if path in used:

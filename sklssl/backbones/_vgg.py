@@ -1,4 +1,4 @@
-"""VGG with batch-norm from torchvision, cut at its poolings."""
+"""VGG with batch norm from torchvision, divided into stages at its poolings."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ __all__ = ["vgg11"]
 
 
 def vgg11(in_channels: int = 3, image_size: int = 224) -> Backbone:
-    """VGG with eight 3x3 convolutions, each with batch-norm, no fully connected layer.
+    """Build a VGG with eight 3x3 convolutions with batch norm, and no fully connected layer.
 
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=224
-        The shorter side of the images. Below 32 pixels the poolings round up, so that no image
-        is too small for them.
+        The shorter side of the images. Below 32 pixels, pooling rounds sizes up, so that no image
+        is too small.
 
     Returns
     -------
     backbone : Backbone
-        With the stages block1 to block5, of 64, 128, 256, 512 and 512 channels, each of which
-        ends in a pooling that halves the size.
+        The network, with the stages block1 to block5 of 64, 128, 256, 512 and 512 channels. Each
+        stage ends with a pooling that halves the size.
 
     References
     ----------
@@ -40,7 +40,7 @@ def vgg11(in_channels: int = 3, image_size: int = 224) -> Backbone:
     names = {}
     for i, layer in enumerate([first, *features[1:]]):
         if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-            # The weights that torchvision's networks start from.
+            # The initialisation of torchvision's networks.
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             nn.init.zeros_(layer.bias)
         names[f"block{len(blocks)}.{len(blocks[-1])}."] = f"features.{i}."

@@ -1,4 +1,4 @@
-"""Weights for a new network from one that was trained before."""
+"""Load pretrained weights into a new network."""
 
 import difflib
 import os
@@ -27,7 +27,7 @@ from sklssl.utils._checks import naming_parameter
 
 __all__ = ["check_start", "load_weights"]
 
-# Not missed where the source has them: what classified its images, and their statistics.
+# No warning if these are unused: the classifier of the source, and its image statistics.
 _HEADS = {
     *("AuxLogits", "_fc", "aux1", "aux2", "classifier", "conv_head", "fc", "fc_norm", "head"),
     *("head_dist", "heads", "mean", "scale"),
@@ -35,24 +35,24 @@ _HEADS = {
 
 
 class _Match(NamedTuple):
-    """The weights taken, by the backbone's names, and what was not."""
+    """The matched weights, by name in the backbone, and those without a match."""
 
     taken: dict[str, Tensor]
-    n_taken: int  # without counters and indices
+    n_taken: int  # excluding counters and indices
     left: list[str]
     unused: list[str]
-    n_channels: int | None  # that the first convolution was made for, if it was adapted
+    n_channels: int | None  # of the original first convolution, if it was adapted
 
 
 def check_start(owner: Any) -> None:
-    """Check what can be told of the parameters `backbone` and `init_weights` before any work.
+    """Check the parameters `backbone` and `init_weights`, as far as possible in advance.
 
     Raises
     ------
     ValueError
-        If no backbone has this name, or no ImageNet weights of it are known.
+        If there is no backbone of this name, or no ImageNet weights are known for it.
     ImportError
-        If one of them needs a package that is not installed.
+        If one of them requires a package that is not installed.
     """
     if isinstance(owner.backbone, str):
         with naming_parameter(owner, "backbone"):
@@ -63,32 +63,32 @@ def check_start(owner: Any) -> None:
 
 
 def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
-    """Copy weights into `backbone`, as far as they match by name and shape.
+    """Copy weights into `backbone` that match by name and shape.
 
     Parameters
     ----------
     backbone : Backbone
-        Changed in place.
+        The network, changed in place.
 
     source : embedder, str, path-like or member of a torchvision weights enum
-        A fitted embedder; "imagenet", which stands for the weights of the backbone that come by
-        pip, or that torchvision or timm fetches; the name of weights of torchvision, such as
-        "ResNet50_Weights.IMAGENET1K_V2"; or a file: ``.safetensors``, or what ``torch.save``
-        wrote of a state dict, alone or within dicts. Names may all have one prefix more, such as
-        "module.", and may be torchvision's, timm's or those of efficientnet-pytorch.
+        A fitted embedder; "imagenet" for the weights of the backbone that are installed with pip,
+        or downloaded by torchvision or timm; the name of torchvision weights, such as
+        "ResNet50_Weights.IMAGENET1K_V2"; or a file: ``.safetensors``, or a state dict written by
+        ``torch.save``, possibly inside other dicts. Names may have a common prefix, such as
+        "module.", and may follow torchvision, timm or efficientnet-pytorch.
 
     owner : estimator
-        Named in messages. If it is verbose, the download and a full match are reported too.
+        The estimator named in messages. If it is verbose, downloads and full matches are reported.
 
     Raises
     ------
     ValueError
-        If `source` is not fitted, unknown or unreadable, or none of its weights fits. A file that
-        holds other objects than tensors is not read, since that could run any code.
+        If `source` is not fitted, unknown or unreadable, or none of its weights match. A file that
+        contains objects other than tensors is not read, since that could run any code.
     ImportError
-        If the weights come by a package that is not installed.
+        If the weights are in a package that is not installed.
     OSError
-        If torchvision or timm cannot fetch the weights.
+        If torchvision or timm cannot download the weights.
 
     Warns
     -----
@@ -97,14 +97,14 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
 
     Notes
     -----
-    With "imagenet" and weights of torchvision, a backbone of three channels takes over the mean and
-    scale of the images that they were trained on, in place of those of the user's images, and one
-    of a single channel their averages. For weights of a file these are not known. The place
-    embeddings of a vision transformer are interpolated to its size, except for those of a file.
+    With "imagenet" and weights of torchvision, a backbone with three channels uses the mean and
+    scale of the original training images instead of those of the user's images, and a backbone with
+    one channel uses their averages. For weights from a file they are unknown. The position
+    embeddings of a vision transformer are interpolated to its size, except for those from a file.
 
-    A first convolution for another number of channels is adapted: for one channel, its weights are
-    summed over theirs, so that a grey image gives what it would with its channel three times; for
-    more, theirs are taken in turn, scaled so that it answers about as much as before.
+    The first convolution is adapted to another number of channels. For one channel, its weights are
+    summed over the channels, so that a grey image has the same output as with three equal channels.
+    For more channels, they are repeated in turn and scaled, so that outputs keep their magnitude.
     """
     name = f"The 'init_weights' parameter of {type(owner).__name__}"
     found = _read(source, backbone, name, owner)
@@ -146,7 +146,7 @@ def _few(names: list[str]) -> str:
 
 
 def _match(backbone: Backbone, state: dict[str, Tensor]) -> _Match:
-    """Match `state` with the weights of `backbone`, in the naming that fits most of them."""
+    """Match `state` with the weights of `backbone`, in the naming with the most matches."""
     own = backbone.state_dict()
     start, names = _best_naming(backbone, own, state)
     taken, left, seen, n_taken = {}, [], set(), 0
@@ -175,9 +175,9 @@ def _match(backbone: Backbone, state: dict[str, Tensor]) -> _Match:
 def _adapt_first(
     own: dict[str, Tensor], names: dict[str, str], state: dict[str, Tensor], backbone: Backbone
 ) -> tuple[dict[str, Tensor], int | None]:
-    """Adapt the convolution that images meet first, if only the number of its channels differs.
+    """Adapt the first convolution, if only its number of channels differs.
 
-    Gives the weights, and the number of channels that it was made for, if it was adapted.
+    Returns the weights, and the original number of channels if they were adapted.
     """
     n_channels = backbone.in_channels
     for name, key in names.items():
@@ -193,7 +193,7 @@ def _adapt_first(
 
 
 def _to_channels(weight: Tensor, n_channels: int) -> Tensor:
-    """Adapt a convolution's weight to a number of channels, so that it answers about as much."""
+    """Adapt the weight of a convolution to a number of channels, keeping output magnitudes."""
     there = weight.shape[1]
     if n_channels == 1:
         return weight.sum(1, keepdim=True)
@@ -203,7 +203,7 @@ def _to_channels(weight: Tensor, n_channels: int) -> Tensor:
 def _best_naming(
     backbone: Backbone, own: dict[str, Tensor], state: dict[str, Tensor]
 ) -> tuple[str, dict[str, str]]:
-    """Find what all names in `state` start with, and the backbone's keys by what follows that."""
+    """Find the common prefix of names in `state`, and map the rest to keys of the backbone."""
     here = {_own_name(key): key for key in own if key not in ("mean", "scale")}
     theirs = [
         {_translate(name, starts): key for name, key in here.items()}
@@ -232,7 +232,7 @@ def _own_name(key: str) -> str:
 
 
 def _translate(name: str, starts: Mapping[str, str]) -> str:
-    """Give the name that another project has for a weight."""
+    """Return the name of a weight in another project."""
     for here, there in starts.items():
         if name.startswith(here):
             return there + name.removeprefix(here)
@@ -247,12 +247,12 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> Source:
-    """Get the weights from wherever they are."""
+    """Read the weights from any kind of source."""
     source = str(source) if isinstance(source, Enum) else source
     if not isinstance(source, str | os.PathLike):
         return _from_embedder(source, name)
     path = Path(os.path.expanduser(source))
-    if os.path.isfile(path):  # False also for names that no file can have
+    if os.path.isfile(path):  # also False for invalid file names
         return _from_file(path, name)
     if source == IMAGENET:
         return imagenet_weights(backbone, name, owner)
@@ -280,7 +280,7 @@ def _from_embedder(source: Any, name: str) -> Source:
 
 
 def _from_file(path: Path, name: str) -> Source:
-    """Read a file of tensors without running anything that it may hold."""
+    """Read a file of tensors without running code from it."""
     from safetensors.torch import load_file
 
     try:
@@ -288,9 +288,9 @@ def _from_file(path: Path, name: str) -> Source:
             tree = load_file(path)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of the protocol; what counts is the outcome
+                warnings.simplefilter("ignore")  # about the protocol, which does not matter here
                 tree = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise anything
+    except Exception as error:  # a corrupt file can raise anything
         if isinstance(error, pickle.UnpicklingError) and _is_pickle(path):
             raise ValueError(
                 f"{name}: '{path}' holds Python objects besides tensors. Reading those could run "
@@ -309,13 +309,13 @@ def _from_file(path: Path, name: str) -> Source:
 
 
 def _is_pickle(path: Path) -> bool:
-    """Tell by how the file begins whether it is a pickle, alone or in the zip of torch.save."""
+    """Return whether a file starts like a pickle, or like a zip file of torch.save."""
     with path.open("rb") as file:
         return file.read(2).startswith((b"\x80", b"PK"))
 
 
 def _flatten(tree: Mapping[Any, Any], start: str = "") -> dict[str, Tensor]:
-    """Collect the tensors of nested dicts under names with dots."""
+    """Collect the tensors of nested dicts under dotted names."""
     state = {}
     for key, value in tree.items():
         if isinstance(value, Tensor):

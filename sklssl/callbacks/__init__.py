@@ -1,4 +1,4 @@
-"""Watching a training, and ending it in time."""
+"""Callbacks that monitor a training run and can stop it early."""
 
 from sklssl.callbacks._early_stopping import EarlyStopping
 from sklssl.callbacks._probe_monitor import ProbeMonitor

@@ -1,4 +1,4 @@
-"""Ending a training that gets no better."""
+"""Stop a training run that no longer improves."""
 
 import warnings
 from numbers import Integral, Real
@@ -7,7 +7,7 @@ import numpy as np
 
 from sklssl._training.run import StopPhase
 from sklssl.callbacks._probe_monitor import ProbeMonitor
-from sklssl.utils._arguments import as_plain
+from sklssl.utils._arguments import to_builtin
 
 __all__ = ["EarlyStopping"]
 
@@ -15,52 +15,50 @@ _MODES = ("auto", "min", "max")
 
 
 class EarlyStopping:
-    """End a training when a recorded term has not become better for a while.
+    """Stop training when a recorded value has not improved for several epochs.
 
-    Goes into the list `callbacks` of an estimator. It judges by the rows of ``history_`` and
-    keeps nothing: each ``fit`` starts afresh, also one that goes on from what was learned.
-    Where a training has several scales each is judged on its own, since the loss jumps between
-    them, and its end is the beginning of the next.
+    Pass it in the list `callbacks` of an estimator. It reads the rows of ``history_`` and has no
+    state of its own: each call of ``fit`` starts afresh, also with a warm start. If an estimator
+    trains at several scales, each scale is monitored separately, since the loss jumps between
+    them. When one scale is stopped, training continues with the next.
 
     Parameters
     ----------
     monitor : str, default="loss"
-        The term: any key of the rows of ``history_``, also one that another callback adds. Rows
-        without it are passed over.
+        The value to monitor: any key of the rows of ``history_``, including keys added by other
+        callbacks. Rows without this key are skipped.
 
     patience : int, default=5
-        So many recorded values in a row that are no better than the best one before end the
-        training.
+        Stop after this many consecutive recorded values without improvement over the best one.
 
     min_delta : float, default=0.0
-        What a value must be better by to count.
+        Minimum change that counts as an improvement.
 
     mode : {"auto", "min", "max"}, default="auto"
-        Whether lower or higher is better. "auto" takes higher for names that contain "accuracy"
-        or "score", lower for all others.
+        Whether lower or higher values are better. "auto" means "max" for names that contain
+        "accuracy" or "score", and "min" for all others.
 
     Raises
     ------
     ValueError
-        If a parameter cannot be used; in ``fit``, if the first row lacks the term and nothing
-        among the callbacks could add it.
+        If a parameter is invalid. In ``fit``, if the first row lacks the key `monitor` and no
+        callback can add it.
 
     Warns
     -----
     UserWarning
-        At the end of the training, if no row has the term.
+        At the end of training, if no row has the key `monitor`.
 
     See Also
     --------
-    ProbeMonitor : Records the accuracy of a probe.
-    sklssl.exceptions.StopTraining : Ends a training with all its scales, by a function of your
-        own.
+    ProbeMonitor : Record the accuracy of a probe.
+    sklssl.exceptions.StopTraining : Raise it in your own callback to stop training at all scales.
 
     Notes
     -----
-    The weights are those of the last epoch, not of the best one. The learning rate has followed
-    the schedule of all epochs: with the default "step" a training that has ended early has not
-    seen its small rates.
+    The final weights are those of the last epoch, not of the best one. The learning rate follows
+    the schedule for all epochs: with the default "step", a run that is stopped early never reaches
+    the small learning rates.
 
     Examples
     --------
@@ -75,52 +73,56 @@ class EarlyStopping:
     """
 
     def __init__(self, monitor="loss", *, patience=5, min_delta=0.0, mode="auto"):
-        _check("monitor", isinstance(monitor, str), "the name of a recorded term", monitor)
+        _check("monitor", isinstance(monitor, str), "the name of a recorded value", monitor)
         whole = isinstance(patience, Integral) and patience >= 1
         _check("patience", whole, "a whole number from 1", patience)
         finite = isinstance(min_delta, Real) and 0 <= min_delta < np.inf
         _check("min_delta", finite, "a finite number from 0", min_delta)
         _check("mode", mode in _MODES, f"one of {list(_MODES)}", mode)
         self.monitor = monitor
-        self.patience = as_plain(patience)
-        self.min_delta = as_plain(min_delta)
+        self.patience = to_builtin(patience)
+        self.min_delta = to_builtin(min_delta)
         self.mode = mode
 
     def __call__(self, estimator, row):
-        """Raise what ends the present scale if the term has not become better.
+        """Stop training at the current scale if the monitored value has not improved.
 
         Parameters
         ----------
         estimator : estimator
-            With the ``history_`` of its training.
+            The estimator, with its ``history_``.
 
         row : dict
-            Of the epoch that has ended.
+            The row of the epoch that has just ended.
 
         Raises
         ------
         StopTraining
-            One that ends the present scale, if another one follows, and else the training.
+            To continue with the next scale, or to stop training after the last one.
         """
         rows = [r for r in estimator.history_ if r.get("phase") == row["phase"]]
         values = [r[self.monitor] for r in rows if self.monitor in r]
-        if not values and len(rows) == 1 and not self._may_come(estimator):
-            raise ValueError(f"{self._never(estimator)} Choose one of these, or record it.")
-        if self._waited(values) >= self.patience:
+        if not values and len(rows) == 1 and not self._may_be_recorded(estimator):
+            raise ValueError(
+                f"{self._missing_message(estimator)} Choose one of these, or record it."
+            )
+        if self._count_without_improvement(values) >= self.patience:
             raise StopPhase
 
     def after_training(self, estimator):
-        """Warn if the term was never there.
+        """Warn if the monitored value was never recorded.
 
         Parameters
         ----------
         estimator : estimator
-            With the ``history_`` of its training.
+            The estimator, with its ``history_``.
         """
         rows = estimator.history_
         if rows and not any(self.monitor in row for row in rows):
             warnings.warn(
-                f"{self._never(estimator)} Nothing could be stopped.", UserWarning, stacklevel=2
+                f"{self._missing_message(estimator)} Nothing could be stopped.",
+                UserWarning,
+                stacklevel=2,
             )
 
     def __repr__(self):
@@ -129,25 +131,25 @@ class EarlyStopping:
             f"min_delta={self.min_delta}, mode={self.mode!r})"
         )
 
-    def _waited(self, values):
-        """Count the values since the last one that was better than all before."""
+    def _count_without_improvement(self, values):
+        """Count the values since the last improvement."""
         higher = any(word in self.monitor.lower() for word in ("accuracy", "score"))
         sign = 1 if self.mode == "max" or (self.mode == "auto" and higher) else -1
-        best, waited = -np.inf, 0
+        best, n_waited = -np.inf, 0
         for value in values:
-            better = sign * value > best + self.min_delta  # never of a NaN
-            best, waited = (sign * value, 0) if better else (best, waited + 1)
-        return waited
+            better = sign * value > best + self.min_delta  # never true for NaN
+            best, n_waited = (sign * value, 0) if better else (best, n_waited + 1)
+        return n_waited
 
-    def _may_come(self, estimator):
-        """Tell whether a callback may still add the term: what a function adds nobody knows."""
+    def _may_be_recorded(self, estimator):
+        """Return whether a callback may add the value; for a function this is unknown."""
         known = EarlyStopping, ProbeMonitor
         return any(
             not isinstance(callback, known) or getattr(callback, "_records", None) == self.monitor
             for callback in estimator.callbacks or ()
         )
 
-    def _never(self, estimator):
+    def _missing_message(self, estimator):
         terms = list(dict.fromkeys(name for row in estimator.history_ for name in row))
         return (
             f"The 'monitor' parameter of EarlyStopping is {self.monitor!r}, but "

@@ -1,4 +1,4 @@
-"""What a probe reads from the features, while they are being learned."""
+"""Record the accuracy of a probe during training."""
 
 import warnings
 from numbers import Integral
@@ -12,10 +12,10 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl.metrics import knn_score
-from sklssl.utils._arguments import as_plain
+from sklssl.utils._arguments import to_builtin
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import _safe_indexing
 
@@ -25,52 +25,52 @@ _TERMS = {"knn": "knn_accuracy", "linear": "linear_accuracy"}
 
 
 class ProbeMonitor:
-    """Record every few epochs how well a probe tells labelled images apart.
+    """Record the accuracy of a probe on labelled images every few epochs.
 
-    Goes into the list `callbacks` of an estimator. The images are embedded by its ``transform``,
-    and the row of that epoch in ``history_`` gets one more entry. The labels do not reach the
-    training, which goes on as it would without.
+    Pass it in the list `callbacks` of an estimator. The images are embedded by its ``transform``,
+    and the accuracy is added to the row of that epoch in ``history_``. The labels are not used for
+    training, which is the same as without this callback.
 
     Parameters
     ----------
     X_val : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-        A few hundred images like those in ``fit``. Where the `on_error` of the embedder is "skip",
-        files that cannot be read are left out.
+        A few hundred images like those in ``fit``. If `on_error` of the embedder is "skip", files
+        that cannot be read are skipped.
 
     y_val : array-like of shape (n,)
-        Their classes.
+        The classes of the images.
 
     every : int, default=5
-        The epochs whose number is a multiple of it are looked at, and no others. So is the last
-        one only if its number is: nobody knows beforehand which one that will be. Epochs count on
-        over several scales, and where a training is taken up again.
+        Evaluate every `every` epochs. The last epoch is evaluated only if its number is a multiple
+        of `every`, because training may stop early. Epochs are numbered consecutively over several
+        scales and after resuming.
 
     probe : {"knn", "linear"}, default="knn"
         "knn" records ``knn_accuracy``, the leave-one-out accuracy of nearest neighbours
-        (:func:`sklssl.metrics.knn_score`), and "linear" ``linear_accuracy``, that of a logistic
-        regression on standardised features by cross-validation, which takes longer.
+        (:func:`sklssl.metrics.knn_score`). "linear" records ``linear_accuracy``, the
+        cross-validated accuracy of a logistic regression on standardised features, which is slower.
 
     n_neighbors : int, default=20
-        For "knn": the number of neighbours, less than n.
+        Number of neighbours for "knn", less than n.
 
     cv : int, default=3
-        For "linear": the number of folds. Each class needs as many images.
+        Number of folds for "linear". Each class needs at least this many images.
 
     Raises
     ------
     ValueError
-        If the images and labels do not go together, or a parameter cannot be used.
+        If the images and labels do not match, or a parameter is invalid.
 
     See Also
     --------
-    EarlyStopping : Ends a training when what is recorded gets no better.
+    EarlyStopping : Stop training when a recorded value no longer improves.
 
     Notes
     -----
-    The accuracy tells trainings and epochs apart. As an estimate of how good a classifier will
-    be it flatters, once epochs were chosen by it.
+    The accuracy is meant for comparing training runs and epochs. Once it has been used to choose an
+    epoch, it is an optimistic estimate of the accuracy of a classifier.
 
-    Copies share the images.
+    Copies of this callback share the images.
 
     Examples
     --------
@@ -92,27 +92,27 @@ class ProbeMonitor:
             )
         _check_number("every", every, 1)
         with naming_parameter(self, "X_val"):
-            X_val = as_images(X_val)
-            later = holds_paths(X_val) or holds_pictures(X_val)  # read when they are embedded
+            X_val = unwrap_images(X_val)
+            later = is_path_sequence(X_val) or is_picture_sequence(X_val)  # read when embedded
             n_images = len(X_val if later else check_images(X_val, estimator=self, min_samples=2))
         self.X_val = X_val
-        self.y_val = _check_labels(self, y_val, n_images)
+        self.y_val = _check_y_val(self, y_val, n_images)
         if probe == "knn":
             _check_number("n_neighbors", n_neighbors, 1, n_images - 1)
         else:
             _check_folds(cv, self.y_val)
-        self.every = as_plain(every)
+        self.every = to_builtin(every)
         self.probe = probe
-        self.n_neighbors = as_plain(n_neighbors)
-        self.cv = as_plain(cv)
+        self.n_neighbors = to_builtin(n_neighbors)
+        self.cv = to_builtin(cv)
 
     def __call__(self, estimator, row):
-        """Extend `row` if its epoch is one of those that are looked at.
+        """Add the accuracy to `row` if this epoch is evaluated.
 
         Parameters
         ----------
         estimator : estimator
-            With a ``transform`` that gives features.
+            An estimator whose ``transform`` returns features.
 
         row : dict
             Of the epoch that has ended.
@@ -121,15 +121,15 @@ class ProbeMonitor:
             X, y = self._readable(estimator)
             row[_TERMS[self.probe]] = self._score(self._embed(estimator, X), y)
         elif row["epoch"] == 1:
-            # Images that do not fit are found before much time has passed. One of them may well
-            # look like another range than all together.
+            # Detect unsuitable images early. The range of a single image may differ from that of
+            # all images, so warnings are ignored.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._embed(estimator, _safe_indexing(self._readable(estimator)[0], [0]))
 
     def __deepcopy__(self, memo):
-        # A search copies its parameters for each of its fits. Nothing in here changes, so that
-        # the copies need no images of their own.
+        # A search copies the parameters for each fit. This object never changes, so copies can
+        # share the images.
         copied = object.__new__(type(self))
         copied.__dict__ = dict(vars(self))
         return copied
@@ -150,11 +150,11 @@ class ProbeMonitor:
 
     def _embed(self, estimator, X):
         with naming_parameter(self, "X_val"):
-            return np.asarray(estimator.transform(X))  # it may be told to give data frames
+            return np.asarray(estimator.transform(X))  # may be a data frame
 
     def _score(self, Z, y):
         if not np.isfinite(Z).all():
-            return np.nan  # the training fails at its next step, and says so better
+            return np.nan  # training fails at its next step, with a better message
         if self.probe == "knn":
             return knn_score(Z, y, n_neighbors=self.n_neighbors)
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -170,7 +170,7 @@ def _check_number(name, value, least, most=np.inf):
         )
 
 
-def _check_labels(monitor, y, n_images):
+def _check_y_val(monitor, y, n_images):
     with naming_parameter(monitor, "y_val"):
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y_val"))
         check_consistent_length(range(n_images), y)
@@ -189,6 +189,6 @@ def _check_folds(cv, y):
     if counts.min() < cv:
         raise ValueError(
             f"The 'cv' parameter of ProbeMonitor is {cv}, but the class "
-            f"{classes[counts.argmin()]!r} has {counts.min()} images in y_val, and each fold "
-            "needs one. Lower cv, or give more images."
+            f"{classes[counts.argmin()]!r} has only {counts.min()} images in y_val, and each fold "
+            "needs one. Lower cv, or pass more images."
         )

@@ -1,4 +1,4 @@
-"""Images to learn from, as arrays that every estimator takes."""
+"""Loaders of image data sets, as arrays that every estimator accepts."""
 
 from sklssl.datasets._cifar10 import load_cifar10
 from sklssl.datasets._digits import load_digit_images

@@ -1,4 +1,4 @@
-"""CIFAR-10, from wherever it already is."""
+"""Load CIFAR-10 from a local copy, or download it."""
 
 import os
 from pathlib import Path
@@ -34,20 +34,20 @@ def load_cifar10(data_home=None, *, subset="train", download=False, return_X_y=F
     """Load the 60,000 colour images of CIFAR-10 [1]_.
 
     Looks in `data_home` for torchvision's copy (``cifar-10-batches-py/``), then for a zip file
-    ``cifar10*.zip`` of the layout that :func:`load_image_folder` reads, with ``train/`` and
+    ``cifar10*.zip`` in the layout read by :func:`load_image_folder`, with ``train/`` and
     ``test/``.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The folder to look in. None takes the environment variable ``SKLSSL_DATA``, or else
-        ``~/sklssl_data``.
+        The folder to look in. If None, the environment variable ``SKLSSL_DATA`` is used, or
+        ``~/sklssl_data`` if it is not set.
 
     subset : {"train", "test", "all"}, default="train"
-        Which images to load: 50,000, 10,000 or all, the training images first.
+        Which images to load: 50,000, 10,000 or all of them, training images first.
 
     download : bool, default=False
-        Whether to let torchvision download the data into `data_home` when they are not there.
+        Whether torchvision downloads the data into `data_home` if they are not found.
 
     return_X_y : bool, default=False
         Whether to return the images and targets alone.
@@ -58,8 +58,8 @@ def load_cifar10(data_home=None, *, subset="train", download=False, return_X_y=F
         With the keys
 
         images : ndarray of shape (n, 32, 32, 3), uint8
-            The images. In the official order, in which the classes are mixed, or, for a zip file
-            without the list ``ORDER.txt`` of its files, sorted by file name.
+            The images, in the official order, in which the classes are mixed. If a zip file has
+            no list ``ORDER.txt`` of its files, images are sorted by file name.
         data : ndarray of shape (n, 3072), uint8
             The same images as rows, sharing their memory.
         target : ndarray of shape (n,), int64
@@ -77,9 +77,9 @@ def load_cifar10(data_home=None, *, subset="train", download=False, return_X_y=F
     Raises
     ------
     FileNotFoundError
-        If the data are not there and `download` is False.
+        If the data are not found and `download` is False.
     ValueError
-        If `subset` is unknown, or the zip file holds other classes.
+        If `subset` is unknown, or the zip file contains other classes.
 
     References
     ----------
@@ -107,8 +107,8 @@ def load_cifar10(data_home=None, *, subset="train", download=False, return_X_y=F
     else:
         raise FileNotFoundError(
             f"load_cifar10 found neither {_TORCHVISION_FOLDER!r} nor {_ZIP_PATTERN!r} in "
-            f"{str(home)!r}. Give data_home, set the environment variable SKLSSL_DATA to the "
-            "folder that holds one of them, or use download=True."
+            f"{str(home)!r}. Pass data_home, set the environment variable SKLSSL_DATA to the "
+            "folder that contains one of them, or use download=True."
         )
     bunch.DESCR = f"CIFAR-10, {len(bunch.images)} images of 32x32 pixels in 10 classes."
     return (bunch.images, bunch.target) if return_X_y else bunch
@@ -138,8 +138,8 @@ def _from_zip(path, subsets):
         found = sorted({str(parts[name][1]) for name in chosen})
         if found != _CLASSES:
             raise ValueError(
-                f"{str(path)!r} must hold the classes {_CLASSES} in {' and '.join(subsets)}, but "
-                f"holds {found}."
+                f"{str(path)!r} must contain the classes {_CLASSES} in {' and '.join(subsets)}, "
+                f"but contains {found}."
             )
         images = read_images(chosen, read)
     subset, classes = zip(*(parts[name] for name in chosen), strict=True)
@@ -147,7 +147,7 @@ def _from_zip(path, subsets):
 
 
 def _official_order(names, read):
-    """Order file names as the file ORDER.txt among them does, if it is there and lists them all."""
+    """Sort file names as in the file ORDER.txt, if it exists and lists all of them."""
     try:
         order = read("ORDER.txt").decode().split()
     except KeyError:

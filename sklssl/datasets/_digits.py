@@ -1,4 +1,4 @@
-"""The digits that come with scikit-learn, as images."""
+"""The handwritten digits of scikit-learn, as images."""
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -10,8 +10,8 @@ __all__ = ["load_digit_images"]
 def load_digit_images(*, return_X_y=False):
     """Load scikit-learn's 1797 handwritten digits as 8x8 grey images.
 
-    The data come with scikit-learn, so nothing is downloaded. Their grey values 0 to 16 are
-    stretched to 0 to 255 and rounded.
+    The data are part of scikit-learn, so nothing is downloaded. Grey values from 0 to 16 are
+    rescaled to 0 to 255 and rounded.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def load_digit_images(*, return_X_y=False):
 
     See Also
     --------
-    load_cifar10 : Colour images of things.
-    load_image_folder : Images of your own.
+    load_cifar10 : Colour images of objects and animals.
+    load_image_folder : Load your own images.
 
     Examples
     --------
@@ -63,5 +63,5 @@ def load_digit_images(*, return_X_y=False):
         data=data,
         target=target,
         target_names=digits.target_names.astype(str),
-        DESCR="Grey values stretched from 0..16 to 0..255.\n\n" + digits.DESCR,
+        DESCR="Grey values rescaled from 0..16 to 0..255.\n\n" + digits.DESCR,
     )

@@ -1,4 +1,4 @@
-"""Read a folder or zip file of images as people have them, one folder a class or none."""
+"""Load images from a folder or zip file, with one folder per class or without labels."""
 
 import os
 import reprlib
@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklssl._data.columns import as_images, full_name, holds_paths
-from sklssl._data.decode import none_left, read_bytes, say_left_out
+from sklssl._data.columns import is_path_sequence, to_path_string, unwrap_images
+from sklssl._data.decode import no_readable_file_error, read_bytes, warn_skipped_files
 from sklssl.datasets._layout import read_layout
 from sklssl.datasets._listing import open_folder
-from sklssl.datasets._stack import check_taken, read_images
+from sklssl.datasets._stack import check_read_options, read_images
 
 __all__ = ["list_images", "load_image_folder", "load_images", "make_bunch"]
 
@@ -28,40 +28,42 @@ def load_image_folder(
     on_error="raise",
     return_X_y=False,
 ):
-    """Load the images of a folder or zip file, and the classes that its folders stand for.
+    """Load the images of a folder or zip file, with the folder names as classes.
 
-    The first folder is the class, however deep the file lies below it: ``<class>/<file>``. Images
-    in no folder have no label. Folders ``train/``, ``test/``, ``val/`` above the classes become
-    `subset`, and one folder that holds all others, as in a zip file of a folder, is stepped into.
-    Hidden files and files that do not end like an image (.jpg, .png, .tif, .bmp, .webp, .gif, .jp2,
-    .ppm, .pgm, in any case) are passed over.
+    The first folder is the class, whatever the depth of the file below it: ``<class>/<file>``.
+    Images outside any folder have no label. Folders ``train/``, ``test/``, ``val/`` above the
+    classes become `subset`. A single top-level folder, as in a zip file of a folder, is skipped.
+    Hidden files and files without an image extension (.jpg, .png, .tif, .bmp, .webp, .gif, .jp2,
+    .ppm, .pgm, in upper or lower case) are ignored.
 
     Parameters
     ----------
     path : str or path-like
-        The folder or zip file. A zip file is read in memory; nothing is unpacked to the disk.
+        The folder or zip file. A zip file is read in memory; nothing is unpacked to disk.
 
     image_size : int, default=None
-        Height and width to which every image is brought, whatever its proportions. None requires
-        that all images have the same size.
+        Height and width to which every image is resized, ignoring its aspect ratio. If None, all
+        images must have the same size.
 
     color : bool, default=True
-        Whether to read images as red, green and blue, also grey ones; else as one grey channel.
+        Whether to convert images to RGB, including grey ones, or to one grey channel.
 
     pages : "first", int, "max", "mean" or "channels", default="first"
-        What is taken of files with several pages or frames, such as z-stacks: one page, by its
-        number from 0; the greatest value or the mean over all; or each page as a grey channel.
+        How files with several pages or frames, such as z-stacks, are read: the first page, the
+        page with this number (from 0), the maximum or mean over all pages, or each page as a grey
+        channel.
 
     channels : "all" or sequence of int, default=None
-        Takes the channels that are stored, or those of these numbers from 0, instead of what
-        `color` says; of ``pages="channels"``, the pages.
+        If given, `color` is ignored, and all stored channels are returned, or those with these
+        numbers (from 0). With ``pages="channels"`` the numbers refer to pages.
 
     unlabelled : "auto" or sequence of str, default="auto"
-        Names of folders whose images have no label, so that their target is -1. "auto" takes
-        ``unlabelled``, ``unlabeled`` and ``unsorted``, in any case, with a warning that says so.
+        Names of folders whose images have no label, so that their target is -1. "auto" stands for
+        ``unlabelled``, ``unlabeled`` and ``unsorted``, in upper or lower case, and issues a
+        warning if images have no label.
 
     on_error : {"raise", "skip"}, default="raise"
-        Whether a file that cannot be read raises an error, or is left out with a warning.
+        Whether a file that cannot be read raises an error or is skipped with a warning.
 
     return_X_y : bool, default=False
         Whether to return the images and targets alone.
@@ -72,8 +74,8 @@ def load_image_folder(
         With the keys
 
         images : ndarray of shape (n, H, W, C), uint8, uint16 or float32
-            The images, sorted by file name, of the depth that the files have: uint8 for up to 8
-            bits a channel, uint16 for up to 16, float32 for more. C is 3, or 1 if not `color`.
+            The images, sorted by file name, at the bit depth of the files: uint8 for up to 8 bits
+            per channel, uint16 for up to 16, float32 for more. C is 3, or 1 if `color` is False.
         data : ndarray of shape (n, H*W*C)
             The same images as rows, sharing their memory.
         target : ndarray of shape (n,), int64
@@ -81,7 +83,7 @@ def load_image_folder(
         target_names : ndarray of str
             The names of the classes, sorted.
         filenames : ndarray of str of shape (n,)
-            Where in the folder or zip file each image was, with forward slashes.
+            The path of each image within the folder or zip file, with forward slashes.
         subset : ndarray of str of shape (n,)
             "train", "test" and the like, or "" where there are no such folders.
         DESCR : str
@@ -95,22 +97,22 @@ def load_image_folder(
     FileNotFoundError
         If there is nothing at `path`.
     ImageFileError
-        If an image cannot be read or is too large and `on_error` is "raise", or none can be read,
-        or a folder cannot.
+        If an image cannot be read or is too large and `on_error` is "raise", if no image can be
+        read, or if a folder cannot be read.
     ValueError
-        If `path` is neither a folder nor a zip file, holds no images, or its folders leave a class
-        in doubt; if sizes differ and `image_size` is None, or some images have 8 bits and others
-        more.
+        If `path` is neither a folder nor a zip file, contains no images, or the folders do not
+        define the classes uniquely; if sizes differ and `image_size` is None; or if some images
+        have 8 bits and others more.
 
     Warns
     -----
     UserWarning
         If some images have a label and others have none, unless `unlabelled` names their folders;
-        if files are left out, or pages of them.
+        if files are skipped; or if only the first of several pages is read.
 
     See Also
     --------
-    list_images : List the files without reading them.
+    list_images : List the image files without reading them.
     sklssl.preprocessing.ImageResizer : Resize images as a step of a pipeline.
 
     Examples
@@ -129,7 +131,7 @@ def load_image_folder(
     array([[  0,   9],
            [250, 255]], dtype=uint8)
     """
-    taken = check_taken("load_image_folder", image_size, color, pages, channels)
+    taken = check_read_options("load_image_folder", image_size, color, pages, channels)
     if on_error not in ("raise", "skip"):
         raise ValueError(
             "The 'on_error' parameter of load_image_folder must be 'raise' or 'skip'. Got "
@@ -149,13 +151,13 @@ def load_image_folder(
 
 
 def _leave_out(errors, images, labels):
-    """Leave out what could not be read, with a warning."""
+    """Remove the images that could not be read, with a warning."""
     n_images, names = len(labels["filenames"]), labels["filenames"]
     first = errors[min(errors)]
     if len(errors) == n_images:
-        raise none_left(n_images, first)
+        raise no_readable_file_error(n_images, first)
     warnings.warn(
-        say_left_out([names[i] for i in errors], n_images, first),
+        warn_skipped_files([names[i] for i in errors], n_images, first),
         UserWarning,
         stacklevel=3,
     )
@@ -167,13 +169,13 @@ def _leave_out(errors, images, labels):
 def load_images(paths, *, image_size=None, color=True, pages="first", channels=None):
     """Read image files into one array.
 
-    Embedders read files by themselves; this is for a choice of pages or channels that they do not
-    make, and for other uses of the images.
+    Embedders can read files themselves. Use this function to select pages or channels, which
+    embedders cannot do, or if the images are needed for other purposes.
 
     Parameters
     ----------
     paths : sequence of str or path-like
-        The files, such as :func:`list_images` finds them.
+        The files, for example from :func:`list_images`.
 
     image_size, color, pages, channels
         As in :func:`load_image_folder`.
@@ -194,7 +196,7 @@ def load_images(paths, *, image_size=None, color=True, pages="first", channels=N
     Warns
     -----
     UserWarning
-        If of a file with several pages only the first is taken.
+        If only the first page of a file with several pages is read.
 
     Examples
     --------
@@ -212,22 +214,22 @@ def load_images(paths, *, image_size=None, color=True, pages="first", channels=N
     >>> stack[0, 0, 0]
     array([ 100, 4000,  900], dtype=uint16)
     """
-    paths = as_images(paths)
-    if not holds_paths(paths):
+    paths = unwrap_images(paths)
+    if not is_path_sequence(paths):
         raise ValueError(
-            "The 'paths' parameter of load_images must be a sequence of at least one file name "
+            "The 'paths' parameter of load_images must be a sequence with at least one file name "
             f"(str or path-like). Got {reprlib.repr(paths)}."
         )
-    names = list(map(full_name, paths))
-    taken = check_taken("load_images", image_size, color, pages, channels)
+    names = list(map(to_path_string, paths))
+    taken = check_read_options("load_images", image_size, color, pages, channels)
     return read_images(names, read_bytes, **taken)
 
 
 def list_images(path, *, unlabelled="auto", return_X_y=False):
-    """List the images of a folder, and the classes that its folders stand for.
+    """List the images of a folder, with the folder names as classes.
 
-    The files are not read: every embedder takes their names as `X`, and decodes them once. What is
-    an image, and what its class is, is told as by :func:`load_image_folder`.
+    The files are not read: every embedder accepts their names as `X`, and decodes them once. Images
+    and classes are found as in :func:`load_image_folder`.
 
     Parameters
     ----------
@@ -235,11 +237,12 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
         The folder.
 
     unlabelled : "auto" or sequence of str, default="auto"
-        Names of folders whose images have no label, so that their target is -1. "auto" takes
-        ``unlabelled``, ``unlabeled`` and ``unsorted``, in any case, with a warning that says so.
+        Names of folders whose images have no label, so that their target is -1. "auto" stands for
+        ``unlabelled``, ``unlabeled`` and ``unsorted``, in upper or lower case, and issues a
+        warning if images have no label.
 
     return_X_y : bool, default=False
-        Whether to return the names of the files and the targets alone.
+        Whether to return only the paths and the targets.
 
     Returns
     -------
@@ -247,13 +250,13 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
         With the keys
 
         paths : ndarray of str of shape (n,)
-            The files, to be opened; sorted.
+            The paths of the files, sorted.
         target : ndarray of shape (n,), int64
             The class of each image, an index into `target_names`; -1 without a label.
         target_names : ndarray of str
             The names of the classes, sorted.
         filenames : ndarray of str of shape (n,)
-            The files within the folder, with forward slashes.
+            The paths relative to the folder, with forward slashes.
         subset : ndarray of str of shape (n,)
             "train", "test" and the like, or "" where there are no such folders.
         DESCR : str
@@ -267,9 +270,9 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
     FileNotFoundError
         If there is nothing at `path`.
     ImageFileError
-        If a folder may not be read.
+        If a folder cannot be read.
     ValueError
-        If `path` is no folder, holds no images, or its folders leave a class in doubt.
+        If `path` is not a folder, contains no images, or its folders do not define the classes.
 
     Warns
     -----
@@ -278,7 +281,7 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
 
     See Also
     --------
-    load_image_folder : Read the images, too; also from a zip file.
+    load_image_folder : Load the images themselves, also from a zip file.
 
     Examples
     --------
@@ -296,8 +299,8 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
     root = Path(path).expanduser()
     if root.is_file():
         raise ValueError(
-            f"{str(path)!r} is a file, and list_images takes a folder. Unpack it, or read it with "
-            "load_image_folder, if it is a zip file."
+            f"{str(path)!r} is a file, but list_images expects a folder. If it is a zip file, "
+            "unpack it or read it with load_image_folder."
         )
     with open_folder(path) as (names, _):
         layout = read_layout(names, path, unlabelled, "list_images")
@@ -308,7 +311,7 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
 
 
 def make_bunch(images, target, target_names, subset):
-    """Put together what all loaders of this folder give."""
+    """Return a Bunch with the keys that all loaders of images have in common."""
     return Bunch(
         images=images,
         data=images.reshape(len(images), -1),
@@ -319,7 +322,7 @@ def make_bunch(images, target, target_names, subset):
 
 
 def _labels(layout):
-    """Give what a layout says as the keys of a bunch."""
+    """Return the content of a layout as the keys of a Bunch."""
     target_names = sorted({label for label in layout.classes if label is not None})
     index = {label: i for i, label in enumerate(target_names)} | {None: -1}
     return {

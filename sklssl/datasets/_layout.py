@@ -1,4 +1,4 @@
-"""What the folders of image files say about them: subset and class."""
+"""Find the subset and class of image files from the folders that contain them."""
 
 import itertools
 import unicodedata
@@ -10,17 +10,17 @@ __all__ = ["UNLABELLED", "Layout", "is_image", "read_layout"]
 _EXTENSIONS = (".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif")
 _EXTENSIONS += (".tiff", ".webp")
 _SUBSETS = ("train", "test", "val", "valid", "validation")
-# Folders of this name, in any case, hold images that nobody has labelled yet.
+# Folders with these names, in upper or lower case, contain images without a label.
 UNLABELLED = ("unlabelled", "unlabeled", "unsorted")
 
 
 class Layout(NamedTuple):
-    """What the folders say of each file.
+    """Subset and class of each image file.
 
     Parameters
     ----------
     names : list of str
-        The names, sorted, with forward slashes.
+        The file names, sorted, with forward slashes.
 
     subsets : list of str
         "" where there are no folders for training and test.
@@ -35,7 +35,7 @@ class Layout(NamedTuple):
 
 
 def is_image(name):
-    """Tell whether a name ends like an image and is not hidden."""
+    """Return whether a file name has an image extension and is not hidden."""
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
     return name.lower().endswith(_EXTENSIONS) and not hidden
 
@@ -46,16 +46,16 @@ def read_layout(names, path, unlabelled, owner):
     Parameters
     ----------
     names : iterable of str
-        Of all files, relative to the folder or zip file, with forward slashes.
+        The names of all files, relative to the folder or zip file, with forward slashes.
 
     path : str or path-like
-        The folder or zip file; named in the errors.
+        The folder or zip file; used in error messages.
 
     unlabelled : "auto" or sequence of str
-        Folders whose images have no label; "auto" takes those of `UNLABELLED`, and says so.
+        Folders whose images have no label; "auto" stands for `UNLABELLED`, with a warning.
 
     owner : str
-        Who asks; named in the errors.
+        The name of the caller; used in error messages.
 
     Returns
     -------
@@ -64,38 +64,41 @@ def read_layout(names, path, unlabelled, owner):
     Raises
     ------
     ValueError
-        If there are no images, or the folders do not tell the classes without doubt.
+        If there are no images, or the folders do not define the classes uniquely.
 
     Warns
     -----
     UserWarning
-        If images have no label though others have one, unless `unlabelled` says so.
+        If some images have a label and others have none, unless `unlabelled` names folders.
     """
     names = sorted(filter(is_image, names))
     if not names:
-        raise ValueError(f"{str(path)!r} holds no images ({', '.join(_EXTENSIONS)}).")
+        raise ValueError(f"{str(path)!r} contains no images ({', '.join(_EXTENSIONS)}).")
     for name, following in itertools.pairwise(names):
         if name == following:
-            raise ValueError(f"{str(path)!r} holds two files of the name {name!r}. Rename one.")
+            raise ValueError(f"{str(path)!r} contains two files named {name!r}. Rename one.")
     folders = [_folders(name) for name in names]
-    _step_into_the_only_one(folders)
-    subsets = _take_subsets(folders, names)
-    marks = UNLABELLED if unlabelled == "auto" else _check_names(unlabelled, owner)
-    marks = {mark.casefold() for mark in marks}
-    classes = [None if not inner or inner[0].casefold() in marks else inner[0] for inner in folders]
-    _refuse_nested_classes(folders, classes, names)
+    _strip_common_folder(folders)
+    subsets = _pop_subsets(folders, names)
+    unlabelled_names = UNLABELLED if unlabelled == "auto" else _check_names(unlabelled, owner)
+    unlabelled_names = {name.casefold() for name in unlabelled_names}
+    classes = [
+        None if not inner or inner[0].casefold() in unlabelled_names else inner[0]
+        for inner in folders
+    ]
+    _check_nested_classes(folders, classes, names)
     if unlabelled == "auto":
-        _say_unlabelled(folders, classes)
+        _warn_unlabelled(folders, classes)
     return Layout(names, subsets, classes)
 
 
 def _folders(name):
-    # A Mac and a PC write the same accent in two ways.
+    # macOS and Windows encode the same accented letter differently.
     return unicodedata.normalize("NFC", name).split("/")[:-1]
 
 
-def _step_into_the_only_one(folders):
-    """Leave out outer folders that hold everything, as in a zip file of one folder."""
+def _strip_common_folder(folders):
+    """Remove outer folders that contain all files, as in a zip file of one folder."""
     while all(folders) and any(len(inner) > 1 for inner in folders):
         first = folders[0][0]
         if first in _SUBSETS or any(inner[0] != first for inner in folders):
@@ -104,16 +107,16 @@ def _step_into_the_only_one(folders):
             del inner[0]
 
 
-def _take_subsets(folders, names):
-    """Take the folders train/, test/ and the like off, if all images lie in them."""
+def _pop_subsets(folders, names):
+    """Remove and return the folders train/, test/ etc. if they contain all images."""
     within = [bool(inner) and inner[0] in _SUBSETS for inner in folders]
     if all(within):
         return [inner.pop(0) for inner in folders]
     deep = [i for i, inner in enumerate(folders) if within[i] and len(inner) > 1]
     if deep and folders[deep[0]][1] != "images":
         raise ValueError(
-            f"Either all images or none must lie in folders such as train/ and test/, but there "
-            f"are {names[deep[0]]!r} and {names[within.index(False)]!r}."
+            f"Either all images or none must be in folders such as train/ and test/, but found "
+            f"{names[deep[0]]!r} and {names[within.index(False)]!r}."
         )
     return [""] * len(folders)
 
@@ -128,18 +131,18 @@ def _check_names(unlabelled, owner):
     return names
 
 
-def _refuse_nested_classes(folders, classes, names):
+def _check_nested_classes(folders, classes, names):
     known = set(classes)
     for inner, label, name in zip(folders, classes, names, strict=True):
         other = next((f for f in inner[1:] if f in known and f != label), None)
         if label is not None and other is not None:
             raise ValueError(
-                f"{name!r} lies in two folders that are named like classes, {label!r} and "
-                f"{other!r}. Move it into one of them, or rename the inner folder."
+                f"{name!r} is in two folders that are named like classes, {label!r} and "
+                f"{other!r}. Move it to one of them, or rename the inner folder."
             )
 
 
-def _say_unlabelled(folders, classes):
+def _warn_unlabelled(folders, classes):
     n_unlabelled = classes.count(None)
     if n_unlabelled in (0, len(classes)):
         return
@@ -148,9 +151,9 @@ def _say_unlabelled(folders, classes):
     }
     where = ", ".join(map(repr, sorted(places))) or "no folder of their own"
     warnings.warn(
-        f"{n_unlabelled} of {len(classes)} images have no label, target -1: they lie in {where}. "
-        "Give the names of such folders as unlabelled=[...]; with unlabelled=[] each folder is a "
-        "class.",
+        f"{n_unlabelled} of {len(classes)} images have no label (target -1): they are in {where}. "
+        "Pass the names of such folders as unlabelled=[...]; with unlabelled=[] every folder is "
+        "a class.",
         UserWarning,
         stacklevel=4,
     )

@@ -1,4 +1,4 @@
-"""The files of a folder or zip file."""
+"""List and read the files of a folder or zip file."""
 
 import os
 import zipfile
@@ -15,7 +15,7 @@ __all__ = ["open_folder"]
 
 @contextmanager
 def open_folder(path):
-    """Give the names of the files in a folder or zip file, and what reads one as bytes."""
+    """Yield the names of the files in a folder or zip file, and a function that reads one."""
     path = Path(path).expanduser()
     if path.is_dir():
         yield list(_walk(path)), lambda name: read_bytes(path / name, name)
@@ -31,34 +31,34 @@ def open_folder(path):
 
 
 def _walk(root):
-    """Yield the names of all files below `root`, each folder once, however it is linked."""
+    """Yield the names of all files below `root`, following links but each folder only once."""
     seen = set()
-    for folder, inner, files in os.walk(root, followlinks=True, onerror=_refuse_folder):
+    for folder, inner, files in os.walk(root, followlinks=True, onerror=_raise_folder_error):
         seen.add(os.path.realpath(folder))
         inner[:] = sorted(f for f in inner if os.path.realpath(os.path.join(folder, f)) not in seen)
         for file in files:
             yield Path(folder, file).relative_to(root).as_posix()
 
 
-def _refuse_folder(error):
+def _raise_folder_error(error):
     raise ImageFileError(
         f"The folder {error.filename!r} cannot be read: {error.strerror}. Make it readable or "
-        "leave it out."
+        "remove it."
     ) from error
 
 
 def _entry_name(name):
-    """Give the name of an entry with forward slashes, and refuse one that leads elsewhere."""
+    """Return the name of an entry with forward slashes; raise if it points outside."""
     name = name.replace("\\", "/")
     if is_image(name.replace("..", "")) and (".." in name.split("/") or name.startswith("/")):
         raise ValueError(
-            f"The zip file holds {name!r}, a name that leads out of it. Do not use it."
+            f"The zip file contains {name!r}, a name that points outside of it. Do not use it."
         )
     return name
 
 
 def _read_entry(archive, entry, name):
-    # zipfile never gives more bytes than the entry's stated size.
+    # zipfile never returns more bytes than the entry's stated size.
     check_bytes(entry.file_size, name)
     try:
         return archive.read(entry)

@@ -1,17 +1,22 @@
-"""Image files as one array."""
+"""Read image files into one array."""
 
 from numbers import Integral
 
 import numpy as np
 
-from sklssl._data.decode import decode_image, different_depths, resize_image, say_pages
+from sklssl._data.decode import (
+    decode_image,
+    depth_mismatch_message,
+    resize_image,
+    warn_unread_pages,
+)
 from sklssl.exceptions import ImageFileError
 
-__all__ = ["check_taken", "read_images"]
+__all__ = ["check_read_options", "read_images"]
 
 
-def check_taken(owner, image_size, color, pages, channels):
-    """Check what is to be taken of each file; give the arguments of `read_images`."""
+def check_read_options(owner, image_size, color, pages, channels):
+    """Check the options for reading files and return them as arguments of `read_images`."""
     whole = isinstance(image_size, Integral) and not isinstance(image_size, bool)
     if image_size is not None and not (whole and image_size > 0):
         raise ValueError(
@@ -38,18 +43,18 @@ def check_taken(owner, image_size, color, pages, channels):
 
 
 def read_images(names, read, *, image_size=None, channels=3, pages="first", errors=None):
-    """Read, decode and, if wanted, resize images into one array (n, H, W, C).
+    """Read, decode and optionally resize images into one array (n, H, W, C).
 
-    What cannot be read raises an ImageFileError or, if there is a dict `errors`, is noted there by
-    its position; in the array these images have any values.
+    A file that cannot be read raises an ImageFileError. If `errors` is a dict, the message is
+    stored there under the position of the file instead, and the image has arbitrary values.
     """
     images = first = None
-    told = []
+    multipage = []
     for i, name in enumerate(names):
         try:
-            image = decode_image(read(name), name, channels, pages, told)
+            image = decode_image(read(name), name, channels, pages, multipage)
             if images is not None and image.dtype != images.dtype:
-                text = different_depths(repr(first), images.dtype, repr(name), image.dtype)
+                text = depth_mismatch_message(repr(first), images.dtype, repr(name), image.dtype)
                 raise ImageFileError(text)
         except ImageFileError as error:
             if errors is None:
@@ -62,21 +67,21 @@ def read_images(names, read, *, image_size=None, channels=3, pages="first", erro
             images, first = np.empty((len(names), *image.shape), image.dtype), name
         _check_shape(image, name, images, first)
         images[i] = image
-    if told:
-        say_pages(*told[0])
+    if multipage:
+        warn_unread_pages(*multipage[0])
     return images
 
 
 def _check_shape(image, name, images, first):
-    """Refuse an image of another shape than the first one."""
+    """Raise an error if an image has another shape than the first one."""
     if image.shape[2] != images.shape[3]:
         raise ValueError(
             f"The images differ in channels: {first!r} has {images.shape[3]}, {name!r} has "
-            f"{image.shape[2]}. Say by 'channels' which ones to take of each, or by 'color'."
+            f"{image.shape[2]}. Select the channels to read with 'channels' or 'color'."
         )
     if image.shape != images.shape[1:]:
         raise ValueError(
             f"The images differ in size: {first!r} has {images.shape[1]}x{images.shape[2]} "
-            f"pixels (height x width), {name!r} {image.shape[0]}x{image.shape[1]}. Give "
-            "image_size to bring them all to one size."
+            f"pixels (height x width), {name!r} {image.shape[0]}x{image.shape[1]}. Set "
+            "image_size to resize all images to one size."
         )

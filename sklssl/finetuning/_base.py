@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.arrays import check_images
 from sklssl._data.batches import MapsToDevice
-from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.duplicates import merge_duplicates
 from sklssl._data.input import decode_files, select_rows, validate_input
 from sklssl._extractor import full_size, make_extractor, resolve_layer
@@ -124,7 +124,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             kept.
         """
         plan = Plan([Phase(1.0, self.learning_rate, self.max_epochs)], self)
-        X = as_images(X)
+        X = unwrap_images(X)
         with self._fitting(plan, (X, y)) as (fresh, fit_tasks):
             X, y, weights = fresh._check_data(X, y, sample_weight)
             seed = fresh._draw_seed()
@@ -157,7 +157,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             check_consistent_length(images, y)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         rows, weights = merge_duplicates(images, y, weights * self._class_weights(y))
-        named = hasattr(X, "columns") or holds_pictures(X)
+        named = hasattr(X, "columns") or is_picture_sequence(X)
         return _safe_indexing(X, rows) if named else images[rows], y[rows], weights
 
     def _take_readable(self, X, y, weights):
@@ -170,9 +170,9 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
     def _comparable(self, X):
         """Give what has equal rows where images are equal: pixels, names of files, pictures."""
-        if holds_paths(X):
+        if is_path_sequence(X):
             return np.array([os.fsdecode(path) for path in X])
-        if holds_pictures(X):
+        if is_picture_sequence(X):
             return X
         return check_images(X, estimator=self, min_samples=2)
 

@@ -1,4 +1,4 @@
-"""What embedders know: which one suits some images, and what each stage of a network tells."""
+"""Compare embedders on a set of images, and score the layers of a network."""
 
 from sklssl.inspection._compare import compare_embedders
 from sklssl.inspection._comparison import Comparison

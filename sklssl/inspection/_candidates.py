@@ -1,4 +1,4 @@
-"""What is compared: baselines, the default embedders, and those that a user gives."""
+"""Candidates of a comparison: baselines, default embedders and those of the user."""
 
 from collections import Counter
 
@@ -14,27 +14,27 @@ from sklssl.embedding import PatchDictionaryEmbedder, RotNetEmbedder
 __all__ = ["PIXELS", "UNTRAINED", "RawPixels", "make_candidates"]
 
 PIXELS, UNTRAINED = "raw pixels", "untrained network"
-# More pixels a side make the probe slow and hardly better.
+# Larger images make the probe slow and hardly better.
 _MAX_SIDE = 64
 _MAX_NAME = 50
 
 
 class RawPixels(TransformerMixin, BaseEstimator):
-    """The pixels of an image as its features, shrunk to at most 64 a side."""
+    """Use the pixels of an image as features, after shrinking it to at most 64x64."""
 
-    cache_dir, on_error = None, "raise"  # what validate_input asks an embedder for
+    cache_dir, on_error = None, "raise"  # read by validate_input
 
     def __init__(self, *, image_size=None, image_shape=None):
         self.image_size = image_size
         self.image_shape = image_shape
 
     def fit(self, X, y=None):
-        """Note the shape of the images."""
+        """Remember the shape of the images."""
         validate_input(self, X, reset=True)
         return self
 
     def transform(self, X):
-        """Give one row of pixels for each image."""
+        """Return one row of pixels per image."""
         images = validate_input(self, X, reset=False)
         sides = images.shape[1:3] if self.image_size is None else (self.image_size,) * 2
         sides = tuple(min(side, _MAX_SIDE) for side in sides)
@@ -44,7 +44,7 @@ class RawPixels(TransformerMixin, BaseEstimator):
 
 
 def _baselines(settings):
-    """Give what needs no training, by name."""
+    """Return the baselines, which need no training, by name."""
     return {
         PIXELS: RawPixels(**settings),
         UNTRAINED: RotNetEmbedder("convnet", max_epochs=0, **settings),
@@ -52,7 +52,7 @@ def _baselines(settings):
 
 
 def _defaults(settings):
-    """Give what is compared with the baselines where the user names nothing."""
+    """Return the embedders that are compared by default, by name."""
     return {
         "PatchDictionaryEmbedder()": PatchDictionaryEmbedder(**settings),
         "RotNetEmbedder()": RotNetEmbedder(**settings),
@@ -60,21 +60,21 @@ def _defaults(settings):
 
 
 def make_candidates(embedders, baselines, settings, rng):
-    """Collect what is compared, cloned and with seeds.
+    """Collect the candidates, cloned and seeded.
 
     Parameters
     ----------
     embedders : None, estimator, list of estimator or of (name, estimator), or dict
-        What the user gave.
+        The embedders passed by the user.
 
     baselines : bool
-        Whether baselines are put first.
+        Whether to add the baselines, before the others.
 
     settings : dict
         The `image_size` and `image_shape` of the baselines and the default embedders.
 
     rng : RandomState
-        Gives a seed to each of them that has none.
+        Draws a seed for each estimator without one.
 
     Returns
     -------
@@ -83,23 +83,23 @@ def make_candidates(embedders, baselines, settings, rng):
     Raises
     ------
     TypeError
-        If something among them cannot embed.
+        If an element is not a transformer.
     ValueError
-        If there is none, or two of one name.
+        If there are no embedders, or two with the same name.
     """
     first = _baselines(settings) if baselines else {}
     given = _defaults(settings) if embedders is None else _read(embedders)
     both = sorted(first.keys() & given.keys())
     if both:
         raise ValueError(
-            f"The 'embedders' argument of compare_embedders must not use the name {both[0]!r} of a "
-            "baseline. Choose another name, or set baselines=False."
+            f"The 'embedders' argument of compare_embedders must not use {both[0]!r}, the name of "
+            "a baseline. Choose another name, or set baselines=False."
         )
-    return {name: _seeded(clone(e), rng) for name, e in (first | given).items()}
+    return {name: _set_seeds(clone(e), rng) for name, e in (first | given).items()}
 
 
 def _read(embedders):
-    """Give the user's embedders by name, whichever way they came."""
+    """Return the user's embedders by name, in whichever form they were passed."""
     given = [embedders] if hasattr(embedders, "fit") else embedders
     given = list(given.items()) if isinstance(given, dict) else given
     if not isinstance(given, (list, tuple)) or not given:
@@ -117,22 +117,22 @@ def _read(embedders):
 def _check_embedder(name, embedder):
     usable = hasattr(embedder, "fit") and hasattr(embedder, "transform")
     if not usable or isinstance(embedder, type):
-        hint = "; of a class give an instance" if isinstance(embedder, type) else ""
+        hint = ", a class: pass an instance of it" if isinstance(embedder, type) else ""
         raise TypeError(
-            "The 'embedders' argument of compare_embedders must hold embedders, or other "
+            "The 'embedders' argument of compare_embedders must contain embedders, or other "
             f"transformers with fit and transform. Got {embedder!r}{hint}."
         )
     if isinstance(embedder, FrozenEstimator):
         check_is_fitted(embedder)
     if name is not None and not (isinstance(name, str) and name):
         raise TypeError(
-            "The 'embedders' argument of compare_embedders must name embedders by strings. Got "
+            "The 'embedders' argument of compare_embedders must use strings as names. Got "
             f"{name!r}."
         )
 
 
 def _make_names(named):
-    """Name the embedders without a name by what makes them; number those that are alike."""
+    """Name embedders without a name by their repr; number those with the same name."""
     names = [name or _describe(embedder) for name, embedder in named]
     counts, seen = Counter(names), Counter()
     for i, (name, _) in enumerate(named):
@@ -141,7 +141,7 @@ def _make_names(named):
         if name is not None:
             raise ValueError(
                 f"The 'embedders' argument of compare_embedders has the name {name!r} "
-                f"{counts[name]} times. Give each embedder a name of its own."
+                f"{counts[name]} times. Give each embedder a different name."
             )
         seen[names[i]] += 1
         names[i] = f"{names[i]} #{seen[names[i]]}"
@@ -153,8 +153,8 @@ def _describe(embedder):
     return text if len(text) <= _MAX_NAME else type(embedder).__name__
 
 
-def _seeded(embedder, rng):
-    """Give a seed to every `random_state` of `embedder`, also a nested one, that is None."""
+def _set_seeds(embedder, rng):
+    """Set every `random_state` of `embedder` that is None, including nested ones."""
     for name, value in sorted(embedder.get_params(deep=True).items()):
         if value is None and name.split("__")[-1] == "random_state":
             embedder.set_params(**{name: int(rng.randint(np.iinfo(np.int32).max))})

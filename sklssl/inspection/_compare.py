@@ -1,4 +1,4 @@
-"""Which embedder suits some images: a probe on few labels, on the features of each."""
+"""Compare embedders by a probe that learns from their features and a few labels."""
 
 import time
 from numbers import Integral, Real
@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import as_images, holds_paths, holds_pictures
+from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl.inspection._candidates import make_candidates
 from sklssl.inspection._comparison import Comparison, Result
@@ -25,8 +25,8 @@ from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
 __all__ = ["compare_embedders"]
 
 _NAME = "compare_embedders"
-# The best, or nearly, on digits and photographs, with 10 and 50 labels a class, for pixels and for
-# networks alike. One C for all would favour whatever has more features.
+# Best, or close to it, on digits and photographs, with 10 and 50 labels per class, for pixels and
+# networks alike. The same C for all would favour embedders with more features.
 _C_TIMES_FEATURES = 5
 
 
@@ -65,94 +65,95 @@ def compare_embedders(
     random_state=None,
     verbose=0,
 ):
-    """Compare embedders on images of your own, beside raw pixels and an untrained network.
+    """Compare embedders on your own images, with raw pixels and an untrained network as baselines.
 
-    A part of the images is set aside. Each embedder is fitted once on all others, without labels.
-    Then a few images of each class get their label, several times anew; a classifier learns from
-    their features, and is scored on the images that were set aside.
+    Some of the images are held out for testing. Each embedder is fitted once on all others, without
+    labels. Then a few labelled images of each class are drawn at random, several times. Each time,
+    a classifier is fitted on their features and scored on the held-out images.
 
     Parameters
     ----------
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-        Images, or whatever the embedders take. Where the `on_error` of one of them is "skip", files
-        that cannot be read are left out for all.
+        Images, or any input that the embedders accept. If `on_error` of one of them is "skip",
+        files that cannot be read are skipped for all.
 
     y : array-like of shape (n,)
-        The class of each image, -1 where it is not known: the embedders learn from such an image,
-        but it gets no label and is not tested on.
+        The class of each image, -1 where it is unknown. Embedders are fitted on these images too,
+        but they are neither labelled nor used for testing.
 
     embedders : estimator, list of estimator or of (str, estimator), or dict, default=None
-        What is compared: embedders of sklssl or any transformers of scikit-learn. They are cloned;
-        one in a ``FrozenEstimator`` is taken as it is. Without names they are called what makes
-        them. None is ``[PatchDictionaryEmbedder(), RotNetEmbedder()]``.
+        The embedders to compare: embedders of sklssl or any scikit-learn transformers. They are
+        cloned and fitted; a ``FrozenEstimator`` is used without fitting. Embedders without a name
+        are named by their repr. None means ``[PatchDictionaryEmbedder(), RotNetEmbedder()]``.
 
     n_labels : int or sequence of int, default=(10, 50)
-        How many images of each class get a label.
+        Number of labelled images per class.
 
     n_draws : int, default=5
-        How often these are drawn, at least 2. All embedders see the same draws.
+        Number of times the labelled images are drawn, at least 2. All embedders use the same draws.
 
     test_size : float or int, default=0.25
-        The share, or the number, of labelled images that are set aside, with the classes as in `y`.
+        Fraction or number of labelled images to hold out for testing, stratified by class.
 
     groups : array-like of shape (n,), default=None
-        Images of one group (a person, a series of shots) are set aside together. `test_size` is
-        then a share, or number, of groups.
+        Images of the same group (a person, a series of shots) are kept together in the training or
+        the test part. `test_size` is then a fraction or number of groups.
 
     probe : classifier, default=None
-        What learns from the features; fitted anew each time. None standardises them for a
+        The classifier fitted on the features of each draw. None means standardised features and
         ``LogisticRegression(C=5 / n_features, max_iter=1000)``.
 
     scoring : str or callable, default=None
-        What is measured, higher being better; None takes the ``score`` of `probe`: accuracy.
+        The score to compute, higher being better. None uses ``probe.score``: accuracy.
 
     baselines : bool, default=True
-        Whether raw pixels, shrunk to 64x64 where they are more, and an untrained network are
-        compared too.
+        Whether to add raw pixels (of images shrunk to at most 64x64) and an untrained network to
+        the comparison.
 
     image_size : int, default=None
-        The side to which the baselines and the default embedders resize images. None keeps the
-        size.
+        Height and width to which the baselines and the default embedders resize images. None keeps
+        the original size.
 
     image_shape : tuple of int, default=None
-        How the baselines and the default embedders fold rows into images; None is the smallest
-        square.
+        The shape into which the baselines and the default embedders reshape rows. None means the
+        smallest square.
 
     random_state : int, RandomState instance or None, default=None
-        Splits the images and draws the labels; also seeds every embedder that has no seed.
+        Controls the split and the draws of labels, and seeds every embedder without a seed.
 
     verbose : int, default=0
-        Whether to print a line as each embedder is done.
+        Whether to print a line after each embedder.
 
     Returns
     -------
     comparison : Comparison
-        A table, best first, that says which embedder to take. Print it.
+        A table sorted by score, with advice on which embedder to use. Print it to read it.
 
     Raises
     ------
     TypeError
-        If something in `embedders` cannot embed.
+        If an element of `embedders` is not a transformer.
     ValueError
-        If an argument cannot be used, or a class has too few images for `n_labels`; the message
-        says which and why, before anything is fitted. What an embedder raises is passed on, with
-        a note that names it.
+        If an argument is invalid, or a class has too few images for `n_labels`. This is checked
+        before anything is fitted. An error raised by an embedder is re-raised with a note that
+        names the embedder.
 
     See Also
     --------
-    layer_scores : Compare the stages of one fitted embedder.
-    sklssl.semi_supervised.SemiSupervisedClassifier : Make the most of few labels.
+    layer_scores : Compare the layers of one fitted embedder.
+    sklssl.semi_supervised.SemiSupervisedClassifier : Learn from few labels.
 
     Notes
     -----
-    The spread is that over the draws of labels. Another seed of an embedder, or other images set
-    aside, would add to it: with 100 test images, a score of 80 % is only known to 4 points.
+    The spread is measured over the draws of labels. It does not include the variation between seeds
+    of an embedder or between test sets: with 100 test images, the standard error of a score of 80 %
+    is 4 points.
 
-    A frozen embedder may have seen the images that are set aside. The best of many embedders looks
-    a little better than it is.
+    A frozen embedder may have been fitted on the test images. The score of the best of many
+    embedders is slightly optimistic.
 
-    The probe learns from equally many images of each class, and is scored on classes as frequent
-    as they are in `y`.
+    The probe is fitted on the same number of images of each class, and is scored on classes that
+    are as frequent as in `y`.
 
     Examples
     --------
@@ -193,16 +194,16 @@ def compare_embedders(
 
 
 def _check_probe(probe, scoring):
-    """Give the scorer; it wants a probe to look at, whose C does not matter."""
+    """Return the scorer. It is made with a default probe, whose C does not matter."""
     if probe is not None and not is_classifier(probe):
         raise ValueError(
-            f"The 'probe' argument of {_NAME} must be a classifier, since it learns the classes in "
-            f"y, or None for a logistic regression. Got {probe!r}."
+            f"The 'probe' argument of {_NAME} must be a classifier, since y holds classes, "
+            f"or None for a logistic regression. Got {probe!r}."
         )
     if isinstance(scoring, str) and scoring not in get_scorer_names():
         raise ValueError(
-            f"The 'scoring' argument of {_NAME} must be a name that sklearn.metrics."
-            "get_scorer_names() gives, such as 'accuracy' or 'balanced_accuracy', a callable "
+            f"The 'scoring' argument of {_NAME} must be a name returned by sklearn.metrics."
+            "get_scorer_names(), such as 'accuracy' or 'balanced_accuracy', a callable "
             f"scorer(probe, Z, y), or None. Got {scoring!r}."
         )
     return check_scoring(_make_probe(probe, 1), scoring)
@@ -216,9 +217,9 @@ def _make_probe(probe, n_features):
 
 
 def _check_data(X, y, groups, embedders):
-    """Give X, the class of each row as a number, the labels, and the groups as numbers."""
-    X = as_images(X)
-    if not holds_paths(X) and not holds_pictures(X):
+    """Return X, the class indices of the rows, the labels, and the groups as indices."""
+    X = unwrap_images(X)
+    if not is_path_sequence(X) and not is_picture_sequence(X):
         check_images(X, estimator=_NAME)  # only checked: each embedder reads X its own way
     y, labelled = check_labels(y, owner=_NAME)
     _check_length("y", X, y)

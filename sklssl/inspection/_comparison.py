@@ -1,4 +1,4 @@
-"""The outcome of a comparison: a table, and what it says."""
+"""The result of a comparison: a table, and advice on which embedder to use."""
 
 from html import escape
 from typing import Any, NamedTuple
@@ -9,17 +9,17 @@ from sklssl.inspection._candidates import PIXELS, UNTRAINED
 
 __all__ = ["Comparison", "Result"]
 
-# Below this many, weights that were learned from other images are worth a try.
+# With fewer images, pretrained weights are worth a try.
 _FEW_IMAGES = 5000
 
 
 class Result(NamedTuple):
-    """What was measured of one embedder.
+    """The measurements of one embedder.
 
     Parameters
     ----------
     scores : ndarray of shape (n_numbers, n_draws)
-        By number of labels and draw of them.
+        One row per number of labels, one column per draw.
 
     n_features : int
 
@@ -41,43 +41,43 @@ class Result(NamedTuple):
 
 
 class Comparison:
-    """How good embedders are on some images: what ``compare_embedders`` returns.
+    """The result of ``compare_embedders``: the scores of embedders on a set of images.
 
-    Printed, it is a table with the best embedder first and a sentence on which one to take.
+    It prints as a table with the best embedder first, and advice on which one to use.
 
     Attributes
     ----------
     rows : list of dict
-        One an embedder, best first, with the keys name, mean_score_<n> and std_score_<n> (over
-        the draws of n labels a class), n_features, fit_time (in seconds) and transform_time
-        (in seconds for 1,000 images). The order is that of the mean over all numbers of labels.
+        One row per embedder, best first, with the keys name, mean_score_<n> and std_score_<n>
+        (over the draws of n labels per class), n_features, fit_time (in seconds) and transform_time
+        (in seconds for 1,000 images). Rows are sorted by the mean over all numbers of labels.
 
     n_labels : list of int
-        The numbers of labels a class.
+        The numbers of labels per class.
 
     scores : dict of str to ndarray of shape (n_numbers, n_draws)
-        The score by name of the embedder, number of labels and draw.
+        The scores of each embedder, by number of labels and draw.
 
     estimators : dict of str to estimator
-        The embedders as they were fitted, on the training part of the images.
+        The embedders, fitted on the training images.
 
     choice : str
-        The name of the embedder to take: the one that was fitted fastest among those that are not
-        worse than the best by more than the spread, which is the standard deviation of their
-        difference over the draws.
+        The name of the recommended embedder: the fastest to fit among those that are not worse
+        than the best by more than the spread, which is the standard deviation of the difference
+        over the draws.
 
     advice : str
-        The same in a sentence or two.
+        The recommendation in a sentence or two.
 
     n_train : int
-        How many images the embedders were fitted on.
+        Number of images the embedders were fitted on.
 
     n_test : int
-        How many images were tested on.
+        Number of test images.
 
     See Also
     --------
-    compare_embedders : The function that makes it.
+    compare_embedders : The function that returns this object.
     """
 
     def __init__(self, results, n_labels, *, n_images, scoring=None):
@@ -94,7 +94,7 @@ class Comparison:
         self.advice = self._advise()
 
     def to_frame(self):
-        """Give the rows as a data frame.
+        """Return the rows as a data frame.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class Comparison:
         Raises
         ------
         ImportError
-            If pandas is missing.
+            If pandas is not installed.
         """
         import pandas as pd  # slow to import, and not needed otherwise
 
@@ -120,11 +120,11 @@ class Comparison:
         row["transform_time"] = result.transform_time
         return row
 
-    # What to take ----------------------------------------------------------------------------
+    # Advice ---------------------------------------------------------------------------------
 
     def _is_better(self, name, other):
-        """Tell whether one is better than another by more than the spread of the difference."""
-        # Draw by draw: that some labels teach more than others is the same for both.
+        """Return whether one embedder beats another by more than the spread of the difference."""
+        # Paired by draw: some labels are more informative than others, for both alike.
         gain = (self.scores[name] - self.scores[other]).mean(axis=0)
         return gain.mean() > gain.std()
 
@@ -136,17 +136,17 @@ class Comparison:
         return min(near, key=lambda row: row["fit_time"])["name"]
 
     def _advise(self):
-        labels = f"with {_join(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} a class"
-        scores = f"{self._tell(self.choice)} {labels}"
+        labels = f"with {_join(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} per class"
+        scores = f"{self._format_scores(self.choice)} {labels}"
         if self.choice == PIXELS:
             return (
                 "No embedder is better than raw pixels here by more than the spread; raw pixels "
-                f"have {scores}. {self._suggest()}"
+                f"reach {scores}. {self._suggest()}"
             )
-        pixels = f" ({PIXELS} {self._tell(PIXELS)})" if PIXELS in self.scores else ""
+        pixels = f" ({PIXELS} {self._format_scores(PIXELS)})" if PIXELS in self.scores else ""
         name = f"the {UNTRAINED}" if self.choice == UNTRAINED else self.choice
         time = self._results[self.choice].fit_time
-        advice = f"Take {name}: it has {scores}{pixels}, fitted in {time:.1f} s."
+        advice = f"Use {name}: it reaches {scores}{pixels}, fitted in {time:.1f} s."
         best = self.rows[0]["name"]
         if best != self.choice:
             advice += f" {best} is not better by more than the spread, and takes longer to fit."
@@ -156,13 +156,13 @@ class Comparison:
         if self.n_train >= _FEW_IMAGES:
             return "Try other methods, more epochs, or weights from other images (init_weights)."
         return (
-            f"{self.n_train} images are few to learn from: start from pretrained weights, such as "
+            f"{self.n_train} images are few for training: start from pretrained weights, such as "
             'RotNetEmbedder("resnet18", image_size=224, '
             'init_weights="ResNet18_Weights.IMAGENET1K_V1", max_epochs=0).'
         )
 
-    def _tell(self, name):
-        """Say the scores of an embedder in a sentence."""
+    def _format_scores(self, name):
+        """Format the scores of an embedder for a sentence."""
         means = [self._show(scores.mean()) for scores in self.scores[name]]
         return _join(means) + " %" * self._as_percent
 
@@ -174,7 +174,7 @@ class Comparison:
         return shown if spread is None else f"{shown} ± {factor * spread:.{digits}f}"
 
     def _cells(self):
-        """Give the table as text, heads first."""
+        """Return the table as strings, header first."""
         heads = [f"{n} label{'s' * (n > 1)}" for n in self.n_labels]
         table = [["", *heads, "features", "fit s", "s/1000 images"]]
         for row in self.rows:
@@ -189,7 +189,7 @@ class Comparison:
         n_draws = self.scores[self.choice].shape[1]
         unit = " in %" * self._as_percent
         return (
-            f"{self._label}{unit} by labels a class, mean ± spread of {n_draws} draws; "
+            f"{self._label}{unit} by labels per class, mean ± spread of {n_draws} draws; "
             f"{self.n_train} training and {self.n_test} test images"
         )
 

@@ -1,4 +1,4 @@
-"""Which images are trained on, which get a label, and which are tested on."""
+"""Choose the images for training and testing, and those that get a label."""
 
 from numbers import Integral
 from typing import NamedTuple
@@ -8,23 +8,23 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
 __all__ = ["Draws", "check_n_labels", "draw_rows"]
 
-# How often images are split by groups until every class is in both parts.
+# Number of attempts to split by groups so that every class is in both parts.
 _MAX_SPLITS = 100
 
 
 class Draws(NamedTuple):
-    """Rows of `X`.
+    """Indices of rows of `X`.
 
     Parameters
     ----------
     train : ndarray of int
-        What the embedders are fitted on.
+        The rows that the embedders are fitted on.
 
     labelled : list of dict of int to ndarray of int
-        One a draw: by number of labels a class, the rows that the probe is fitted on.
+        One dict per draw: the rows that the probe is fitted on, by number of labels per class.
 
     test : ndarray of int
-        What is scored.
+        The rows that the probe is scored on.
     """
 
     train: np.ndarray
@@ -33,47 +33,47 @@ class Draws(NamedTuple):
 
 
 def check_n_labels(n_labels):
-    """Give the numbers of labels a class, increasing."""
+    """Return the numbers of labels per class, in increasing order."""
     numbers = [n_labels] if isinstance(n_labels, Integral) else list(n_labels)
     valid = all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in numbers)
     if not numbers or not valid:
         raise ValueError(
             "The 'n_labels' argument of compare_embedders must be a whole number from 1, or "
-            f"several of them: how many images of each class get a label. Got {n_labels!r}."
+            f"several of them: the number of labelled images per class. Got {n_labels!r}."
         )
     return sorted({int(n) for n in numbers})
 
 
 def draw_rows(codes, groups, *, n_labels, n_draws, test_size, rng):
-    """Split off the test part, and draw the labelled rows from the others.
+    """Split off the test rows, and draw the labelled rows from the others.
 
     Parameters
     ----------
     codes : ndarray of shape (n,), int
-        The class of each row as its place among the classes; -1 where there is no label.
+        The index of the class of each row; -1 for rows without a label.
 
     groups : ndarray of shape (n,) or None
-        Rows of one group stay together.
+        The group of each row. Rows of the same group stay together.
 
     n_labels : list of int
-        Numbers of labels a class, increasing.
+        Numbers of labels per class, in increasing order.
 
     n_draws : int
 
     test_size : int or float
-        Of the labelled rows, or of their groups.
+        Fraction or number of the labelled rows, or of their groups.
 
     rng : RandomState
 
     Returns
     -------
     draws : Draws
-        The rows drawn for a smaller number are among those for a greater one.
+        The rows drawn for a smaller number are a subset of those for a larger one.
 
     Raises
     ------
     ValueError
-        If a class is too small.
+        If a class has too few images.
     """
     rows = np.flatnonzero(codes >= 0)
     train, test = _split(codes[rows], None if groups is None else groups[rows], test_size, rng)
@@ -90,7 +90,7 @@ def draw_rows(codes, groups, *, n_labels, n_draws, test_size, rng):
 
 
 def _split(codes, groups, test_size, rng):
-    """Split labelled rows: by classes, or by groups so that every class is in both parts."""
+    """Split the labelled rows, stratified by class, or by groups with every class in both parts."""
     try:
         if groups is None:
             splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=rng)
@@ -103,8 +103,8 @@ def _split(codes, groups, test_size, rng):
         return train, test
     except ValueError as error:
         raise ValueError(
-            f"The 'test_size' argument of compare_embedders is {test_size!r}, and the "
-            f"{len(codes)} labelled images cannot be split so: {error}"
+            f"The 'test_size' argument of compare_embedders is {test_size!r}, but the "
+            f"{len(codes)} labelled images cannot be split in this way: {error}"
         ) from error
 
 
@@ -113,8 +113,8 @@ def _check_classes(codes, train, test, n_most):
     n_train, n_test = (np.bincount(codes[part], minlength=n_classes) for part in (train, test))
     if not n_test.all():
         raise ValueError(
-            f"compare_embedders tests on {len(test)} images, and {np.sum(n_test == 0)} of "
-            f"{n_classes} classes have none among them. Set a greater test_size, or label more "
+            f"compare_embedders tests on {len(test)} images, but {np.sum(n_test == 0)} of "
+            f"{n_classes} classes have no test image. Set a larger test_size, or label more "
             "images (with groups: of more groups) of the small classes."
         )
     smallest = n_train.argmin()
@@ -123,7 +123,7 @@ def _check_classes(codes, train, test, n_most):
         possible = f"Set n_labels to {least} or less" if least else "Give each class more groups"
         raise ValueError(
             f"The 'n_labels' argument of compare_embedders asks for {n_most} labels of each class, "
-            f"but the smallest class has {least} labelled images to draw from, beside "
-            f"{n_test[smallest]} that are tested on. {possible}, set a smaller test_size, or label "
+            f"but the smallest class has only {least} labelled images to draw from, besides "
+            f"{n_test[smallest]} test images. {possible}, set a smaller test_size, or label "
             "more images."
         )

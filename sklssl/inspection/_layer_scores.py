@@ -1,4 +1,4 @@
-"""What a simple probe reads from each stage of a network."""
+"""Score a simple probe on the features of each layer of a network."""
 
 from numbers import Integral
 
@@ -24,64 +24,65 @@ _POOL_SIZES = (1, 2, 3, 4)
 
 
 def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=None, n_jobs=None):
-    """Score a probe on the features of every stage, pooled in several ways, by cross-validation.
+    """Cross-validate a probe on the features of every layer, at several pool sizes.
 
-    The embedder is not trained again and not changed, and the images go through its network once.
+    The embedder is neither trained nor changed, and each image passes through its network once.
 
     Parameters
     ----------
     embedder : fitted embedder, MultiScaleEmbedder or FrozenEstimator of one
-        Whose network is looked at.
+        The embedder whose layers are scored.
 
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-        Images of the shape and range seen in ``fit``. Where the `on_error` of the embedder is
-        "skip", files that cannot be read are left out with their rows of `y`.
+        Images of the shape and range seen in ``fit``. If `on_error` of the embedder is "skip",
+        files that cannot be read are skipped, with their rows of `y`.
 
     y : array-like of shape (n,) or (n, n_outputs)
-        What the probe is to tell: classes, or numbers for a regressor.
+        The target of the probe: classes, or numbers for a regressor.
 
     probe : estimator, default=None
-        Fitted anew for each fold. None is a logistic regression on standardised features.
+        Fitted on each training fold. None means a logistic regression on standardised features.
 
     cv : int, cross-validation generator or iterable, default=5
-        The folds, the same for all rows; stratified if `probe` is a classifier.
+        The folds, the same for all layers and pool sizes; stratified if `probe` is a classifier.
 
     pool_sizes : sequence of int, default=None
-        The maps are averaged to so many cells a side. None is (1, 2, 3, 4). A size that gives a
-        small map the same cells as one before it is left out.
+        Feature maps are averaged over this many cells per side. None means (1, 2, 3, 4). For small
+        feature maps, a size that results in the same cells as an earlier one is skipped.
 
     scoring : str or callable, default=None
-        What is measured; None takes the ``score`` of `probe`: accuracy, or R^2.
+        The score to compute. None uses ``probe.score``: accuracy, or R^2.
 
     n_jobs : int, default=None
-        Folds that are fitted at once.
+        Number of folds to fit in parallel.
 
     Returns
     -------
     rows : list of dict
-        One a stage and pool size, from the first stage to the last, with the keys layer,
+        One row per layer and pool size, from the first layer to the last, with the keys layer,
         pool_size, n_features, mean_score and std_score (over the folds), fit_time and
-        score_time (of a fold on average, in seconds). ``pandas.DataFrame(rows)`` makes a table.
+        score_time (mean over the folds, in seconds). Convert it to a table with
+        ``pandas.DataFrame(rows)``.
 
     Raises
     ------
     NotFittedError
         If `embedder` is not fitted.
     TypeError
-        If `embedder` is none of sklssl's.
+        If `embedder` is not an embedder of sklssl.
     ValueError
-        If `y` does not fit, or an argument cannot be used; the message says which and why.
+        If `y` does not match the images or the probe, or an argument is invalid.
 
     See Also
     --------
-    sklssl.BaseEmbedder.set_layer : Take the features from the stage that was chosen.
+    sklssl.BaseEmbedder.set_layer : Make ``transform`` use the chosen layer.
 
     Notes
     -----
-    The features of all stages and pool sizes are in memory at once, in float32, twice for a
-    moment: choose fewer `pool_sizes` or images if that is too much.
+    The features of all layers and pool sizes are held in memory in float32, for a short time
+    twice. Pass fewer `pool_sizes` or images if memory does not suffice.
 
-    The best of many rows looks better than it is: score the chosen one on other images.
+    The score of the best of many rows is optimistic: score the chosen layer on other images.
 
     Examples
     --------
@@ -108,7 +109,7 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
     folds = list(check_cv(cv, y, classifier=is_classifier(probe)).split(images, y))
     readable = decode_files(embedder, images)
     if readable is not None:
-        folds = _fold_places(folds, readable, len(y))
+        folds = _reindex_folds(folds, readable, len(y))
         y = y[readable]
     features = extractor.embed_layers(images, _distinct_choices(extractor, pool_sizes))
     rows = []
@@ -132,12 +133,12 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
 
 
 def _find_network(embedder):
-    """Give the fitted embedder that holds the network."""
+    """Return the fitted embedder that holds the network."""
     found = embedder.estimator if isinstance(embedder, FrozenEstimator) else embedder
     if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
         raise TypeError(
             "The 'embedder' argument of layer_scores must be a fitted embedder of sklssl, or a "
-            f"FrozenEstimator of one. Got {embedder!r}; of a Pipeline, give the step that is one."
+            f"FrozenEstimator of one. Got {embedder!r}; of a Pipeline, pass the embedder step."
         )
     check_is_fitted(found)
     return found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
@@ -147,8 +148,8 @@ def _check_pool_sizes(pool_sizes):
     sizes = [pool_sizes] if isinstance(pool_sizes, Integral) else list(pool_sizes)
     if not sizes or not all(isinstance(size, Integral) and size >= 1 for size in sizes):
         raise ValueError(
-            "The 'pool_sizes' argument of layer_scores must hold whole numbers from 1, at least "
-            f"one, or be None for {_POOL_SIZES}. Got {pool_sizes!r}."
+            "The 'pool_sizes' argument of layer_scores must hold at least one whole number from "
+            f"1, or be None for {_POOL_SIZES}. Got {pool_sizes!r}."
         )
     return [int(size) for size in sizes]
 
@@ -157,14 +158,14 @@ def _check_scoring(scoring):
     if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
         raise ValueError(
             "The 'scoring' argument of layer_scores must be the name of one score, a callable "
-            f"scorer(probe, Z, y), or None. Got {scoring!r}; for several scores call it again."
+            f"scorer(probe, Z, y), or None. Got {scoring!r}; call it once for each score."
         )
 
 
 def _check_targets(y, n_images, classes):
     if y is None:
         raise ValueError(
-            "The 'y' argument of layer_scores must hold what the probe is to tell of each image. "
+            "The 'y' argument of layer_scores must hold the target of the probe for each image. "
             "Got None; sklssl.metrics has scores that need no labels."
         )
     try:
@@ -173,16 +174,16 @@ def _check_targets(y, n_images, classes):
         if classes:
             check_classification_targets(y)
     except ValueError as error:
-        remedy = " For numbers take a regressor, such as probe=Ridge()." if classes else ""
+        remedy = " For numeric targets pass a regressor, such as probe=Ridge()." if classes else ""
         raise ValueError(
-            f"The 'y' argument of layer_scores must fit the {n_images} images and the probe. "
+            f"The 'y' argument of layer_scores must match the {n_images} images and the probe. "
             f"{error}{remedy}"
         ) from error
     return y
 
 
-def _fold_places(folds, rows, n_images):
-    """Give the parts of folds of all images as places among the `rows` that are left."""
+def _reindex_folds(folds, rows, n_images):
+    """Convert folds of all images to indices into the `rows` that could be read."""
     place = np.full(n_images, -1)
     place[rows] = np.arange(len(rows))
     parts = ((place[train], place[test]) for train, test in folds)
@@ -190,7 +191,7 @@ def _fold_places(folds, rows, n_images):
 
 
 def _distinct_choices(extractor, pool_sizes):
-    """Return each (layer, pool_size) whose cells differ from those of the ones before."""
+    """Return the pairs (layer, pool_size) without those that result in the same cells."""
     choices = {}
     for layer, (_, *sides) in extractor.shapes.items():
         for size in pool_sizes:

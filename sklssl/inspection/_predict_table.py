@@ -1,11 +1,11 @@
-"""Predictions with the names of the images beside them."""
+"""Tabulate predictions with the names of the images."""
 
 import os
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data.columns import as_images, holds_paths
+from sklssl._data.columns import is_path_sequence, unwrap_images
 from sklssl.datasets import list_images
 
 __all__ = ["predict_table"]
@@ -14,51 +14,51 @@ _NAME = "predict_table"
 
 
 def predict_table(model, X, *, target_names=None):
-    """Predict images, and give a table of their names, predictions and probabilities.
+    """Predict images and return a table of file names, predictions and probabilities.
 
     Parameters
     ----------
     model : estimator
-        A fitted classifier or regressor that takes images: a fine-tuned or semi-supervised one, or
-        a pipeline that begins with an embedder.
+        A fitted classifier or regressor of images: a fine-tuned or semi-supervised model, or a
+        pipeline that begins with an embedder.
 
-    X : str, path-like, or images as `model` takes them
-        A folder, all images in which are predicted, or names of files, or arrays.
+    X : str, path-like, or images as accepted by `model`
+        A folder whose images are all predicted, or a sequence of file names, or an array.
 
     target_names : sequence of str, default=None
-        The names of the classes, if `model` was fitted on their numbers, as
-        :func:`sklssl.datasets.list_images` gives them.
+        The names of the classes, if `model` was fitted on class indices, as returned by
+        :func:`sklssl.datasets.list_images`.
 
     Returns
     -------
     rows : list of dict
-        One an image, in the order of `X`, with the keys
+        One row per image, in the order of `X`, with the keys
 
         file : str or int
-            Its name, within the folder if `X` is one; of arrays, the number of the row.
+            The file name, relative to the folder if `X` is a folder; for arrays, the row index.
         prediction : object
-            The class, by its name if there are `target_names`, or the predicted value.
+            The class (its name if `target_names` is given) or the predicted value.
         probability : float
-            That of the class, if `model` has ``predict_proba``.
+            The probability of that class, if `model` has ``predict_proba``.
         second : object
-            The next probable class, likewise.
+            The second most probable class.
         second_probability : float
             Its probability.
 
-        ``pandas.DataFrame(rows)`` makes a data frame of them.
+        Convert it to a data frame with ``pandas.DataFrame(rows)``.
 
     Raises
     ------
     ValueError
-        If `target_names` do not name the classes of `model`.
+        If `target_names` does not match the classes of `model`.
 
     See Also
     --------
-    sklssl.datasets.list_images : Finds the images of a folder and their classes.
+    sklssl.datasets.list_images : List the images of a folder and their classes.
 
     Examples
     --------
-    The images that the model is least sure of:
+    The images the model is least certain about:
 
     >>> from sklssl import PatchDictionaryEmbedder, SemiSupervisedClassifier
     >>> from sklssl.datasets import load_digit_images
@@ -75,22 +75,22 @@ def predict_table(model, X, *, target_names=None):
     if isinstance(X, (str, os.PathLike)):
         listed = list_images(X, unlabelled=[])
         X, names = listed.paths, listed.filenames
-    X = as_images(X)
-    if names is None and holds_paths(X):
+    X = unwrap_images(X)
+    if names is None and is_path_sequence(X):
         names = [os.fsdecode(path) for path in X]
     if not hasattr(model, "predict_proba"):
         predictions = model.predict(X)
-        columns = {"prediction": _named(predictions, target_names)}
+        columns = {"prediction": _label_names(predictions, target_names)}
     else:
-        columns = _columns_of_probabilities(model, X, target_names)
+        columns = _probability_columns(model, X, target_names)
     n_rows = len(columns["prediction"])
     columns = {"file": range(n_rows) if names is None else map(str, names), **columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _columns_of_probabilities(model, X, target_names):
+def _probability_columns(model, X, target_names):
     probabilities = model.predict_proba(X)
-    classes = _named(model.classes_, target_names)
+    classes = _label_names(model.classes_, target_names)
     first, second = np.argsort(-probabilities, axis=1, kind="stable")[:, :2].T
     rows = np.arange(len(probabilities))
     return {
@@ -101,8 +101,8 @@ def _columns_of_probabilities(model, X, target_names):
     }
 
 
-def _named(labels, target_names):
-    """Give labels as plain values, or as the names that they are the numbers of."""
+def _label_names(labels, target_names):
+    """Return labels as plain values, or as the names that they index."""
     labels = np.asarray(labels)
     if target_names is None:
         return labels.tolist()
@@ -110,7 +110,7 @@ def _named(labels, target_names):
     if labels.dtype.kind not in "iu" or (labels < 0).any() or (labels >= len(names)).any():
         raise ValueError(
             f"The 'target_names' parameter of {_NAME} has {len(names)} names, for the classes 0 to "
-            f"{len(names) - 1}, but the model predicts {np.unique(labels)[:5].tolist()}. Give the "
-            "names in the order of the numbers that y had, or None."
+            f"{len(names) - 1}, but the model predicts {np.unique(labels)[:5].tolist()}. Pass the "
+            "names in the order of the class indices in y, or None."
         )
     return [names[label] for label in labels]

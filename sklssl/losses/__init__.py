@@ -1,4 +1,4 @@
-"""Losses as pure functions of tensors: no weights, no memory, no device of their own."""
+"""Losses as pure functions of tensors, without weights, state or device."""
 
 from sklssl.losses._contrastive import contrastive_accuracy, nt_xent, nt_xent_to_mean
 from sklssl.losses._instance import instance_nce, nce_normaliser, update_bank

@@ -1,4 +1,4 @@
-"""NT-Xent: two vectors of one image attract each other, those of other images repel."""
+"""NT-Xent: vectors of the same image attract, vectors of different images repel each other."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ __all__ = ["contrastive_accuracy", "nt_xent", "nt_xent_to_mean"]
 
 
 def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
-    """Normalised temperature-scaled cross-entropy of two views of each image.
+    """Compute the normalised temperature-scaled cross-entropy of two views of each image.
 
-    Each of the 2b vectors is an anchor. Among the 2b - 1 others, by cosine similarity, it has to
-    find its partner: the other view of its image. The loss is the mean over the anchors.
+    Each of the 2b vectors is an anchor. Its positive, the other view of the same image, must be
+    identified among the 2b - 1 others by cosine similarity. The loss is the mean over the anchors.
 
     Parameters
     ----------
     z1, z2 : tensors of shape (b, d)
-        Projections of the two views, of any length.
+        Projections of the two views, not necessarily normalised.
 
     temperature : float, default=0.5
-        What similarities are divided by. The lower, the more the most similar negatives count.
+        Divisor of similarities. Lower values give more weight to the most similar negatives.
 
     Returns
     -------
     loss : tensor of shape ()
-        In float32, also under autocast or of lower precision; float64 stays.
+        The loss, in float32 even under autocast or for inputs of lower precision; float64 is kept.
 
     Raises
     ------
     ValueError
-        If the temperature is not above 0, the shapes are not equal, or there is but one image.
+        If the temperature is not positive, the shapes differ, or there is only one image.
 
     Notes
     -----
-    In a distributed training the anchors are this process' own, the candidates those of all
-    processes, and gradients flow to all: averaged over the processes, as
-    DistributedDataParallel does, loss and gradients are those of one process with all the images.
-    All processes must call this, and its backward, together, with batches of one shape (compared
-    at each call: a small exchange, which waits for the device).
+    In distributed training the anchors are those of this process, the candidates those of all
+    processes, and gradients flow to all of them. Averaged over the processes, as by
+    DistributedDataParallel, loss and gradients equal those of a single process with all images.
+    All processes must call this function, and its backward pass, together, with batches of the
+    same shape. Shapes are compared in each call, a small exchange that waits for the device.
 
     References
     ----------
@@ -65,42 +65,44 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
         views = torch.stack([unit(z1), unit(z2)])
         everywhere, offset = gather_images(views, "nt_xent")
         _check_negatives("nt_xent", everywhere)
-        scores, own = _scores(views / temperature, everywhere.flip(0), everywhere, offset)
+        scores, own = _similarities(views / temperature, everywhere.flip(0), everywhere, offset)
         return F.cross_entropy(scores.flatten(0, 1), own.repeat(2))
 
 
 def nt_xent_to_mean(z_views: Tensor, z_mean: Tensor, temperature: float = 0.5) -> Tensor:
-    """NT-Xent between each view's vector and that of the image's mean feature.
+    """Compute NT-Xent between the vector of each view and that of the mean feature of the image.
 
-    The anchor is view y of image i, its partner the vector of the mean feature of image i. The
-    candidates are the 2b vectors of the pair (`z_views[y]`, `z_mean`) but for the anchor: other
-    views are neither attracted nor repelled. Summed over the k views, averaged over the b images.
+    The anchor is view y of image i, its positive the vector of the mean feature of image i. The
+    candidates are the 2b vectors of the pair (`z_views[y]`, `z_mean`) except for the anchor: other
+    views are neither attracted nor repelled. The loss is summed over the k views and averaged over
+    the b images.
 
     Parameters
     ----------
     z_views : tensor of shape (k, b, d)
-        Projections of k views (rotations) of each image, of any length.
+        Projections of k views (rotations) of each image, not necessarily normalised.
 
     z_mean : tensor of shape (b, d)
-        Projections of the features' mean over the views, of any length.
+        Projections of the mean feature over the views, not necessarily normalised.
 
     temperature : float, default=0.5
-        What similarities are divided by.
+        Divisor of similarities.
 
     Returns
     -------
     loss : tensor of shape ()
-        In float32, also under autocast or of lower precision; float64 stays.
+        The loss, in float32 even under autocast or for inputs of lower precision; float64 is kept.
 
     Raises
     ------
     ValueError
-        If the temperature is not above 0, the shapes do not fit, or there is but one image.
+        If the temperature is not positive, the shapes do not match, or there is only one image.
 
     Notes
     -----
-    One direction, as the paper writes it: the means are no anchors. With the means as anchors
-    too, it is ``sum(nt_xent(z, z_mean) for z in z_views)``. Distributed as in :func:`nt_xent`.
+    As in the paper, only one direction is used: the means are not anchors. With the means as
+    anchors too, the loss would be ``sum(nt_xent(z, z_mean) for z in z_views)``. Distributed
+    training works as for :func:`nt_xent`.
 
     References
     ----------
@@ -124,32 +126,32 @@ def nt_xent_to_mean(z_views: Tensor, z_mean: Tensor, temperature: float = 0.5) -
         views, mean = unit(z_views), unit(z_mean)
         everywhere, offset = gather_images(torch.cat([views, mean[None]]), name)
         _check_negatives(name, everywhere)
-        scores, own = _scores(views / temperature, everywhere[-1:], everywhere[:-1], offset)
+        scores, own = _similarities(views / temperature, everywhere[-1:], everywhere[:-1], offset)
         n_views = len(views)
         return n_views * F.cross_entropy(scores.flatten(0, 1), own.repeat(n_views))
 
 
 @torch.no_grad()
 def contrastive_accuracy(z1: Tensor, z2: Tensor) -> Tensor:
-    """Share of the 2b vectors that are more similar to their partner than to any other.
+    """Compute the share of the 2b vectors that are closest to their positive.
 
-    A tie with another vector counts as wrong, so that equal vectors score 0. In a distributed
-    training the images are this process' own.
+    A tie with another vector counts as an error, so that equal vectors score 0. In distributed
+    training the images are those of this process.
 
     Parameters
     ----------
     z1, z2 : tensors of shape (b, d)
-        Projections of the two views, of any length.
+        Projections of the two views, not necessarily normalised.
 
     Returns
     -------
     accuracy : tensor of shape ()
-        In [0, 1], without a gradient.
+        The accuracy in [0, 1], without a gradient.
 
     Raises
     ------
     ValueError
-        If the shapes are not equal, or there is but one image.
+        If the shapes differ, or there is only one image.
 
     References
     ----------
@@ -168,41 +170,41 @@ def contrastive_accuracy(z1: Tensor, z2: Tensor) -> Tensor:
     with full_precision(z1):
         views = torch.stack([unit(z1), unit(z2)])
         _check_negatives("contrastive_accuracy", views)
-        scores, own = _scores(views, views.flip(0), views, 0)
+        scores, own = _similarities(views, views.flip(0), views, 0)
     column = own.expand(2, -1)[..., None]
     partner = scores.gather(2, column).squeeze(2)
     others = scores.scatter(2, column, -torch.inf).amax(2)
     return (partner > others).float().mean()
 
 
-def _scores(
-    anchors: Tensor, partners: Tensor, rivals: Tensor, offset: int
+def _similarities(
+    anchors: Tensor, positives: Tensor, negatives: Tensor, offset: int
 ) -> tuple[Tensor, Tensor]:
-    """Similarities of anchors with all that they choose from.
+    """Compute the similarities of anchors with all candidates.
 
     Parameters
     ----------
     anchors : tensor of shape (v, b, d)
         v vectors of each of the images offset, ..., offset + b - 1.
 
-    partners : tensor of shape (v or 1, n, d)
-        The vectors of all n images that are partners of the anchors.
+    positives : tensor of shape (v or 1, n, d)
+        The vectors of all n images that are positives of the anchors.
 
-    rivals : tensor of shape (v, n, d)
-        Those of all n images of the anchors' own kind.
+    negatives : tensor of shape (v, n, d)
+        The vectors of all n images of the same kind as the anchors.
 
     Returns
     -------
     scores : tensor of shape (v, b, 2n)
-        With the partners, then with the rivals; an anchor with itself: minus infinity.
+        Similarities with positives, then with negatives; minus infinity for the anchor itself.
 
     own : tensor of shape (b,)
-        The column of each anchor's partner.
+        The column of the positive of each anchor.
     """
-    images = torch.arange(partners.shape[1], device=anchors.device)
+    images = torch.arange(positives.shape[1], device=anchors.device)
     own = images[offset : offset + anchors.shape[1]]
-    among_rivals = (anchors @ rivals.mT).masked_fill(own[:, None] == images, -torch.inf)
-    return torch.cat([anchors @ partners.mT, among_rivals], dim=2), own
+    among_negatives = (anchors @ negatives.mT).masked_fill(own[:, None] == images, -torch.inf)
+    return torch.cat([anchors @ positives.mT, among_negatives], dim=2), own
 
 
 def _check_pair(function: str, z1: Tensor, z2: Tensor) -> None:
@@ -214,6 +216,6 @@ def _check_negatives(function: str, everywhere: Tensor) -> None:
     n_images = everywhere.shape[1]
     if n_images < 2:
         raise ValueError(
-            f"{function}: at least two images are needed, the other ones being the negatives, "
+            f"{function}: at least two images are needed, since the others are the negatives, "
             f"got a batch of {n_images}."
         )

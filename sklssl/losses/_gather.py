@@ -1,4 +1,4 @@
-"""Features of all processes of a distributed training, with their gradients."""
+"""Gather features of all processes in distributed training, with gradients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["gather_images"]
 
 
 class _Gather(torch.autograd.Function):
-    """Stack the tensors of all ranks; each rank's gradient is the sum over the losses of all."""
+    """Stack the tensors of all ranks; the gradient of a rank sums over the losses of all ranks."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
@@ -30,23 +30,23 @@ class _Gather(torch.autograd.Function):
 
 
 def gather_images(features: Tensor, function: str) -> tuple[Tensor, int]:
-    """Join the features of all ranks along their images.
+    """Concatenate the features of all ranks along the images.
 
     Parameters
     ----------
     features : tensor of shape (v, b, d)
-        v vectors for each of this rank's b images.
+        v vectors for each of the b images of this rank.
 
     function : str
-        Whose name errors carry.
+        The name of the caller; used in error messages.
 
     Returns
     -------
     everywhere : tensor of shape (v, n, d)
-        Those of the n images of all ranks, rank after rank; `features` in a lone process.
+        The vectors of the n images of all ranks, in order; `features` in a single process.
 
     offset : int
-        Where this rank's images begin.
+        The index of the first image of this rank.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return features, 0
@@ -56,7 +56,7 @@ def gather_images(features: Tensor, function: str) -> tuple[Tensor, int]:
 
 
 def _check_equal_shapes(features: Tensor, function: str) -> None:
-    """Refuse ranks that differ in the shape: gathered, they would hang or mix up memory."""
+    """Raise an error if shapes differ between ranks: gathering would hang or corrupt memory."""
     shape = torch.tensor(features.shape, device=features.device)
     pieces = [torch.empty_like(shape) for _ in range(dist.get_world_size())]
     dist.all_gather(pieces, shape)
@@ -64,6 +64,6 @@ def _check_equal_shapes(features: Tensor, function: str) -> None:
     if any(other != shapes[0] for other in shapes):
         sizes = [(images, width) for _, images, width in shapes]
         raise ValueError(
-            f"{function}: every process must bring the same shape (b, d), got {sizes}, rank by "
+            f"{function}: every process must pass the same shape (b, d), got {sizes}, rank by "
             "rank; drop the last incomplete batch."
         )

@@ -1,4 +1,4 @@
-"""Instance discrimination: each image is a class of its own, told apart from noise."""
+"""Instance discrimination: each image is a separate class, distinguished from noise."""
 
 from __future__ import annotations
 
@@ -27,45 +27,44 @@ def instance_nce(
     temperature: float = 0.07,
     normaliser: float | Tensor | None = None,
 ) -> Tensor:
-    r"""Noise-contrastive estimate of classifying each image as itself.
+    r"""Compute the noise-contrastive loss of classifying each image as itself.
 
-    A bank remembers a vector :math:`f_i` of each of n images. That v shows image i has the
-    probability :math:`P(i|v) = \exp(v^T f_i / \tau) / Z`. Instead of the sum over all n images,
-    the data, drawn as :math:`(i, v)`, are told from m noise images drawn evenly
-    (:math:`P_n = 1/n`) for each of them. The probability of being data is
-    :math:`h = P / (P + m P_n)`; the loss is the mean over the batch of
-    :math:`-\log h` for the image minus the sum of :math:`\log(1 - h)` for its noise.
+    A memory bank holds a vector :math:`f_i` of each of n images. The probability that v shows image
+    i is :math:`P(i|v) = \exp(v^T f_i / \tau) / Z`. Instead of summing over all n images, each data
+    pair :math:`(i, v)` is distinguished from m noise images drawn uniformly (:math:`P_n = 1/n`).
+    The probability of being data is :math:`h = P / (P + m P_n)`; the loss is the mean over the
+    batch of :math:`-\log h` for the image minus the sum of :math:`\log(1 - h)` for its noise.
 
     Parameters
     ----------
     z : tensor of shape (b, d)
-        Projections of the images, of any length.
+        Projections of the images, not necessarily normalised.
 
     bank : tensor of shape (n, d)
-        Remembered unit vectors of all images.
+        Stored unit vectors of all images.
 
     index : tensor of shape (b,)
         The row of each image in the bank.
 
     noise_index : tensor of shape (b, m)
-        Rows drawn evenly and with replacement from the whole bank (the paper's m is 4096).
+        Rows drawn uniformly with replacement from the whole bank (m is 4096 in the paper).
 
     temperature : float, default=0.07
-        What similarities are divided by.
+        Divisor of similarities.
 
     normaliser : float or tensor of shape (), default=None
-        Z. None estimates it from this batch, as :func:`nce_normaliser` does; the paper takes the
-        estimate of the first batches for the whole training.
+        The constant Z. None estimates it from this batch, as by :func:`nce_normaliser`; the paper
+        uses the estimate of the first batches for the whole training run.
 
     Returns
     -------
     loss : tensor of shape ()
-        In float32, also under autocast or of lower precision; float64 stays.
+        The loss, in float32 even under autocast or for inputs of lower precision; float64 is kept.
 
     Raises
     ------
     ValueError
-        If the temperature or the normaliser is not above 0, or the shapes do not fit.
+        If the temperature or the normaliser is not positive, or the shapes do not match.
 
     References
     ----------
@@ -85,10 +84,10 @@ def instance_nce(
     check_temperature("instance_nce", temperature)
     with full_precision(z):
         rows = torch.cat([index[:, None], noise_index], dim=1)
-        scores = _scores(z, bank, rows, temperature)
+        scores = _bank_similarities(z, bank, rows, temperature)
         data, noise = scores[:, 0], scores[:, 1:]
         log_z = _log_estimate(noise, len(bank)) if normaliser is None else _log(normaliser)
-        # h is the logistic function of log P - log(m / n): no exponential is ever taken.
+        # h is the logistic function of log P - log(m / n), so no exponential is needed.
         shift = log_z + math.log(noise.shape[1] / len(bank))
         log_h, log_rest = F.logsigmoid(data - shift), F.logsigmoid(shift - noise)
         return -(log_h + log_rest.sum(1)).mean()
@@ -105,26 +104,26 @@ def nce_normaliser(
     Parameters
     ----------
     z : tensor of shape (b, d)
-        Projections of the images, of any length.
+        Projections of the images, not necessarily normalised.
 
     bank : tensor of shape (n, d)
-        Remembered unit vectors of all images.
+        Stored unit vectors of all images.
 
     noise_index : tensor of shape (b, m)
-        Rows drawn evenly from the whole bank.
+        Rows drawn uniformly from the whole bank.
 
     temperature : float, default=0.07
-        What similarities are divided by.
+        Divisor of similarities.
 
     Returns
     -------
     normaliser : float
-        Z; of double precision, since it exceeds float32 at temperatures of about 0.01.
+        The constant Z, in double precision, since it exceeds float32 at temperatures of about 0.01.
 
     Raises
     ------
     ValueError
-        If the temperature is not above 0, or the shapes do not fit.
+        If the temperature is not positive, or the shapes do not match.
 
     References
     ----------
@@ -142,27 +141,27 @@ def nce_normaliser(
     _check_shapes("nce_normaliser", z, bank, noise_index)
     check_temperature("nce_normaliser", temperature)
     with full_precision(z):
-        scores = _scores(z, bank, noise_index, temperature)
+        scores = _bank_similarities(z, bank, noise_index, temperature)
         return math.exp(_log_estimate(scores, len(bank)).item())
 
 
 @torch.no_grad()
 def update_bank(bank: Tensor, z: Tensor, index: Tensor, momentum: float = 0.5) -> Tensor:
-    """Give what the bank is to remember next of a batch; the bank itself stays as it is.
+    """Return the new bank vectors of a batch; the bank itself is not modified.
 
     Parameters
     ----------
     bank : tensor of shape (n, d)
-        Remembered unit vectors of all images.
+        Stored unit vectors of all images.
 
     z : tensor of shape (b, d)
-        Projections of the images, of any length.
+        Projections of the images, not necessarily normalised.
 
     index : tensor of shape (b,)
         The row of each image in the bank.
 
     momentum : float, default=0.5
-        The share of the old vector, as in the authors' code. 0 replaces it, as in the paper.
+        Weight of the old vector, as in the authors' code. 0 replaces it, as in the paper.
 
     Returns
     -------
@@ -172,7 +171,7 @@ def update_bank(bank: Tensor, z: Tensor, index: Tensor, momentum: float = 0.5) -
     Raises
     ------
     ValueError
-        If the momentum is not in [0, 1], or the shapes do not fit.
+        If the momentum is not in [0, 1], or the shapes do not match.
 
     References
     ----------
@@ -196,18 +195,18 @@ def update_bank(bank: Tensor, z: Tensor, index: Tensor, momentum: float = 0.5) -
         return unit(mixed).to(bank.dtype)
 
 
-def _scores(z: Tensor, bank: Tensor, rows: Tensor, temperature: float) -> Tensor:
-    """Similarity over temperature of each of z (b, d) with its own `rows` (b, m) of the bank."""
+def _bank_similarities(z: Tensor, bank: Tensor, rows: Tensor, temperature: float) -> Tensor:
+    """Compute similarity / temperature of each of z (b, d) with its `rows` (b, m) of the bank."""
     z, rows = unit(z) / temperature, rows.long()
-    # Whichever needs less memory; the product with all of a bank of 50,000 is seven times as fast
-    # as picking 4096 rows for each image.
+    # Use whichever needs less memory. The product with a whole bank of 50,000 is seven times as
+    # fast as selecting 4096 rows for each image.
     if len(bank) <= rows.shape[1] * bank.shape[1]:
         return (z @ bank.to(z.dtype).T).gather(1, rows)
     return torch.bmm(bank[rows].to(z.dtype), z[:, :, None]).squeeze(2)
 
 
 def _log_estimate(scores: Tensor, n_images: int) -> Tensor:
-    """Log of n times the mean of exp(scores), taken as a constant."""
+    """Return the log of n times the mean of exp(scores), without a gradient."""
     return scores.detach().flatten().logsumexp(0) + math.log(n_images / scores.numel())
 
 

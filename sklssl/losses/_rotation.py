@@ -1,4 +1,4 @@
-"""Rotated views of one image should have one feature."""
+"""Rotation invariance: rotated views of an image should have the same features."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ __all__ = ["rotation_invariance"]
 
 
 def rotation_invariance(features: Tensor) -> Tensor:
-    """Mean squared distance of the views' features to their mean.
+    """Compute the mean squared distance of the features of the views to their mean.
 
-    Averaged over views, images and dimensions.
+    The distance is averaged over views, images and dimensions.
 
     Parameters
     ----------
     features : tensor of shape (k, b, d)
-        Features of k rotated views of each image, as they are: their length counts.
+        Features of k rotated views of each image, without normalisation.
 
     Returns
     -------
     loss : tensor of shape ()
-        In float32, also under autocast or of lower precision; float64 stays.
+        The loss, in float32 even under autocast or for inputs of lower precision; float64 is kept.
 
     Raises
     ------
@@ -31,8 +31,8 @@ def rotation_invariance(features: Tensor) -> Tensor:
 
     Notes
     -----
-    The gradient is the same whether or not the mean is taken as a constant, since the deviations
-    from it add up to 0.
+    The gradient is the same whether or not the mean is treated as a constant, since the deviations
+    from it sum to 0.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How good features are, without labels or by their neighbours; functions and scorers."""
+"""Scores of features, most of them without labels, as functions and as scorers."""
 
 from sklssl.metrics._hypersphere import (
     alignment_score,

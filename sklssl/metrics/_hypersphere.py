@@ -1,4 +1,4 @@
-"""Alignment and uniformity of features on the unit sphere, both oriented: higher is better.
+"""Alignment and uniformity of features on the unit sphere, both defined so that higher is better.
 
 Wang, Isola. Understanding Contrastive Representation Learning through Alignment and Uniformity on
 the Hypersphere. ICML 2020.
@@ -9,7 +9,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklssl.metrics._checks import check_features, unit_rows
+from sklssl.metrics._checks import check_feature_matrix, unit_rows
 from sklssl.metrics._scorers import embed_views, make_scorer
 
 __all__ = ["alignment_score", "alignment_scorer", "uniformity_score", "uniformity_scorer"]
@@ -29,10 +29,10 @@ _VIEW_NOTES = """
 
 
 def alignment_score(Z1, Z2):
-    """Alignment: how near the features of two views of the same image are.
+    """Compute the alignment: how close the features of two views of an image are.
 
-    Minus the mean squared distance of the rows of `Z1` and `Z2`, each divided by its length: minus
-    the paper's loss with an exponent of 2.
+    The score is the negative mean squared distance between the rows of `Z1` and `Z2`, each scaled
+    to length 1: the negative loss of the paper with an exponent of 2.
 
     Parameters
     ----------
@@ -42,20 +42,20 @@ def alignment_score(Z1, Z2):
     Returns
     -------
     score : float
-        In [-4, 0], higher is better: 0 if the views of each image agree.
+        In [-4, 0], higher is better: 0 if the two views of every image have the same features.
 
     Raises
     ------
     ValueError
-        If an array is not two-dimensional, is empty, holds NaN or infinity, or the shapes differ.
+        If an array is not two-dimensional, is empty, or contains NaN or infinity, or shapes differ.
 
     See Also
     --------
-    uniformity_score : What to read beside it: features that are all the same align perfectly.
+    uniformity_score : Use both together: constant features have perfect alignment.
 
     Notes
     -----
-    Rows of zeros have no direction and stay zeros.
+    Rows of zeros have no direction and are left unchanged.
 
     References
     ----------
@@ -70,12 +70,12 @@ def alignment_score(Z1, Z2):
     >>> alignment_score(Z, 2 * Z), alignment_score(Z, -Z)
     (0.0, -4.0)
     """
-    Z1 = check_features("alignment_score", Z1, "Z1", min_samples=1)
-    Z2 = check_features("alignment_score", Z2, "Z2", min_samples=1)
+    Z1 = check_feature_matrix("alignment_score", Z1, "Z1", min_samples=1)
+    Z2 = check_feature_matrix("alignment_score", Z2, "Z2", min_samples=1)
     if Z1.shape != Z2.shape:
         raise ValueError(
-            "The 'Z1' and 'Z2' arguments of alignment_score must have one shape (n, d), a row for "
-            f"each image. Got {Z1.shape} and {Z2.shape}."
+            "The 'Z1' and 'Z2' arguments of alignment_score must have the same shape (n, d), one "
+            f"row per image. Got {Z1.shape} and {Z2.shape}."
         )
     total = 0.0
     for start in range(0, len(Z1), _ROWS_AT_ONCE):
@@ -85,10 +85,11 @@ def alignment_score(Z1, Z2):
 
 
 def uniformity_score(Z, *, max_samples=5000):
-    """Uniformity: how evenly the features of the images fill the unit sphere.
+    """Compute the uniformity: how evenly the features are distributed on the unit sphere.
 
-    With u the rows of `Z`, each divided by its length, minus the logarithm of the mean, over all
-    pairs of different images, of ``exp(-2 * |u_i - u_j| ** 2)``: minus the paper's loss with t = 2.
+    With u the rows of `Z`, each scaled to length 1, the score is the negative logarithm of the mean
+    of ``exp(-2 * |u_i - u_j| ** 2)`` over all pairs of different images: the negative loss of the
+    paper with t = 2.
 
     Parameters
     ----------
@@ -96,30 +97,29 @@ def uniformity_score(Z, *, max_samples=5000):
         Features of at least two images.
 
     max_samples : int or None, default=5000
-        Of more images, so many are drawn from a fixed seed: time grows with their square. None
-        takes all.
+        If there are more images, this many are drawn with a fixed seed, since the time grows with
+        their square. None uses all images.
 
     Returns
     -------
     score : float
-        In [0, 8], higher is better: 0 if all images have the same direction, about 4 if the
-        directions are uniform in many dimensions. Features that are never negative, as after a
-        ReLU, cannot pass 4.
+        In [0, 8], higher is better: 0 if all images have the same direction, about 4 if directions
+        are uniform in many dimensions. Non-negative features, as after a ReLU, cannot exceed 4.
 
     Raises
     ------
     ValueError
-        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity, or
+        If `Z` is not two-dimensional, has fewer than two rows, or contains NaN or infinity, or
         `max_samples` is below 2.
 
     See Also
     --------
-    alignment_score : What to read beside it: random directions are uniform and say nothing.
+    alignment_score : Use both together: random features have perfect uniformity.
 
     Notes
     -----
-    Rows of zeros have no direction and stay zeros. Memory for 512 rows of distances is needed
-    beside the features in float64.
+    Rows of zeros have no direction and are left unchanged. Besides the features in float64, memory
+    is needed for 512 rows of distances.
 
     References
     ----------
@@ -133,7 +133,7 @@ def uniformity_score(Z, *, max_samples=5000):
     >>> round(uniformity_score(np.eye(4)), 3), round(uniformity_score(np.ones((4, 4))), 3)
     (4.0, 0.0)
     """
-    Z = check_features("uniformity_score", Z)
+    Z = check_feature_matrix("uniformity_score", Z)
     if max_samples is not None and not (isinstance(max_samples, Integral) and max_samples >= 2):
         raise ValueError(
             "The 'max_samples' argument of uniformity_score must be a whole number of at least 2, "
@@ -144,12 +144,12 @@ def uniformity_score(Z, *, max_samples=5000):
     units = unit_rows(Z)
     n = len(units)
     total = sum(_potential(units, start) for start in range(0, n, _ROWS_AT_ONCE))
-    # No pair is farther apart than 2: the mean is at least exp(-8), and at most 1 but for rounding.
+    # Distances are at most 2, so the mean is at least exp(-8), and at most 1 except for rounding.
     return max(0.0, float(-np.log(total / (n * (n - 1) / 2))))
 
 
 def _potential(units, start):
-    """Sum the potential over the pairs of a row of the block at `start` with a later row."""
+    """Sum the potential over all pairs of a row of the block at `start` and a later row."""
     block, later = units[start : start + _ROWS_AT_ONCE], units[start:]
     squares = np.sum(later**2, axis=1)  # 1, or 0 for rows of zeros
     distances = squares[: len(block), None] + squares - 2 * block @ later.T

@@ -1,4 +1,4 @@
-"""How often the nearest neighbours of an image know its label."""
+"""Accuracy of nearest neighbours in feature space."""
 
 from numbers import Integral, Real
 
@@ -7,19 +7,18 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklssl.metrics._checks import ROUNDING, centre_and_size, check_features, unit_rows
+from sklssl.metrics._checks import ROUNDING, centre_and_size, check_feature_matrix, unit_rows
 from sklssl.metrics._scorers import make_scorer
 
 __all__ = ["knn_score", "knn_scorer"]
 
 
 def knn_score(Z, y, n_neighbors=20, *, temperature=0.07):
-    """Leave-one-out accuracy of weighted nearest neighbours.
+    """Compute the leave-one-out accuracy of weighted nearest neighbours.
 
-    Each image is named by the vote of its nearest others, itself left out: nothing is fitted and
-    nothing held out. Near means a high cosine of the features, each of which is first brought to
-    mean 0 and standard deviation 1; a neighbour's vote weighs ``exp(cosine / temperature)``, as in
-    the paper.
+    Each image is classified by a vote of its nearest neighbours among the other images, so nothing
+    is fitted or held out. Neighbours are found by the cosine similarity of standardised features;
+    the vote of a neighbour has the weight ``exp(cosine / temperature)``, as in the paper.
 
     Parameters
     ----------
@@ -30,27 +29,27 @@ def knn_score(Z, y, n_neighbors=20, *, temperature=0.07):
         Labels, numbers or strings.
 
     n_neighbors : int, default=20
-        The number of neighbours, less than n. With few images of a class, take fewer.
+        Number of neighbours, less than n. Use fewer if classes have few images.
 
     temperature : float, default=0.07
-        The lower, the more the nearest count.
+        A lower temperature gives more weight to the nearest neighbours.
 
     Returns
     -------
     accuracy : float
-        In [0, 1], higher is better. If votes are equal, as for features that are all the same,
-        the class that comes first in sorted order is named.
+        In [0, 1], higher is better. Ties, as for constant features, are resolved in favour of the
+        class that comes first in sorted order.
 
     Raises
     ------
     ValueError
-        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity, if `y` does
-        not fit, or a number is out of range.
+        If `Z` is not two-dimensional, has fewer than two rows, or contains NaN or infinity, if `y`
+        does not match `Z`, or a parameter is out of range.
 
     Notes
     -----
-    Constant features are left out. Without standardisation the few features of the largest
-    values would choose the neighbours.
+    Constant features are ignored. Without standardisation a few features with large values would
+    determine the neighbours.
 
     References
     ----------
@@ -65,8 +64,8 @@ def knn_score(Z, y, n_neighbors=20, *, temperature=0.07):
     >>> knn_score(Z, y) > 0.95
     True
     """
-    Z = check_features("knn_score", Z)
-    classes, codes = _check_labels(Z, y)
+    Z = check_feature_matrix("knn_score", Z)
+    classes, codes = _encode_classes(Z, y)
     _check_numbers(n_neighbors, temperature, len(Z))
     mean, deviation, largest = centre_and_size(Z)
     varying = deviation > ROUNDING * largest
@@ -74,22 +73,24 @@ def knn_score(Z, y, n_neighbors=20, *, temperature=0.07):
         units = unit_rows((Z[:, varying] - mean[varying]) / deviation[varying])
     else:
         units = np.zeros((len(Z), 1))
-    # Of rows of one length the nearest have the highest cosine, and plain distances are faster.
+    # For unit vectors, nearest means highest cosine, and Euclidean distances are faster.
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(units)
-    distances, neighbours = search.kneighbors()  # no argument: a row is not its own neighbour
-    # The cosine is 1 - distance ** 2 / 2; against the nearest's, so that not all weights vanish.
+    distances, neighbours = (
+        search.kneighbors()
+    )  # without an argument, a row is not its own neighbour
+    # The cosine is 1 - distance ** 2 / 2. Relative to the nearest, so that not all weights are 0.
     weights = np.exp((distances[:, :1] ** 2 - distances**2) / (2 * temperature))
     votes = np.zeros((len(Z), len(classes)))
     np.add.at(votes, (np.arange(len(Z))[:, None], codes[neighbours]), weights)
     return float(np.mean(votes.argmax(axis=1) == codes))
 
 
-def _check_labels(Z, y):
-    """Give the classes of `y`, and the index of each label among them."""
+def _encode_classes(Z, y):
+    """Return the classes of `y`, and `y` as indices into them."""
     if y is None:
         raise ValueError(
             "The 'y' argument of knn_score must hold a label for each row of Z. Got None; "
-            "rankme_score is a score that needs none."
+            "rankme_score needs no labels."
         )
     try:
         y = column_or_1d(y)

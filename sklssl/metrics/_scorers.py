@@ -1,4 +1,4 @@
-"""Makes of scores what scikit-learn takes for ``scoring=``: called with an estimator and images."""
+"""The scores as scorers for scikit-learn's ``scoring=``, called with an estimator and images."""
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -6,12 +6,12 @@ __all__ = ["embed_views", "make_scorer"]
 
 _DOC = """Scorer: {summary}; higher is better.
 
-    Fits what scikit-learn takes for ``scoring=``{labels}.
+    Can be passed to scikit-learn as ``scoring=``{labels}.
 
     Parameters
     ----------
     estimator : fitted embedder, or Pipeline that ends in one
-        Anything with a ``transform`` that gives features.
+        Any estimator whose ``transform`` returns features.
 
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
         Images to embed.
@@ -43,13 +43,13 @@ _DOC = """Scorer: {summary}; higher is better.
 
 
 def _embed(name, estimator, X):
-    """Give the features of `X` as arguments of a score."""
+    """Return the features of `X` as the arguments of a score."""
     _check_embedder(name, estimator)
     return (estimator.transform(X),)
 
 
 def embed_views(name, estimator, X):
-    """Give the features of two random views of each image."""
+    """Return the features of two random views of each image."""
     _check_embedder(name, estimator)
     from sklssl.metrics._views import embed_two_views  # imports torch
 
@@ -59,7 +59,7 @@ def embed_views(name, estimator, X):
 def _check_embedder(name, estimator):
     if not hasattr(estimator, "transform"):
         raise ValueError(
-            f"The 'estimator' argument of {name} must have a transform that gives features, such "
+            f"The 'estimator' argument of {name} must have a transform that returns features, such "
             "as a fitted embedder or a Pipeline that ends in one. Got "
             f"{type(estimator).__name__}, which has none; of a Pipeline with a classifier, score "
             "the part before it: pipeline[:-1]."
@@ -68,7 +68,7 @@ def _check_embedder(name, estimator):
 
 
 def make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **words):
-    """Make a scorer of a score, for the file of that score: pickle finds it there by its name.
+    """Make a scorer from a score, in the file of that score, where pickle finds it by name.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **words
         name=name,
         function=function.__name__,
         sign="Minus the " if sign < 0 else "The ",
-        labels=", with labels" if labelled else ", also without labels",
+        labels=", with labels" if labelled else ", with or without labels",
         y="array-like of shape (n,)\n        Labels." if labelled else "None\n        Ignored.",
         argument=", y[:100]" if labelled else "",
         notes=words.pop("notes", ""),

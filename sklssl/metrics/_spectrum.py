@@ -1,11 +1,11 @@
-"""Scores of the spread of features: in how many directions, and how many do not vary at all."""
+"""Scores of the spread of features: effective dimensions, and features that do not vary."""
 
 from numbers import Real
 
 import numpy as np
 from scipy.linalg import eigvalsh
 
-from sklssl.metrics._checks import ROUNDING, centre_and_size, check_features, slices
+from sklssl.metrics._checks import ROUNDING, centre_and_size, check_feature_matrix, iter_blocks
 from sklssl.metrics._scorers import make_scorer
 
 __all__ = [
@@ -19,17 +19,18 @@ __all__ = [
 
 
 def rankme_score(Z):
-    """RankMe: the exponential of the entropy of the features' singular values.
+    """Compute RankMe, the exponential of the entropy of the singular values of the features.
 
-    With p the singular values of `Z` divided by their sum, ``exp(-sum(p * log(p)))``: from 1, all
-    features along one direction, to min(n, d), all directions alike. The features are not
-    centred, as in the paper: their mean counts as a direction, mostly the strongest.
+    With p the singular values of `Z` divided by their sum, the score is ``exp(-sum(p * log(p)))``.
+    It ranges from 1, if all features lie along one direction, to min(n, d), if all directions are
+    equally strong. As in the paper, the features are not centred: their mean counts as a direction,
+    usually the strongest.
 
     Parameters
     ----------
     Z : array-like of shape (n, d)
-        Features of at least two images. The score grows with n until n is several times d: compare
-        on equal n.
+        Features of at least two images. The score increases with n until n is several times d:
+        compare scores only for equal n.
 
     Returns
     -------
@@ -39,17 +40,17 @@ def rankme_score(Z):
     Raises
     ------
     ValueError
-        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity.
+        If `Z` is not two-dimensional, has fewer than two rows, or contains NaN or infinity.
 
     See Also
     --------
-    effective_rank : The same of the covariance: centred, and strong directions count more.
+    effective_rank : The same for the covariance: centred, and strong directions count more.
 
     Notes
     -----
-    The paper adds 1e-7 to each p; here singular values that cannot be told from 0, below about
-    1e-6 of the greatest, are left out. They come from the smaller Gram matrix, in float64, with
-    memory for min(n, d) ** 2 values.
+    The paper adds 1e-7 to each p; here, singular values that are numerically 0, below about 1e-6 of
+    the largest, are omitted. Singular values are computed from the smaller Gram matrix, in float64,
+    which needs memory for min(n, d) ** 2 values.
 
     References
     ----------
@@ -65,20 +66,21 @@ def rankme_score(Z):
     >>> round(rankme_score(np.ones((4, 4))), 3)
     1.0
     """
-    Z = check_features("rankme_score", Z)
+    Z = check_feature_matrix("rankme_score", Z)
     return _exp_entropy(np.sqrt(_squared_singular_values(Z, 0.0, _largest(Z))))
 
 
 def effective_rank(Z):
-    """Effective rank of the covariance of the features.
+    """Compute the effective rank of the covariance of the features.
 
-    With p the variances along the principal axes divided by their sum, ``exp(-sum(p * log(p)))``:
-    from 1, all images along one line, to min(n - 1, d), as much variance along every axis.
+    With p the variances along the principal axes divided by their sum, the score is
+    ``exp(-sum(p * log(p)))``. It ranges from 1, if all images lie on one line, to min(n - 1, d), if
+    the variance is the same along all axes.
 
     Parameters
     ----------
     Z : array-like of shape (n, d)
-        Features of at least two images; compare on equal n.
+        Features of at least two images. Compare scores only for equal n.
 
     Returns
     -------
@@ -89,18 +91,18 @@ def effective_rank(Z):
     Raises
     ------
     ValueError
-        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity.
+        If `Z` is not two-dimensional, has fewer than two rows, or contains NaN or infinity.
 
     See Also
     --------
-    rankme_score : Not centred, and of the singular values, not of their squares.
+    rankme_score : Not centred, and based on the singular values instead of their squares.
 
     Notes
     -----
-    The paper defines the effective rank of any matrix by its singular values. Those of the
-    covariance are the variances, which are the squares (divided by n) of the singular values of the
-    centred features: weak directions count less than in :func:`rankme_score`, and what all
-    images have in common does not count.
+    The paper defines the effective rank of any matrix by its singular values. For the covariance,
+    these are the variances: the squares, divided by n, of the singular values of the centred
+    features. Therefore weak directions count less than in :func:`rankme_score`, and the mean of the
+    features does not count.
 
     References
     ----------
@@ -116,7 +118,7 @@ def effective_rank(Z):
     >>> effective_rank(np.ones((6, 3)))
     0.0
     """
-    Z = check_features("effective_rank", Z)
+    Z = check_feature_matrix("effective_rank", Z)
     mean, deviation, largest = centre_and_size(Z)
     varying = deviation > ROUNDING * largest
     if not varying.any():
@@ -126,11 +128,11 @@ def effective_rank(Z):
 
 
 def dead_feature_share(Z, *, tolerance=1e-4):
-    """Share of the features that are the same, or almost, for all images.
+    """Compute the share of features that are (almost) constant over all images.
 
-    A feature is dead when its standard deviation is at most `tolerance` times the root of its
-    mean square, as that of a unit that is 0 for every image. Each is compared with itself alone:
-    small features that vary are alive.
+    A feature is dead if its standard deviation is at most `tolerance` times its root mean square,
+    for example if it is 0 for every image. Features are not compared with each other: a feature
+    with small values that vary is not dead.
 
     Parameters
     ----------
@@ -138,8 +140,8 @@ def dead_feature_share(Z, *, tolerance=1e-4):
         Features of at least two images.
 
     tolerance : float, default=1e-4
-        In [0, 1): how much an almost constant feature may vary. The default is the one at which
-        the embedders warn of a collapse.
+        In [0, 1). Relative variation up to which a feature counts as constant. Embedders use the
+        default when they warn about a collapse.
 
     Returns
     -------
@@ -149,7 +151,7 @@ def dead_feature_share(Z, *, tolerance=1e-4):
     Raises
     ------
     ValueError
-        If `Z` is not two-dimensional, holds fewer than two rows, or NaN or infinity, or
+        If `Z` is not two-dimensional, has fewer than two rows, or contains NaN or infinity, or
         `tolerance` is out of range.
 
     Examples
@@ -159,7 +161,7 @@ def dead_feature_share(Z, *, tolerance=1e-4):
     >>> dead_feature_share(np.array([[0.0, 5.0, 1.0, 3.0], [0.0, 5.0, 2.0, 4.0]]))
     0.5
     """
-    Z = check_features("dead_feature_share", Z)
+    Z = check_feature_matrix("dead_feature_share", Z)
     if not isinstance(tolerance, Real) or not 0 <= tolerance < 1:
         raise ValueError(
             "The 'tolerance' argument of dead_feature_share must be a number in [0, 1). Got "
@@ -174,20 +176,20 @@ def _largest(Z):
 
 
 def _squared_singular_values(Z, mean, size):
-    """Give the squared singular values of ``(Z - mean) / size``, without those that are rounding.
+    """Return the squared singular values of ``(Z - mean) / size``, without rounding errors.
 
-    They are the eigenvalues of the smaller of the Gram matrices, summed over blocks of `Z`.
+    They are the eigenvalues of the smaller Gram matrix, summed over blocks of `Z`.
     """
     n, d = Z.shape
     size = size or 1.0
     mean = np.broadcast_to(np.asarray(mean, dtype=np.float64), (d,))
     gram = np.zeros((min(n, d), min(n, d)))
     if d <= n:
-        for part in slices(n, d):
+        for part in iter_blocks(n, d):
             block = (Z[part] - mean) / size
             gram += block.T @ block
     else:
-        for part in slices(d, n):
+        for part in iter_blocks(d, n):
             block = (Z[:, part] - mean[part]) / size
             gram += block @ block.T
     values = eigvalsh(gram, overwrite_a=True, check_finite=False)
@@ -195,7 +197,7 @@ def _squared_singular_values(Z, mean, size):
 
 
 def _exp_entropy(values):
-    """Count `values` above 0 by the exponential of the entropy of their shares."""
+    """Return the exponential of the entropy of positive `values` divided by their sum."""
     if len(values) == 0:
         return 0.0
     shares = values / values.sum()

@@ -1,4 +1,4 @@
-"""Features of two random views of each image, whatever layout the images have."""
+"""Features of two random views of each image, for images in any layout."""
 
 import math
 
@@ -18,12 +18,12 @@ _DTYPES = (np.float32, np.float64, np.uint8)
 
 @plain_torch()
 def embed_two_views(name, estimator, X):
-    """Draw two views of each image of `X` and give the features of both, (n, d) each.
+    """Draw two views of each image of `X` and return the features of both.
 
     Parameters
     ----------
     name : str
-        Who asks; named in the errors.
+        The name of the caller; used in error messages.
 
     estimator : fitted embedder or Pipeline
         Embeds the views, which have the layout, dtype, range and column names of `X`.
@@ -39,22 +39,22 @@ def embed_two_views(name, estimator, X):
     steps = [step for _, step in getattr(estimator, "steps", ())] or [estimator]
     learner = next((step for step in steps if hasattr(step, "image_shape_")), None)
     shape = _image_shape(name, estimator, learner, images)
-    # Of the images: their views are cut to the range that was learned.
+    # For the images only: views are clipped to the range seen in fit.
     warn_if_other_range(steps[0], fold_rows(images, shape))
     value_range = _value_range(steps[0], images)
     rng = torch.Generator().manual_seed(0)
     features = [], []
-    for start in range(0, len(images), _IMAGES_AT_ONCE):  # the views of all would fill the memory
+    for start in range(0, len(images), _IMAGES_AT_ONCE):  # to limit memory
         part = images[start : start + _IMAGES_AT_ONCE]
         for Z in features:
             views = _draw(fold_rows(part, shape), value_range, rng).reshape(len(part), -1)
             views = views[:, : math.prod(part.shape[1:])].reshape(part.shape)
-            Z.append(np.asarray(estimator.transform(_named_as(X, views))))
+            Z.append(np.asarray(estimator.transform(_with_columns_of(X, views))))
     return tuple(np.concatenate(Z) for Z in features)
 
 
 def _draw(images, value_range, rng):
-    """Draw a view of each image (b, H, W, C), of the dtype and range that came."""
+    """Draw a view of each image (b, H, W, C), with the same dtype and range."""
     low, high = (np.asarray(end, dtype=np.float32) for end in value_range)
     span = np.where(high > low, high - low, np.float32(1.0))
     x = torch.from_numpy((images.astype(np.float32) - low) / span).permute(0, 3, 1, 2)
@@ -67,8 +67,8 @@ def _image_shape(name, estimator, learner, images):
         return (*images.shape[1:], 1)[:3]
     if learner is None:
         raise ValueError(
-            f"{name} draws views of images, but X holds rows and {type(estimator).__name__} does "
-            "not know how they fold. Give images (n, height, width) or (n, height, width, "
+            f"{name} draws views of images, but X holds rows and {type(estimator).__name__} has no "
+            "image shape. Pass images (n, height, width) or (n, height, width, "
             "channels), or an embedder, which has an image_shape_."
         )
     shape = learner.image_shape_
@@ -77,14 +77,14 @@ def _image_shape(name, estimator, learner, images):
         raise ValueError(
             f"{name} draws views of images, but X holds rows of {images.shape[1]} values, and "
             f"{type(learner).__name__} was fitted on images of shape {shape}: a step before it "
-            "changes the rows. Give images (n, height, width, channels), or score the embedder "
+            "changes the rows. Pass images (n, height, width, channels), or score the embedder "
             "alone."
         )
     return shape
 
 
 def _value_range(first, images):
-    """Give the values that become 0 and 1: of uint8, as the first step learned, or of `X`."""
+    """Return the values mapped to 0 and 1: of uint8, of the first step, or of `X`."""
     if images.dtype == np.uint8:
         return 0.0, 255.0
     if hasattr(first, "value_range_"):
@@ -92,10 +92,10 @@ def _value_range(first, images):
     return float(images.min()), float(images.max())
 
 
-def _named_as(X, values):
-    """Give `values` the column names of the data frame `X`; for arrays, nothing happens."""
+def _with_columns_of(X, values):
+    """Return `values` with the column names of the data frame `X`; unchanged for arrays."""
     if not hasattr(X, "columns"):
         return values
-    # pandas has iloc and says columns, polars says schema.
+    # pandas has iloc and the argument columns, polars has schema.
     names = {"columns" if hasattr(X, "iloc") else "schema": list(X.columns)}
     return type(X)(values, **names)

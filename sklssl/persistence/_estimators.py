@@ -1,8 +1,8 @@
-"""Estimators as plain values and tensors, and back.
+"""Encode estimators as plain values and tensors, and decode them.
 
-An estimator becomes a dict of its class, parameters and learned attributes by name, and of the
-tensors of each network. Those inside of it come before it in one list, and are referred to by
-number.
+An estimator becomes a dict with its class, parameters, fitted attributes and the tensors of each
+network. All estimators are stored in one list, nested ones before the estimators that contain them,
+and are referred to by index.
 """
 
 from __future__ import annotations
@@ -24,38 +24,44 @@ import sklssl
 from sklssl._storage.attributes import fitted_attributes, is_names, is_output
 from sklssl._storage.module_state import named_tensors
 from sklssl.persistence._modules import build_module, check_module, fill_module
-from sklssl.persistence._names import CONTAINERS, Names, Refusal, is_ours, name_of
+from sklssl.persistence._names import (
+    CONTAINERS,
+    Names,
+    UnsupportedFileError,
+    is_sklssl_class,
+    name_of,
+)
 from sklssl.persistence._values import decode_value, encode_value
 
 __all__ = ["decode_estimators", "encode_estimators"]
 
-# What belongs to a fit, and to the process that it runs in.
+# Attributes of a running fit, which belong to its process.
 _OF_TRAINING = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
 # What scikit-learn may leave on any estimator.
 _OPTIONAL = {"feature_names_in_": is_names, "_sklearn_output_config": is_output}
 _SKOPS = "skops"
-_HARMLESS = [Bunch]  # a dict, which skops does not know
-_UNPACKED = 2**28  # bytes, of arrays that skops has packed
+_SAFE_TYPES = [Bunch]  # a dict, but unknown to skops
+_MAX_UNPACKED_BYTES = 2**28  # bytes of arrays after decompression
 
 
 def encode_estimators(
     estimator: BaseEstimator, named: list[Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Turn an estimator into a list that ends with it, after those inside of it.
+    """Encode an estimator as a list that ends with it, after its nested estimators.
 
     Parameters
     ----------
     estimator : estimator
 
     named : list, default=None
-        Gets the classes and functions that are written by name.
+        If given, classes and functions that are saved by name are appended.
 
     Raises
     ------
     TypeError
-        If a parameter or attribute is of no type that is written.
+        If the type of a parameter or attribute is not supported.
     ValueError
-        If its parameters and what it has learned do not go together.
+        If the parameters do not match the fitted attributes.
     """
     nodes: list[dict[str, Any]] = []
     numbers: dict[int, int] = {}
@@ -63,8 +69,8 @@ def encode_estimators(
 
     def add(item: BaseEstimator) -> int:
         if id(item) not in numbers:
-            whole = not is_ours(type(item)) and type(item) not in CONTAINERS
-            node = _encode_theirs(item) if whole else _encode_ours(item, add, named)
+            whole = not is_sklssl_class(type(item)) and type(item) not in CONTAINERS
+            node = _encode_sklearn(item) if whole else _encode_sklssl(item, add, named)
             numbers[id(item)] = len(nodes)
             nodes.append(node)
         return numbers[id(item)]
@@ -74,26 +80,26 @@ def encode_estimators(
 
 
 def decode_estimators(nodes: Any, names: Names) -> BaseEstimator:
-    """Turn what :func:`encode_estimators` gave into the estimator.
+    """Decode an estimator encoded by :func:`encode_estimators`.
 
     Raises
     ------
-    Refusal
-        If a class, parameter, attribute or tensor is unknown, or not what it has to be.
+    UnsupportedFileError
+        If a class, parameter, attribute or tensor is unknown or invalid.
     Exception
-        Of any other kind, if :func:`encode_estimators` never gave it.
+        Of any type, if `nodes` is not a result of :func:`encode_estimators`.
     """
     estimators: list[BaseEstimator] = []
     for node in nodes:
-        decode = _decode_theirs if node["class"] == _SKOPS else _decode_ours
+        decode = _decode_sklearn if node["class"] == _SKOPS else _decode_sklssl
         estimators.append(decode(node, names, estimators))
     return estimators[-1]
 
 
-# Ours ------------------------------------------------------------------------------------------
+# Estimators of sklssl --------------------------------------------------------------------------
 
 
-def _encode_ours(estimator: Any, add: Any, named: list[Any]) -> dict[str, Any]:
+def _encode_sklssl(estimator: Any, add: Any, named: list[Any]) -> dict[str, Any]:
     cls, params = type(estimator), estimator.get_params(deep=False)
     learned = {k: v for k, v in vars(estimator).items() if k not in params}
     params, learned = _drop_callbacks(cls, params, learned)
@@ -128,13 +134,13 @@ def _encode_ours(estimator: Any, add: Any, named: list[Any]) -> dict[str, Any]:
 def _drop_callbacks(
     cls: type, params: dict[str, Any], learned: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Leave out the callbacks, which are of the training, and say so."""
+    """Remove the callbacks, with a warning: they belong to the training run."""
     callbacks = params.get("callbacks")
     has_callbacks = callbacks is not None and len(callbacks) > 0
     if has_callbacks or "_skl_callbacks" in learned:
         warnings.warn(
-            f"The callbacks of {cls.__name__} are not saved. To train on after loading, set them "
-            "anew.",
+            f"The callbacks of {cls.__name__} are not saved. To continue training after loading, "
+            "set them again.",
             UserWarning,
             stacklevel=2,
         )
@@ -148,26 +154,28 @@ def _encode_module(estimator: Any, name: str) -> dict[str, Any]:
     module: nn.Module = getattr(estimator, name)
     try:
         check_module(module, build_module(estimator, name))
-    except Exception as error:  # the network may be anyone's
+    except Exception as error:  # the network may be of any class
         raise ValueError(
-            f"its '{name}' cannot be built again from its parameters: {error} Parameters must be "
-            "what they were in fit, and a network of your own must be built alike each time, "
+            f"its '{name}' cannot be rebuilt from its parameters: {error} Parameters must be the "
+            "same as in fit, and your own network must be built in the same way each time, "
             "without reading new tensors."
         ) from error
     return named_tensors(module)
 
 
-def _decode_ours(node: Any, names: Names, estimators: list[Any]) -> BaseEstimator:
+def _decode_sklssl(node: Any, names: Names, estimators: list[Any]) -> BaseEstimator:
     cls = names.estimator(node["class"])
     params = _decode_each(node["params"], names, estimators)
     for name in params.keys() - set(cls._get_param_names()):
-        raise Refusal(f"{cls.__name__} has no parameter {name!r}. Update sklssl to read it.")
+        raise UnsupportedFileError(
+            f"{cls.__name__} has no parameter {name!r}. Update sklssl to read it."
+        )
     learned = _decode_each(node["learned"], names, estimators)
-    _bring_up_to_date(cls, params, learned)
+    _convert_old_file(cls, params, learned)
     estimator = cls(**params)
     modules = [name for name in _modules(cls) if name in node]
     for name in node.keys() - {"class", "params", "learned", *modules}:
-        raise Refusal(f"{cls.__name__} has no network {name!r}.")
+        raise UnsupportedFileError(f"{cls.__name__} has no network {name!r}.")
     try:
         _check_params(estimator)
         _check_attributes(estimator, {**learned, **dict.fromkeys(modules)})
@@ -180,11 +188,11 @@ def _decode_ours(node: Any, names: Names, estimators: list[Any]) -> BaseEstimato
         ):
             raise ValueError(f"its network has no layers {learned['layer_names_']}.")
     except Exception as error:
-        raise Refusal(f"{cls.__name__}: {error}") from error
+        raise UnsupportedFileError(f"{cls.__name__}: {error}") from error
     return estimator
 
 
-def _bring_up_to_date(cls: Any, params: dict[str, Any], learned: dict[str, Any]) -> None:
+def _convert_old_file(cls: Any, params: dict[str, Any], learned: dict[str, Any]) -> None:
     """Let an older file mean what it meant: one without `symmetry`, or of a marked clone."""
     learned.pop("_is_clone", None)
     if "symmetry" in params or "symmetry" not in cls._get_param_names():
@@ -193,7 +201,7 @@ def _bring_up_to_date(cls: Any, params: dict[str, Any], learned: dict[str, Any])
     if "layer_names_" in learned:
         learned["symmetry_"] = None
         stages = learned["layer_names_"]
-        if params["layer"] == "auto":  # the middle one
+        if params["layer"] == "auto":  # formerly the middle layer
             params["layer"] = stages[(len(stages) - 1) // 2]
 
 
@@ -237,7 +245,7 @@ def _decode_each(values: Any, names: Names, estimators: list[Any]) -> dict[str, 
 
 
 def _check_params(estimator: BaseEstimator) -> None:
-    """Check the parameters; of containers also what they look at only when they are fitted."""
+    """Check the parameters, including those that containers check only in ``fit``."""
     if hasattr(estimator, "_parameter_constraints"):
         estimator._validate_params()
     if isinstance(estimator, Pipeline | FeatureUnion):
@@ -247,69 +255,73 @@ def _check_params(estimator: BaseEstimator) -> None:
             if not isinstance(name, str) or not (
                 step in (None, "drop", "passthrough") or isinstance(step, BaseEstimator)
             ):
-                raise ValueError(f"the step {name!r} is no estimator.")
+                raise ValueError(f"the step {name!r} is not an estimator.")
     if isinstance(estimator, FrozenEstimator) and not isinstance(
         estimator.estimator, BaseEstimator
     ):
-        raise ValueError("it holds no estimator.")
+        raise ValueError("it does not contain an estimator.")
 
 
-# scikit-learn's own ----------------------------------------------------------------------------
+# Estimators of scikit-learn --------------------------------------------------------------------
 
 
-def _encode_theirs(estimator: BaseEstimator) -> dict[str, Any]:
+def _encode_sklearn(estimator: BaseEstimator) -> dict[str, Any]:
     name = type(estimator).__name__
     params = estimator.get_params(deep=True).values()
-    _refuse_inner(name, [type(value).__name__ for value in params if is_ours(type(value))])
+    _check_no_sklssl_inside(
+        name, [type(value).__name__ for value in params if is_sklssl_class(type(value))]
+    )
     try:
-        # A copy, whose arrays have no gaps: skops would write those that have in another order, in
-        # which sums of their products have other last digits.
+        # A copy with contiguous arrays: skops would change the memory order of other arrays, which
+        # changes the last digits of products.
         data = skops.io.dumps(copy.deepcopy(estimator))
         types = skops.io.get_untrusted_types(data=data)
-    except Exception as error:  # skops has no one error for it
+    except Exception as error:  # skops raises various errors
         raise TypeError(f"{name} cannot be written by skops: {error}") from error
-    # What it has fitted is no parameter.
+    # Fitted estimators are not parameters.
     ours = [item.rpartition(".")[2] for item in types if item.startswith("sklssl.")]
-    _refuse_inner(name, sorted(ours, key=lambda item: item not in sklssl.__all__))
+    _check_no_sklssl_inside(name, sorted(ours, key=lambda item: item not in sklssl.__all__))
     return {"class": _SKOPS, "data": data}
 
 
-def _refuse_inner(name: str, inner: list[str]) -> None:
-    """Refuse an estimator of scikit-learn, called `name`, that holds something of sklssl."""
+def _check_no_sklssl_inside(name: str, inner: list[str]) -> None:
+    """Raise an error if the scikit-learn estimator `name` contains objects of sklssl."""
     if inner:
         raise TypeError(
-            f"{name} holds {inner[0]}, and is written by skops, which cannot write estimators of "
-            "sklssl. Save what it has fitted by itself, of a search save(search.best_estimator_, "
-            "path), or take joblib."
+            f"{name} contains {inner[0]}, but is saved with skops, which does not support "
+            "estimators of sklssl. Save the fitted estimator inside it, for a search "
+            "save(search.best_estimator_, path), or use joblib."
         )
 
 
-def _decode_theirs(node: Any, names: Names, estimators: list[Any]) -> BaseEstimator:
+def _decode_sklearn(node: Any, names: Names, estimators: list[Any]) -> BaseEstimator:
     data = node["data"]
     _check_size(data)
-    trusted = [*_HARMLESS, *names.trusted.values()]
+    trusted = [*_SAFE_TYPES, *names.trusted.values()]
     known = {f"{item.__module__}.{item.__qualname__}" for item in trusted}
     types = set(skops.io.get_untrusted_types(data=data))
     missing = sorted(types - known)
     if missing and not names.all_of_skops:
-        raise Refusal(
-            f"it asks for {missing}, which are not trusted. If you know them, and where the file "
-            "comes from, pass these classes and functions as trusted=[...]."
+        raise UnsupportedFileError(
+            f"it refers to {missing}, which are not trusted. If you know them and trust the source "
+            "of the file, pass these classes and functions as trusted=[...]."
         )
     estimator = skops.io.loads(data, trusted=sorted(types | known))
     if not isinstance(estimator, BaseEstimator):
-        raise Refusal(f"it holds {type(estimator).__name__} in the place of an estimator.")
+        raise UnsupportedFileError(
+            f"it contains {type(estimator).__name__} instead of an estimator."
+        )
     return estimator
 
 
 def _check_size(data: bytes) -> None:
-    """Refuse what would take much more memory than it is long."""
+    """Raise an error if the data would take much more memory than their length."""
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         entries = file.infolist()
         packed = [entry.filename for entry in entries if entry.filename.endswith(".npz")]
         if sum(entry.file_size for entry in entries) > len(data):
-            raise Refusal("it holds packed data.")
+            raise UnsupportedFileError("it contains compressed data.")
         for name in packed:  # sparse matrices
             with zipfile.ZipFile(file.open(name)) as inner:
-                if sum(entry.file_size for entry in inner.infolist()) > _UNPACKED:
-                    raise Refusal("it holds a sparse matrix that is too large.")
+                if sum(entry.file_size for entry in inner.infolist()) > _MAX_UNPACKED_BYTES:
+                    raise UnsupportedFileError("it contains a sparse matrix that is too large.")

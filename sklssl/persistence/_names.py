@@ -1,4 +1,4 @@
-"""The classes and functions that a saved estimator may ask for by name."""
+"""Classes and functions that a saved estimator may refer to by name."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ import sklssl
 from sklssl import backbones
 from sklssl.finetuning import NetworkEmbedder
 
-__all__ = ["CONTAINERS", "Names", "Refusal", "is_ours", "name_of"]
+__all__ = ["CONTAINERS", "Names", "UnsupportedFileError", "is_sklssl_class", "name_of"]
 
-# Of scikit-learn, what may hold estimators of ours, step by step.
+# Meta-estimators of scikit-learn that may contain estimators of sklssl.
 CONTAINERS = (FeatureUnion, FrozenEstimator, Pipeline)
 
 
-class Refusal(ValueError):
-    """Why a file that is whole is not loaded; the message names what is wrong."""
+class UnsupportedFileError(ValueError):
+    """An intact file cannot be loaded; the message has the reason."""
 
 
-def is_ours(cls: type) -> bool:
-    """Tell whether a class of estimators is one of sklssl, or extends one."""
+def is_sklssl_class(cls: type) -> bool:
+    """Return whether a class is an estimator of sklssl or a subclass of one."""
     return issubclass(cls, BaseEstimator) and any(
         base.__module__.partition(".")[0] == "sklssl" for base in cls.__mro__
     )
 
 
 class Names:
-    """A fixed table of public classes and functions, and beside it what the user trusts.
+    """A fixed table of public classes and functions, and of those trusted by the user.
 
-    Nothing is imported, nor looked up in a module, because a file names it.
+    Nothing is imported or looked up in a module because of a name in a file.
 
     Parameters
     ----------
     trusted : iterable of classes and functions, default=()
 
     all_of_skops : bool, default=False
-        Whether every type that skops asks for is trusted, since it was in use when it was written.
+        Whether to trust all types in data of skops, for a file that was just written.
     """
 
     def __init__(self, trusted: Iterable[Any] = (), *, all_of_skops: bool = False) -> None:
@@ -51,82 +51,82 @@ class Names:
         for item in trusted:
             if not callable(item) or not hasattr(item, "__qualname__"):
                 raise TypeError(
-                    "The 'trusted' parameter of load must hold classes and functions. "
+                    "The 'trusted' parameter of load must contain classes and functions. "
                     f"Got {item!r}."
                 )
-            self.trusted[_full_name(item)] = item
+            self.trusted[_qualified_name(item)] = item
 
     def estimator(self, name: Any) -> type[BaseEstimator]:
-        """Find a class of estimators.
+        """Return the estimator class with this name.
 
         Raises
         ------
-        Refusal
-            If it is none of sklssl, and not trusted.
+        UnsupportedFileError
+            If it is neither a class of sklssl nor trusted.
         """
         cls: type[BaseEstimator] = self._find(name, _estimators())
-        if not isinstance(cls, type) or not (is_ours(cls) or cls in CONTAINERS):
-            raise Refusal(f"{name!r} is no estimator of sklssl.")
+        if not isinstance(cls, type) or not (is_sklssl_class(cls) or cls in CONTAINERS):
+            raise UnsupportedFileError(f"{name!r} is not an estimator of sklssl.")
         return cls
 
     def function(self, name: Any) -> Callable[..., Any]:
-        """Find a function or class that is the value of a parameter.
+        """Return the function or class with this name, for the value of a parameter.
 
         Raises
         ------
-        Refusal
-            If it is neither one of sklssl.backbones or torch.optim nor trusted.
+        UnsupportedFileError
+            If it is neither in sklssl.backbones or torch.optim nor trusted.
         """
         found: Callable[..., Any] = self._find(name, _functions())
         return found
 
     def _find(self, name: Any, table: dict[str, Any]) -> Any:
         if not isinstance(name, str):
-            raise Refusal(f"{name!r} is no name.")
+            raise UnsupportedFileError(f"{name!r} is not a name.")
         if name in table:
             return table[name]
         if name in self.trusted:
             return self.trusted[name]
         module, _, last = name.partition(":")
-        if module == "__main__":  # what was defined in a script may be imported from it by now
+        if module == "__main__":  # defined in a script, possibly imported by now
             for full, item in self.trusted.items():
                 if full.partition(":")[2] == last:
                     return item
-        raise Refusal(
-            f"it asks for {name!r}, which is not trusted. If you know it, and where the file comes "
-            f"from, pass it: trusted=[{last.rpartition('.')[2] or name}]."
+        raise UnsupportedFileError(
+            f"it refers to {name!r}, which is not trusted. If you know it and trust the source of "
+            f"the file, pass trusted=[{last.rpartition('.')[2] or name}]."
         )
 
 
 def name_of(item: Any) -> str:
-    """Give the name by which :class:`Names` finds a class or function again.
+    """Return the name under which :class:`Names` finds a class or function.
 
     Raises
     ------
     TypeError
-        If it has none that tells it apart.
+        If it has no unique name.
     """
     for table in (_estimators(), _functions()):
         for name, known in table.items():
             if known is item:
                 return name
-    name = _full_name(item)
+    name = _qualified_name(item)
     if "<" in name:
         raise TypeError(
-            f"{item!r} has no name of its own. Define it by 'def' or 'class' at the top of a "
-            "module, or take a functools.partial of what is."
+            f"{item!r} has no name of its own. Define it with 'def' or 'class' at the top level "
+            "of a module, or use a functools.partial of such a function."
         )
     return name
 
 
-def _full_name(item: Any) -> str:
+def _qualified_name(item: Any) -> str:
     return f"{item.__module__}:{item.__qualname__}"
 
 
 @functools.cache
 def _estimators() -> dict[str, Any]:
-    classes = [getattr(sklssl, name) for name in sklssl._HOMES]
-    ours = [cls for cls in classes if isinstance(cls, type) and is_ours(cls)]
+    classes = [getattr(sklssl, name) for name in sklssl._PUBLIC_NAMES]
+    ours = [cls for cls in classes if isinstance(cls, type) and is_sklssl_class(cls)]
     return {cls.__name__: cls for cls in (*ours, NetworkEmbedder, *CONTAINERS)}
 
 

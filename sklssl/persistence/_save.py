@@ -1,4 +1,4 @@
-"""Write estimators to files, and read them."""
+"""Save estimators to files that contain no code, and load them."""
 
 from sklearn.base import BaseEstimator
 
@@ -6,7 +6,7 @@ from sklssl._runtime.device import plain_torch
 from sklssl._storage.state_file import read_state, write_state
 from sklssl.exceptions import StateFileError
 from sklssl.persistence._estimators import decode_estimators, encode_estimators
-from sklssl.persistence._names import Names, Refusal
+from sklssl.persistence._names import Names, UnsupportedFileError
 
 __all__ = ["load", "save"]
 
@@ -15,47 +15,47 @@ _KIND = "estimator"
 
 @plain_torch()
 def save(estimator, path):
-    """Write an estimator, fitted or not, into a file from which loading runs no code.
+    """Save an estimator, fitted or not, to a file that can be loaded without running code.
 
-    Weights are written as safetensors, parameters and what was learned beside them as JSON, and
-    estimators of scikit-learn by skops. The file is read again, as :func:`load` reads it, before it
-    takes its name.
+    Weights are written as safetensors, parameters and other fitted attributes as JSON, and
+    scikit-learn estimators with skops. The new file is read back, as by :func:`load`, before it
+    replaces an existing one.
 
     Parameters
     ----------
     estimator : estimator
-        Of sklssl, of scikit-learn, or a ``Pipeline``, ``FeatureUnion`` or ``FrozenEstimator`` of
-        these. Other estimators of scikit-learn must not hold any of sklssl: of a search, save
-        ``best_estimator_``.
+        An estimator of sklssl or scikit-learn, or a ``Pipeline``, ``FeatureUnion`` or
+        ``FrozenEstimator`` of these. Other scikit-learn meta-estimators must not contain
+        estimators of sklssl: after a search, save ``best_estimator_``.
 
     path : str or path-like
-        Replaced if it exists, once the whole file is written. With the suffix ".safetensors" it
-        can also be `init_weights` of an embedder.
+        The file to write. An existing file is replaced once the new one is complete. A file with
+        the suffix ".safetensors" can also be used as `init_weights` of an embedder.
 
     Raises
     ------
     TypeError
-        If a parameter or attribute cannot be written, or could not be read again; the message names
-        it.
+        If a parameter or attribute cannot be written, or could not be read back. The message
+        names it.
     ValueError
-        If parameters were changed since ``fit`` so that the network cannot be built from them.
+        If parameters were changed after ``fit`` so that the network cannot be rebuilt from them.
     OSError
-        If the file cannot be written. What was there before is then as it was.
+        If the file cannot be written. An existing file is then left unchanged.
 
     Warns
     -----
     UserWarning
-        If there are callbacks: they are not saved.
+        If the estimator has callbacks: they are not saved.
 
     See Also
     --------
-    load : Reads the file.
+    load : Load the file.
 
     Notes
     -----
-    A function or class that is the value of a parameter is saved by its name, and so needs one: no
-    lambda, nothing from within another function. An estimator or a network that is held twice, as
-    the same object, is written once.
+    A function or class given as a parameter is saved by its qualified name. Lambdas and functions
+    defined inside another function therefore cannot be saved. An estimator or network that is
+    referenced twice is written once.
 
     Examples
     --------
@@ -73,10 +73,10 @@ def save(estimator, path):
     True
     """
     if not isinstance(estimator, BaseEstimator):
-        raise TypeError(f"save takes an estimator of sklssl or scikit-learn. Got {estimator!r}.")
+        raise TypeError(f"save expects an estimator of sklssl or scikit-learn. Got {estimator!r}.")
     named = []
     nodes = encode_estimators(estimator, named)
-    # The reader has to trust these too; whether the rest is in order need not wait for it.
+    # load will need these as `trusted`; whether the rest can be read is checked now.
     names = Names(named, all_of_skops=True)
 
     def check(part):
@@ -87,7 +87,7 @@ def save(estimator, path):
         except Exception as error:
             reason = error.__cause__ if isinstance(error, StateFileError) else error
             raise TypeError(
-                f"{type(estimator).__name__} was not saved, since load would refuse the file: "
+                f"{type(estimator).__name__} was not saved, because load would reject the file: "
                 f"{reason or error}"
             ) from error
 
@@ -96,7 +96,7 @@ def save(estimator, path):
 
 @plain_torch()
 def load(path, *, trusted=()):
-    """Read an estimator that :func:`save` wrote; no code is run that the file chooses.
+    """Load an estimator written by :func:`save`, without running code from the file.
 
     Parameters
     ----------
@@ -104,36 +104,36 @@ def load(path, *, trusted=()):
         The file.
 
     trusted : list of classes and functions, default=()
-        What the file may ask for besides the estimators of sklssl and scikit-learn, the networks of
-        :mod:`sklssl.backbones` and the optimizers of torch: methods of your own, functions that
-        build a network, the classes that the message of an error names. They are compared by name,
-        and those that it asks for may be called, with values from the file.
+        Objects that the file may refer to in addition to the estimators of sklssl and scikit-learn,
+        the networks of :mod:`sklssl.backbones` and the optimizers of torch: your own embedders,
+        functions that build a network, or classes named in an error message. They are compared by
+        name, and may be called with values from the file.
 
     Returns
     -------
     estimator : estimator
-        As it was saved, on the CPU and without its callbacks. ``transform`` and ``predict`` give
-        the same bytes as before, on the same machine with the same number of threads.
+        The saved estimator, on the CPU and without its callbacks. ``transform`` and ``predict``
+        return the same bytes as before saving, on the same machine with the same number of threads.
 
     Raises
     ------
     StateFileError
-        If the file is damaged, of a later version of sklssl, or asks for what is unknown or not
-        trusted; the message says what.
+        If the file is corrupt, was written by a later version of sklssl, or refers to objects that
+        are unknown or not trusted. The message names the cause.
     OSError
-        If there is no such file, or it must not be read.
+        If the file does not exist or cannot be read.
 
     See Also
     --------
-    save : Writes the file, and has an example.
+    save : Save an estimator; includes an example.
     """
     names = Names(trusted)
     nodes = read_state(path, kind=_KIND)
     try:
         return decode_estimators(nodes, names)
-    except Refusal as error:
+    except UnsupportedFileError as error:
         raise StateFileError(f"'{path}' was not loaded: {error}") from error
-    except Exception as error:  # what was made to do harm can raise anything
+    except Exception as error:  # a malicious file can raise anything
         raise StateFileError(
-            f"'{path}' was not loaded: it holds what save never writes ({error})."
+            f"'{path}' was not loaded: it has content that save never writes ({error})."
         ) from error

@@ -1,6 +1,6 @@
-"""Parameters and attributes in a saved estimator: what is no plain value, in plain values.
+"""Encode parameters and attributes of a saved estimator as plain values.
 
-A dict stands for something of the kind that its only key names; all else stands for itself.
+A dict encodes an object of the type given by its only key; other values encode themselves.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from sklssl.persistence._names import Names, name_of
 __all__ = ["decode_value", "encode_value"]
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
-_KEYS = 624  # numbers in the state of a RandomState
+_KEYS = 624  # length of the state of a RandomState
 
 
 def encode_value(value: Any, add: Callable[[Any], int], named: list[Any]) -> Any:
-    """Turn a value into plain ones.
+    """Encode a value as plain values.
 
     Parameters
     ----------
     value : object
 
     add : callable
-        Takes an estimator and gives its number.
+        Registers an estimator and returns its index.
 
     named : list
-        Gets the classes and functions that are written by name.
+        Classes and functions that are saved by name are appended.
 
     Raises
     ------
     TypeError
-        If that is not possible.
+        If the type is not supported.
     """
 
     def encode(value: Any) -> Any:
@@ -71,20 +71,20 @@ def encode_value(value: Any, add: Callable[[Any], int], named: list[Any]) -> Any
             name = name_of(value)
             named.append(value)
             return {"name": name}
-        raise TypeError(f"{value!r} is of no type that is written.")
+        raise TypeError(f"{value!r} has a type that cannot be saved.")
 
     return encode(value)
 
 
 def decode_value(value: Any, names: Names, estimators: list[Any]) -> Any:
-    """Turn what :func:`encode_value` gave into the value; `estimators` are there by number.
+    """Decode a value encoded by :func:`encode_value`; `estimators` are referred to by index.
 
     Raises
     ------
-    Refusal
-        If it asks for a class or function that `names` does not give.
+    UnsupportedFileError
+        If it refers to a class or function that is not in `names`.
     Exception
-        Of any other kind, if :func:`encode_value` never gave it.
+        Of any type, if `value` is not a result of :func:`encode_value`.
     """
 
     def decode(value: Any) -> Any:
@@ -92,7 +92,7 @@ def decode_value(value: Any, names: Names, estimators: list[Any]) -> Any:
             return type(value)(decode(item) for item in value)
         if not isinstance(value, dict):
             if isinstance(value, Tensor):
-                raise TypeError("a tensor is no value")
+                raise TypeError("a tensor is not a value")
             return value
         ((kind, content),) = value.items()
         if kind == "dict":
@@ -112,14 +112,14 @@ def decode_value(value: Any, names: Names, estimators: list[Any]) -> Any:
 def _encode_random_state(random_state: np.random.RandomState) -> list[Any]:
     state = random_state.get_state(legacy=True)
     if not isinstance(state, tuple):
-        raise TypeError(f"{random_state!r} is of no type that is written.")
+        raise TypeError(f"{random_state!r} has a type that cannot be saved.")
     return list(state)
 
 
 def _decode_random_state(state: Any) -> np.random.RandomState:
     name, keys, place, has_gauss, gauss = state
     if keys.shape != (_KEYS,) or keys.dtype != np.uint32 or not 0 <= int(place) <= _KEYS:
-        raise ValueError("no state of a RandomState")  # numpy would read beyond its numbers
+        raise ValueError("not a state of a RandomState")  # NumPy would read out of bounds
     random_state = np.random.RandomState()
     random_state.set_state((name, keys, int(place), int(has_gauss), float(gauss)))
     return random_state

@@ -1,4 +1,4 @@
-"""What the image to image transformers share."""
+"""Base class of transformers from images to images."""
 
 from abc import ABCMeta, abstractmethod
 
@@ -13,12 +13,12 @@ from sklssl.utils._sklearn_compat import _fit_context
 
 __all__ = ["ImageTransformer", "luminance"]
 
-# The first entry is what any other numeric dtype becomes.
+# Other numeric dtypes are converted to the first entry.
 DTYPES = (np.float64, np.float32, np.uint8)
 
 
-# Without auto_wrap_output_keys=None, which every subclass has to repeat, scikit-learn would put
-# images into data frames.
+# Without auto_wrap_output_keys=None, which every subclass must repeat, scikit-learn would convert
+# images to data frames.
 class ImageTransformer(
     ChecksArguments,
     TransformerMixin,
@@ -26,10 +26,9 @@ class ImageTransformer(
     auto_wrap_output_keys=None,
     metaclass=ABCMeta,
 ):
-    """Images in, images out, in the layout and dtype that came in.
+    """Transform images to images of the same layout and dtype.
 
-    A subclass says in `_transform` what happens to checked images, and in `_fit` what is learned
-    from them.
+    A subclass implements `_transform`, which gets checked images, and optionally `_fit`.
     """
 
     _parameter_constraints: dict = {"image_shape": [tuple, list, None]}
@@ -59,37 +58,37 @@ class ImageTransformer(
         return self
 
     def transform(self, X):
-        """Return the transformed images; `X` stays as it is.
+        """Return the transformed images; `X` is not modified.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
-            Images or rows, of the shape that was fitted.
+            Images or rows, of the shape seen in ``fit``.
 
         Returns
         -------
         X_new : ndarray
-            In the layout of `X`. uint8, float32 and float64 are kept, any other dtype becomes
-            float64.
+            The images, in the layout of `X`. uint8, float32 and float64 are kept, other dtypes
+            become float64.
         """
         check_is_fitted(self)
-        self._validate_params()  # which may have changed since fit
-        # First, since wrong names of columns explain what else is wrong.
+        self._validate_params()  # parameters may have changed since fit
+        # First, since wrong column names explain other errors.
         images = validate_images(self, X, reset=False, dtype=DTYPES)
         ndim = check_images(X, estimator=self, dtype=DTYPES).ndim
         images = self._transform(images)
         if ndim == 2:
-            # Rows that were padded to fold into an image are cropped again.
+            # Rows that were padded to the size of an image are cropped again.
             return images.reshape(len(images), -1)[:, : self._n_features_out]
         return images[..., 0] if ndim == 3 else images
 
     def set_output(self, *, transform=None):
-        """Do nothing: images are no table, so the output is always an array.
+        """Do nothing: images do not fit a data frame, so the output is always an array.
 
         Parameters
         ----------
         transform : object, default=None
-            Ignored. Here so that a pipeline of which this is a step can be asked for data frames.
+            Ignored. Exists so that ``set_output`` of a pipeline with this step does not fail.
 
         Returns
         -------
@@ -98,11 +97,11 @@ class ImageTransformer(
         return self
 
     def _fit(self, images):
-        """Learn from images (n, H, W, C); most transformers have nothing to learn."""
+        """Learn from images (n, H, W, C); most transformers learn nothing."""
 
     @abstractmethod
     def _transform(self, images):
-        """Turn images (n, H, W, C) into new ones of the same dtype; the old ones stay."""
+        """Return transformed copies of images (n, H, W, C), with the same dtype."""
 
     @property
     def _n_features_out(self):
@@ -116,7 +115,7 @@ class ImageTransformer(
 
 
 def luminance(image):
-    """Give the brightness of an image (H, W, C) as float64 (H, W).
+    """Return the brightness of an image (H, W, C) as float64 (H, W).
 
     Three channels are read as red, green and blue and weighted as in ITU-R BT.601; any other
     number of channels is averaged.

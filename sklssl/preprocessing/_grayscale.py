@@ -1,4 +1,4 @@
-"""Take the colour, keep the channels."""
+"""Remove the colour of images, but keep their channels."""
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
@@ -11,18 +11,18 @@ __all__ = ["PseudoGrayscaler"]
 class PseudoGrayscaler(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_keys=None):
     """Replace every channel with the luminance of the image.
 
-    The pseudo-gray-scale images of the ScaleNet paper: colour is gone, but the number of channels
-    stays, so that the same network takes them [1]_.
+    These are the pseudo-gray-scale images of the ScaleNet paper [1]_: the colour is removed but the
+    number of channels is kept, so that the same network can be used.
 
     Three channels are read as red, green and blue and weighted 0.299, 0.587 and 0.114 (ITU-R
-    BT.601). One channel stays as it is. Any other number of channels is averaged with equal
-    weights, an alpha channel included. uint8 is rounded to the nearest value.
+    BT.601). A single channel is unchanged. Any other number of channels is averaged with equal
+    weights, including an alpha channel. uint8 is rounded to the nearest value.
 
     Parameters
     ----------
     image_shape : tuple of int, default=None
-        (height, width) or (height, width, channels) of the images. None takes it from `X`; rows
-        are then folded into the smallest square grey image.
+        (height, width) or (height, width, channels) of the images. If None, it is inferred from
+        `X`, and rows are reshaped to the smallest square grey image.
 
     Attributes
     ----------
@@ -30,14 +30,14 @@ class PseudoGrayscaler(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_
         (height, width, channels) of the images seen in ``fit``.
 
     n_features_in_ : int
-        Number of values of one image seen in ``fit``.
+        Number of values per image seen in ``fit``.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` had names that are all strings.
+        Names of the columns of `X`, if all of them are strings.
 
     See Also
     --------
-    HarrisCornerMasker : Takes the corners instead of the colour.
+    HarrisCornerMasker : Remove the corners instead of the colour.
 
     References
     ----------
@@ -60,7 +60,7 @@ class PseudoGrayscaler(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_
         if images.shape[-1] == 1:
             return images.copy()
         scaled = np.empty(images.shape, images.dtype)
-        # Image by image: the luminance of a whole data set in float64 is larger than the data.
+        # Image by image, since the luminance in float64 is larger than the data.
         for old, new in zip(images, scaled, strict=True):
             grey = luminance(old)
             new[:] = (np.rint(grey) if images.dtype == np.uint8 else grey)[..., np.newaxis]

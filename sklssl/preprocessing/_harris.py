@@ -1,4 +1,4 @@
-"""Take the corners out of images."""
+"""Mask the corners of images."""
 
 import hashlib
 from numbers import Real
@@ -12,58 +12,58 @@ from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["HarrisCornerMasker"]
 
-# The detector's usual setting: a 2x2 neighbourhood, 3x3 Sobel derivatives, k = 0.04.
+# The usual setting of the detector: a 2x2 neighbourhood, 3x3 Sobel derivatives, k = 0.04.
 _BLOCK_SIZE, _SOBEL_SIZE, _K = 2, 3, 0.04
 
 
 class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_keys=None):
-    """Paint the corners that the Harris detector finds white.
+    """Paint the corners found by the Harris detector white.
 
-    The ScaleNet paper hides corners this way to see how much a pretext task leans on them: its
-    Harris images have all corners painted over, its hybrid input mixes images with and without
-    corners [1]_. A pixel is a corner when its Harris response [2]_ on the luminance exceeds
-    `threshold` times the largest response in the same image. All channels of a corner turn white.
+    The ScaleNet paper [1]_ masks corners in this way to test how much a pretext task relies on
+    them. In its Harris images all corners are masked; its hybrid input mixes images with and
+    without corners. A pixel is a corner if its Harris response [2]_ on the luminance exceeds
+    `threshold` times the largest response in the image. All channels of a corner become white.
 
     Parameters
     ----------
     fraction : float, default=1.0
-        The part of the images whose corners are painted; below 1 gives the hybrid input. Which
-        images is drawn at random, but settled by each image's own values together with `seed_`:
-        an image fares the same wherever and next to whichever others it is transformed, copies of
-        an image all fare the same, and a larger fraction adds images without dropping any.
+        The fraction of images whose corners are painted; below 1 for the hybrid input. The images
+        are chosen pseudo-randomly, by a hash of their values and `seed_`. The choice therefore does
+        not depend on the other images, is the same for copies of an image, and increasing the
+        fraction only adds images.
 
     threshold : float, default=0.01
-        How strong a corner must be, as a part of the strongest corner of its image, in [0, 1).
-        Smaller values find more corners.
+        Minimum response of a corner, as a fraction in [0, 1) of the strongest response in the
+        image. Smaller values find more corners.
 
     image_shape : tuple of int, default=None
-        (height, width) or (height, width, channels) of the images. None takes it from `X`; rows
-        are then folded into the smallest square grey image.
+        (height, width) or (height, width, channels) of the images. If None, it is inferred from
+        `X`, and rows are reshaped to the smallest square grey image.
 
     random_state : int, RandomState instance or None, default=None
-        Draws `seed_`. Matters only for a `fraction` strictly between 0 and 1.
+        Controls `seed_`. Has an effect only if `fraction` is strictly between 0 and 1.
 
     Attributes
     ----------
     white_ : uint8 or float
-        What corners are painted with: 255 for uint8 images, for floats the largest value seen in
-        ``fit``.
+        The value of painted corners: 255 for uint8 images, the largest value seen in ``fit`` for
+        floats.
 
     seed_ : int
-        What decides, together with an image, whether its corners are painted.
+        The seed of the hash that decides whether the corners of an image are painted.
 
     image_shape_ : tuple of int
         (height, width, channels) of the images seen in ``fit``.
 
     n_features_in_ : int
-        Number of values of one image seen in ``fit``.
+        Number of values per image seen in ``fit``.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` had names that are all strings.
+        Names of the columns of `X`, if all of them are strings.
 
     See Also
     --------
-    PseudoGrayscaler : Takes the colour instead of the corners.
+    PseudoGrayscaler : Remove the colour instead of the corners.
 
     References
     ----------
@@ -74,7 +74,7 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
 
     Examples
     --------
-    The four corners of a dark square on a grey ground vanish, its edges stay:
+    The four corners of a dark square on a grey background are painted, its edges are not:
 
     >>> import numpy as np
     >>> from sklssl.preprocessing import HarrisCornerMasker
@@ -109,7 +109,7 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
         if images.dtype == np.uint8:
             self.white_ = np.uint8(255)
         else:
-            # Not the zeros that padded the rows: they may be brighter than the data.
+            # Without the zeros that pad rows, since they may be brighter than the data.
             self.white_ = images.reshape(len(images), -1)[:, : self.n_features_in_].max()
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
 
@@ -117,22 +117,22 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
         self._check_range(images.dtype)
         masked = images.copy()
         for old, new in zip(images, masked, strict=True):
-            if _fate(old, self.seed_) < self.fraction:
+            if _hash_to_unit_interval(old, self.seed_) < self.fraction:
                 new[_harris_corners(luminance(old), self.threshold)] = self.white_
         return masked
 
     def _check_range(self, dtype):
-        """Refuse to paint uint8 images with a float's white, and the other way round."""
+        """Raise an error if uint8 and float images are mixed between fit and transform."""
         if (dtype == np.uint8) != (self.white_.dtype == np.uint8):
             raise ValueError(
                 f"X holds {dtype} images, but HarrisCornerMasker was fitted on {self.white_.dtype} "
                 f"images, where white is {self.white_}; uint8 and floats must not be mixed. "
-                f"Convert X to {self.white_.dtype}, or fit again."
+                f"Convert X to {self.white_.dtype}, or call fit again."
             )
 
 
-def _fate(image, seed):
-    """Draw a number in [0, 1) from the values of an image and a seed."""
+def _hash_to_unit_interval(image, seed):
+    """Hash the values of an image and a seed to a number in [0, 1)."""
     values = np.ascontiguousarray(image, dtype="<f8")
     digest = hashlib.blake2b(values, digest_size=6, key=seed.to_bytes(8, "little")).digest()
     return int.from_bytes(digest, "little") / 2**48
@@ -145,8 +145,8 @@ def _harris_corners(grey, threshold):
     low, high = grey.min(), grey.max()
     if low == high:
         return np.zeros(grey.shape, dtype=bool)
-    # The response grows with the fourth power of the contrast, which float32 cannot always hold;
-    # the corners are the same at any contrast.
+    # The response grows with the fourth power of the contrast, which may overflow float32. The
+    # corners do not depend on the contrast.
     grey = ((grey - low) / (high - low)).astype(np.float32)
     response = cv2.cornerHarris(grey, _BLOCK_SIZE, _SOBEL_SIZE, _K)
     return response > threshold * response.max()

@@ -1,4 +1,4 @@
-"""Bring images to another size."""
+"""Resize images."""
 
 from numbers import Integral
 
@@ -15,19 +15,19 @@ __all__ = ["ImageResizer"]
 
 
 class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_output_keys=None):
-    """Resize images, without keeping their proportions.
+    """Resize images, ignoring their aspect ratio.
 
-    A side that shrinks is averaged over the area of the new pixels, a side that grows is
+    A side that shrinks is averaged over the area of each new pixel; a side that grows is
     interpolated linearly.
 
     Parameters
     ----------
     image_size : int or tuple of int, default=32
-        (height, width) of the new images; one int stands for both.
+        (height, width) of the new images, or one int for both.
 
     image_shape : tuple of int, default=None
-        (height, width) or (height, width, channels) of the images that come in. None takes it
-        from `X`; rows are then folded into the smallest square grey image.
+        (height, width) or (height, width, channels) of the input images. If None, it is inferred
+        from `X`, and rows are reshaped to the smallest square grey image.
 
     Attributes
     ----------
@@ -38,15 +38,15 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         (height, width, channels) of the images seen in ``fit``.
 
     n_features_in_ : int
-        Number of values of one image seen in ``fit``.
+        Number of values per image seen in ``fit``.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` had names that are all strings.
+        Names of the columns of `X`, if all of them are strings.
 
     Notes
     -----
-    Rows come out as rows of height * width * channels values. What follows in a pipeline must be
-    told that shape when it is no square grey image.
+    If `X` holds rows, the output holds rows of height * width * channels values. Later steps of a
+    pipeline need this shape as `image_shape` unless it is a square grey image.
 
     Examples
     --------
@@ -65,7 +65,7 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         "image_size": [Interval(Integral, 1, MAX_SIDE, closed="both"), tuple, list],
     }
 
-    # What to do about images of another size than in fit.
+    # The remedy in the error message for images of another size than in fit.
     _other_size = "Fit another ImageResizer on them."
 
     _fitted_attributes = {"image_size_": is_positive_ints(2)}
@@ -108,7 +108,7 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
 
 
 def _height_width(image_size):
-    """Read the `image_size` parameter as (height, width)."""
+    """Return the `image_size` parameter as (height, width)."""
     sides = (image_size, image_size) if isinstance(image_size, Integral) else tuple(image_size)
     if len(sides) != 2 or not all(isinstance(i, Integral) and 0 < i <= MAX_SIDE for i in sides):
         raise ValueError(

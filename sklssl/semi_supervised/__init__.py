@@ -1,4 +1,4 @@
-"""Few labels: a classifier on an embedding of all images, and cross-validation for it."""
+"""Semi-supervised learning: a classifier for few labels, and its cross-validation."""
 
 from sklssl.semi_supervised._classifier import SemiSupervisedClassifier
 from sklssl.semi_supervised._split import LabeledSplit

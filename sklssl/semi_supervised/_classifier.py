@@ -1,4 +1,4 @@
-"""A classifier for many images and few labels."""
+"""A classifier for many images of which few are labelled."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
@@ -24,27 +24,28 @@ __all__ = ["SemiSupervisedClassifier"]
 
 
 class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, BaseEstimator):
-    """Learn features from all images, and classes from those that have a label.
+    """Learn features from all images, and classes from the labelled images.
 
-    ``y == -1`` marks a row without a label, as in scikit-learn's semi-supervised classifiers.
-    The embedder is fitted on all rows. The classifier is fitted on the labelled rows, or on all of
-    them if it is one that learns from unlabelled rows too.
+    ``y == -1`` marks unlabelled rows, as in scikit-learn's semi-supervised classifiers. The
+    embedder is fitted on all rows. The classifier is fitted on the labelled rows, or on all rows if
+    it is a semi-supervised classifier.
 
     Parameters
     ----------
     embedder : transformer
-        What turns images into features: an embedder of sklssl or any transformer of scikit-learn.
-        It is cloned and fitted without labels; a ``FrozenEstimator(embedder)`` stays as it is.
+        An embedder of sklssl or any scikit-learn transformer that converts images to features. It
+        is cloned and fitted without labels; a ``FrozenEstimator(embedder)`` is not fitted.
 
     classifier : classifier, default=None
-        What learns the classes from the features; it is cloned. scikit-learn's semi-supervised
-        classifiers (also one that extends them, ends a pipeline or is searched over by
-        ``GridSearchCV`` or ``RandomizedSearchCV``) get all rows, others the labelled ones. None
-        standardises the features, takes 512 principal components of them if there are more, and
-        lets a linear discriminant analysis (``shrinkage=0.3``) and a logistic regression (``C=0.1``
-        for 512 features, less for more) vote by their probabilities, in a
-        ``SelfTrainingClassifier(threshold=0.8)``. The vote is left out if a class has one label,
-        self-training if every row has one. The features must be dense for it.
+        The classifier of the features; it is cloned. scikit-learn's semi-supervised classifiers
+        (including subclasses, and those at the end of a pipeline or inside ``GridSearchCV`` or
+        ``RandomizedSearchCV``) are fitted on all rows, other classifiers on the labelled rows. The
+        default standardises the features, reduces them to 512 principal components if there are
+        more, and combines a linear discriminant analysis (``shrinkage=0.3``) and a logistic
+        regression (``C=0.1`` for 512 features, less for more) by soft voting, in a
+        ``SelfTrainingClassifier(threshold=0.8)``. If a class has a single label, only the logistic
+        regression is used. Self-training is omitted if all rows are labelled. The default needs
+        dense features.
 
     Attributes
     ----------
@@ -52,20 +53,20 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         The fitted embedder.
 
     classifier_ : classifier
-        The fitted classifier. It knows the classes as 0, 1, ..., the places in ``classes_``.
+        The fitted classifier. It represents the classes as indices 0, 1, ... into ``classes_``.
 
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted, without the marker.
+        The sorted labels, without the marker -1.
 
     n_features_in_ : int
-        The number of values in a row of `X`; of ``embedder_``.
+        Number of values per row of `X`, as in ``embedder_``.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` had any that are strings; of ``embedder_``.
+        Names of the columns of `X`, if all of them are strings, as in ``embedder_``.
 
     See Also
     --------
-    LabeledSplit : Cross-validation that scores no unlabelled row.
+    LabeledSplit : Cross-validation that scores only labelled rows.
 
     References
     ----------
@@ -101,18 +102,17 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y):
-        """Fit the embedder on all rows and the classifier on what it can learn from.
+        """Fit the embedder on all rows, and the classifier on the rows it can learn from.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images, or whatever the embedder takes. Where its `on_error` is "skip", files that
-            cannot be read are left out with their labels.
+            Images, or any input that the embedder accepts. If its `on_error` is "skip", files that
+            cannot be read are skipped with their labels.
 
         y : array-like of shape (n,)
-            Labels: numbers or strings, -1 for the rows without one. In an array of strings the
-            marker is ``"-1"``, which is what numpy makes of -1 there; among objects it may be
-            either.
+            Labels: numbers or strings, and -1 for unlabelled rows. In an array of strings the
+            marker is ``"-1"``, to which NumPy converts -1; in an array of objects it may be either.
 
         Returns
         -------
@@ -121,12 +121,12 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         Raises
         ------
         ValueError
-            If `y` has no label, labels of one class only, NaN, or another length than `X`.
+            If `y` has no labels, labels of only one class, NaN, or a different length than `X`.
 
         Warns
         -----
         UserWarning
-            If all of `y` is -1 or 1: one class would be left, so both are taken as classes.
+            If `y` contains only -1 and 1: both are treated as classes, since one is not enough.
         """
         y, labelled = check_labels(y, owner=self)
         with naming_parameter(self, "y"):
@@ -160,14 +160,14 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         Returns
         -------
         y : ndarray of shape (n,)
-            Labels out of ``classes_``; never the marker.
+            Predicted labels from ``classes_``; never the marker -1.
         """
-        places = self._ask("predict", X)
-        return self.classes_[np.asarray(places, dtype=int)]
+        codes = self._call_classifier("predict", X)
+        return self.classes_[np.asarray(codes, dtype=int)]
 
     @available_if(classifier_has("predict_proba"))
     def predict_proba(self, X):
-        """Give the probability of each class, where the classifier has one.
+        """Return the class probabilities, if the classifier has ``predict_proba``.
 
         Parameters
         ----------
@@ -179,11 +179,11 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         proba : ndarray of shape (n, n_classes)
             In the order of ``classes_``.
         """
-        return self._ask("predict_proba", X)
+        return self._call_classifier("predict_proba", X)
 
     @available_if(classifier_has("decision_function"))
     def decision_function(self, X):
-        """Give the decision values of the classifier, where it has any.
+        """Return the decision values, if the classifier has ``decision_function``.
 
         Parameters
         ----------
@@ -195,10 +195,10 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         decision : ndarray of shape (n,) or (n, n_classes)
             In the order of ``classes_``; of shape (n,) for two classes.
         """
-        return self._ask("decision_function", X)
+        return self._call_classifier("decision_function", X)
 
     def score(self, X, y, sample_weight=None):
-        """Give the accuracy on the labelled rows; those marked by -1 are left out.
+        """Return the accuracy on the labelled rows; rows marked with -1 are ignored.
 
         Parameters
         ----------
@@ -206,10 +206,10 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
             Images of the shape and range seen in ``fit``.
 
         y : array-like of shape (n,)
-            Labels; a label not seen in ``fit`` counts as wrong.
+            Labels. A label that was not seen in ``fit`` counts as an error.
 
         sample_weight : array-like of shape (n,), default=None
-            How much each row counts; those of rows without a label are not looked at.
+            Sample weights; the weights of unlabelled rows are ignored.
 
         Returns
         -------
@@ -235,17 +235,17 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         return weights
 
     def _clone_classifier(self):
-        """Give the user's classifier as a clone, or None."""
+        """Return a clone of the user's classifier, or None."""
         if self.classifier is None:
             return None
         if not is_classifier(self.classifier):
             raise ValueError(
-                f"The 'classifier' parameter of {type(self).__name__} must be a classifier of "
-                f"scikit-learn's kind, or a pipeline that ends in one. Got {self.classifier!r}."
+                f"The 'classifier' parameter of {type(self).__name__} must be a scikit-learn "
+                f"classifier, or a pipeline that ends in one. Got {self.classifier!r}."
             )
         return clone(self.classifier)
 
-    def _ask(self, method, X):
+    def _call_classifier(self, method, X):
         check_is_fitted(self)
         return getattr(self.classifier_, method)(embed_rows(self.embedder_, X))
 

@@ -1,4 +1,4 @@
-"""Which classifier is fitted on the features, and on which rows."""
+"""The default classifier of SemiSupervisedClassifier, and which rows a classifier uses."""
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -12,38 +12,38 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 __all__ = ["classifier_has", "default_classifier", "learns_from_unlabelled"]
 
-# More features make the covariance of a discriminant analysis slow, and hardly better.
-_MOST_COMPONENTS = 512
-_HOMES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.")
+# More components make the discriminant analysis slow, and hardly better.
+_MAX_COMPONENTS = 512
+_SEMI_SUPERVISED_MODULES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.")
 
 
 def default_classifier(codes=(0, 0, -1), n_features=1):
-    """Give the classifier that did well on digits and on CIFAR-10 (docs/few_labels.md).
+    """Return a classifier that did well on digits and on CIFAR-10 (docs/few_labels.md).
 
-    Self-training takes over what the classifier is sure of, also where that is wrong. Two linear
-    classifiers that err in different ways are sure together less often when they are wrong.
+    Self-training adopts confident predictions, including wrong ones. Two linear classifiers that
+    make different errors are less often jointly confident about a wrong prediction.
 
     Parameters
     ----------
     codes : array-like of int, default=(0, 0, -1)
-        The labels it will be fitted on, -1 where there is none.
+        The labels it will be fitted on, -1 for unlabelled rows.
 
     n_features : int, default=1
-        The number of features, of which no more than 512 principal components are taken.
+        Number of features, which are reduced to at most 512 principal components.
 
     Returns
     -------
     classifier : Pipeline
     """
     codes = np.asarray(codes)
-    n_components = min(_MOST_COMPONENTS, len(codes) - 1)
-    # Standardised features have a variance of 1 each; all of it is in those components.
-    strength = min(0.1, 0.1 * _MOST_COMPONENTS / n_features)
+    n_components = min(_MAX_COMPONENTS, len(codes) - 1)
+    # Each standardised feature has variance 1, and the components contain their total.
+    strength = min(0.1, 0.1 * _MAX_COMPONENTS / n_features)
     classifier = LogisticRegression(C=strength, max_iter=1000)
-    if np.bincount(codes[codes != -1]).min() > 1:  # a single row of a class has no covariance
+    if np.bincount(codes[codes != -1]).min() > 1:  # the covariance needs two rows
         lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)
         classifier = VotingClassifier([("lda", lda), ("logistic", classifier)], voting="soft")
-    if -1 in codes:  # else there is nothing to train itself on, and scikit-learn would warn
+    if -1 in codes:  # otherwise scikit-learn would warn
         classifier = SelfTrainingClassifier(classifier, threshold=0.8)
     if n_features <= n_components:
         return make_pipeline(StandardScaler(), classifier)
@@ -52,20 +52,22 @@ def default_classifier(codes=(0, 0, -1), n_features=1):
 
 
 def learns_from_unlabelled(classifier):
-    """Tell whether `classifier` reads -1 in `y` as scikit-learn's semi-supervised ones do.
+    """Return whether `classifier` treats -1 in `y` like scikit-learn's semi-supervised classifiers.
 
-    Those are known by the module of their class or of a class that it extends; a pipeline by its
-    last step, and a search by what it searches.
+    These are recognised by the module of their class or of a base class, also as the last step of
+    a pipeline or as the estimator of a search.
     """
     if isinstance(classifier, Pipeline):
         return learns_from_unlabelled(classifier.steps[-1][1])
     if isinstance(classifier, (GridSearchCV, RandomizedSearchCV)):
         return learns_from_unlabelled(classifier.estimator)
-    return any(cls.__module__.startswith(_HOMES) for cls in type(classifier).__mro__)
+    return any(
+        cls.__module__.startswith(_SEMI_SUPERVISED_MODULES) for cls in type(classifier).__mro__
+    )
 
 
 def classifier_has(method):
-    """Make a check whether an estimator's classifier has `method`: the fitted one, if any."""
+    """Return a check whether the classifier of an estimator, fitted or not, has `method`."""
 
     def check(estimator):
         classifier = getattr(estimator, "classifier_", estimator.classifier)

@@ -1,4 +1,4 @@
-"""Some rows of whatever the user calls X, and their features."""
+"""Index and embed rows of any kind of X."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -9,21 +9,21 @@ __all__ = ["EmbedsRows", "embed_rows", "take_rows"]
 
 
 def take_rows(X, rows):
-    """Give the `rows` (indices) of an array, a sparse matrix, a data frame or a list."""
+    """Return the rows with indices `rows` of an array, sparse matrix, data frame or list."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
-    if hasattr(X, "tocsr"):  # not every sparse format can be indexed
+    if hasattr(X, "tocsr"):  # not every sparse format supports indexing
         return X.tocsr()[rows]
-    if isinstance(X, (list, tuple)):  # which may hold pictures, one not to be taken apart
+    if isinstance(X, (list, tuple)):  # may hold PIL images, so no np.asarray
         return [X[row] for row in rows]
     return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
 
 
 def embed_rows(embedder, X):
-    """Embed `X` for a classifier: in float64 and without names.
+    """Embed `X` for a classifier, as float64 without feature names.
 
-    In float32 the last digits of a probability would depend on how many rows are asked for at
-    once; names of features would depend on scikit-learn's global settings.
+    In float32 the last digits of a probability would depend on the number of rows that are passed;
+    feature names would depend on scikit-learn's global configuration.
     """
     features = embedder.transform(X)
     features = features if issparse(features) else np.asarray(features)
@@ -31,7 +31,7 @@ def embed_rows(embedder, X):
 
 
 class EmbedsRows(TransformerMixin):
-    """What a meta-estimator with an ``embedder_`` has from it."""
+    """Methods and attributes that a meta-estimator delegates to its ``embedder_``."""
 
     def transform(self, X):
         """Embed images.
@@ -44,13 +44,13 @@ class EmbedsRows(TransformerMixin):
         Returns
         -------
         X_embedded : array of shape (n, n_features_out)
-            What the fitted embedder makes of `X`.
+            Features from the fitted embedder.
         """
         check_is_fitted(self)
         return self.embedder_.transform(X)
 
     def get_feature_names_out(self, input_features=None):
-        """Give the names of the features, those of the embedder.
+        """Return the feature names of the embedder.
 
         Parameters
         ----------
@@ -66,10 +66,10 @@ class EmbedsRows(TransformerMixin):
 
     @property
     def n_features_in_(self):
-        """The number of values in a row of `X`."""
+        """Number of values per row of `X`."""
         return self.embedder_.n_features_in_
 
     @property
     def feature_names_in_(self):
-        """The names of the columns, when `X` had any that are strings."""
+        """Names of the columns of `X`, if all of them are strings."""
         return self.embedder_.feature_names_in_

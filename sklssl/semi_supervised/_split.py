@@ -1,4 +1,4 @@
-"""Cross-validation where most rows have no label."""
+"""Cross-validation for data of which most rows are unlabelled."""
 
 from numbers import Integral
 
@@ -12,28 +12,28 @@ __all__ = ["LabeledSplit"]
 
 
 class LabeledSplit(BaseCrossValidator):
-    """Split the labelled rows by any other splitter, and train on all unlabelled rows each time.
+    """Split the labelled rows with any splitter, and add all unlabelled rows for training.
 
-    An unlabelled row (-1 in `y`) is in every training part and in no test part: it can be learned
-    from, but nothing can be scored on it.
+    Unlabelled rows (-1 in `y`) are part of every training set and of no test set: they can be used
+    for training but not for scoring.
 
     Parameters
     ----------
     cv : int, splitter or None, default=5
-        How the labelled rows are split, as in scikit-learn: a number of stratified folds, None
-        for 5 of them, or a splitter such as ``StratifiedKFold(shuffle=True)``.
+        How to split the labelled rows, as in scikit-learn: a number of stratified folds, None for
+        5 folds, or a splitter such as ``StratifiedKFold(shuffle=True)``.
 
     See Also
     --------
-    SemiSupervisedClassifier : The classifier that this is made for.
+    SemiSupervisedClassifier : The classifier this splitter is meant for.
 
     Notes
     -----
-    When `groups` are given, unlabelled rows of a group in the test part are left out of the
-    training part, so that groups stay apart.
+    If `groups` is given, unlabelled rows whose group is in the test set are removed from the
+    training set, so that groups are not split.
 
-    ``cross_val_predict`` wants every row in one test part and so cannot be used where rows are
-    unlabelled; loop over ``split``, or take the labelled rows alone.
+    ``cross_val_predict`` requires every row to be in exactly one test set, so it cannot be used
+    with unlabelled rows. Loop over ``split``, or use only the labelled rows.
 
     Examples
     --------
@@ -50,12 +50,12 @@ class LabeledSplit(BaseCrossValidator):
         self.cv = cv
 
     def split(self, X, y, groups=None):
-        """Give the rows of each training and test part.
+        """Yield the rows of each training and test set.
 
         Parameters
         ----------
         X : array-like of shape (n, ...)
-            The images; only their number counts for most splitters.
+            The images; most splitters use only their number.
 
         y : array-like of shape (n,)
             Labels, -1 (or the string "-1") for the unlabelled rows.
@@ -66,15 +66,15 @@ class LabeledSplit(BaseCrossValidator):
         Yields
         ------
         train : ndarray of int
-            A part of the labelled rows and the unlabelled ones, in increasing order.
+            Indices of some of the labelled rows and of the unlabelled rows, in increasing order.
 
         test : ndarray of int
-            The other labelled rows.
+            Indices of the other labelled rows.
 
         Raises
         ------
         ValueError
-            If `y` is None, holds NaN or no label, or has too few labels for `cv`.
+            If `y` is None, contains NaN, has no labels, or has too few labels for `cv`.
         """
         y, labelled = check_labels(y, owner=self)
         rows, others = np.flatnonzero(labelled), np.flatnonzero(~labelled)
@@ -87,7 +87,7 @@ class LabeledSplit(BaseCrossValidator):
             yield np.sort(np.concatenate([rows[train], free])), rows[test]
 
     def get_n_splits(self, X=None, y=None, groups=None):
-        """Give the number of splits.
+        """Return the number of splits.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class LabeledSplit(BaseCrossValidator):
             The images.
 
         y : array-like of shape (n,), default=None
-            Labels; needed, as `X` and `groups` are, where the number depends on them.
+            Labels. Like `X` and `groups`, required if the number of splits depends on them.
 
         groups : array-like of shape (n,), default=None
             The group of each row.
@@ -114,7 +114,7 @@ class LabeledSplit(BaseCrossValidator):
         is_splitter = hasattr(self.cv, "split") and hasattr(self.cv, "get_n_splits")
         if not (is_splitter or self.cv is None or isinstance(self.cv, Integral)):
             raise ValueError(
-                "The 'cv' parameter of LabeledSplit must be a number of folds, a splitter of "
-                f"scikit-learn or None. Got {self.cv!r}."
+                "The 'cv' parameter of LabeledSplit must be a number of folds, a scikit-learn "
+                f"splitter or None. Got {self.cv!r}."
             )
         return check_cv(self.cv, y, classifier=True)

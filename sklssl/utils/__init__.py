@@ -1,9 +1,9 @@
-"""Tools for those who write their own embedders."""
+"""Utilities for writing embedders."""
 
 import importlib
 
-# Loaded at first use: the package's own modules import from here without loading these.
-_HOMES = {
+# Loaded on first use, so that importing other modules of this folder does not load them.
+_PUBLIC_NAMES = {
     "Interval": "sklssl.utils._sklearn_compat",
     "StrOptions": "sklssl.utils._sklearn_compat",
     "check_images": "sklssl._data.arrays",
@@ -14,8 +14,8 @@ __all__ = ["Interval", "StrOptions", "check_images", "show_versions"]
 
 
 def __getattr__(name):
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _PUBLIC_NAMES:
+        return getattr(importlib.import_module(_PUBLIC_NAMES[name]), name)
     raise AttributeError(f"module 'sklssl.utils' has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""Arguments of estimators: those that are unknown, and numbers as numpy has them."""
+"""Checks of the arguments of estimators, and conversion of NumPy scalars."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["ChecksArguments", "as_plain", "check_arguments", "say_unknown"]
+__all__ = ["ChecksArguments", "check_arguments", "say_unknown", "to_builtin"]
 
 
 class ChecksArguments:
-    """Makes an estimator say which argument it does not know, and keep numbers as Python's own.
+    """Mixin that reports unknown arguments and converts NumPy scalars to Python scalars.
 
-    Of an argument that is not known, Python would name the class that defines ``__init__``, which
-    may be a base that nobody called. Numbers of numpy that have few bits overflow when something is
-    computed with them: 8 bits hold a number of epochs, but not that of the images they show.
+    For an unknown argument, Python's message names the class that defines ``__init__``, which may
+    be a base class. NumPy scalars with few bits overflow in computations: an 8-bit integer can hold
+    the number of epochs, but not the number of images in them.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Refuse arguments that ``__init__`` does not take."""
-        if args or kwargs:  # none come when copies are made
+        """Raise an error for arguments that ``__init__`` does not accept."""
+        if args or kwargs:  # empty when an estimator is copied
             check_arguments(cls, args, kwargs)
         return super().__new__(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute, a parameter as a plain value; what was learned stays what it is."""
+        """Set an attribute, after converting parameters to Python scalars."""
         is_parameter = not name.startswith("_") and not name.endswith("_")
-        super().__setattr__(name, as_plain(value) if is_parameter else value)
+        super().__setattr__(name, to_builtin(value) if is_parameter else value)
 
 
-def as_plain(value: Any) -> Any:
-    """Give a number of numpy, also within a tuple, as Python's; anything else is given back."""
+def to_builtin(value: Any) -> Any:
+    """Convert NumPy scalars, also within a tuple, to Python scalars; return others unchanged."""
     if isinstance(value, np.floating):
         return float(value)
     if isinstance(value, np.integer | np.bool_ | np.str_):
         return value.item()
     if type(value) is tuple and any(isinstance(item, np.generic) for item in value):
-        return tuple(map(as_plain, value))
+        return tuple(map(to_builtin, value))
     return value
 
 

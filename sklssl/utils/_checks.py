@@ -1,4 +1,4 @@
-"""Checks of what scikit-learn's parameter constraints cannot say."""
+"""Checks that scikit-learn's parameter constraints cannot express."""
 
 import contextlib
 import warnings
@@ -31,37 +31,37 @@ __all__ = [
 _NO_MEMORY = "can't allocate memory"
 
 MIN_SCALED_SIDE = 4
-# The largest square that is read from a file, too.
+# Also the largest square image that is read from a file.
 MAX_SIDE = 2**13
-# Of photographs, more pixels a side take a processor hours.
+# Larger photographs take hours on a CPU.
 _LARGE_SIDE = 128
 
 _RANGE_SAMPLE, _FILES_SAMPLE = 1000, 20
 
 
 def check_learned(name, outputs):
-    """Refuse a training after which what the network gives for its images is not finite."""
+    """Raise an error if the trained network has non-finite outputs for the training images."""
     if not np.isfinite(outputs).all():
         raise NonFiniteLossError(
-            f"{name}: what the network gives for the images in X is infinite or not a number. Try "
-            "a tenth of the learning rate, or a smaller weight_decay."
+            f"{name}: the outputs of the trained network for the images in X are infinite or NaN. "
+            "Try a tenth of the learning rate, or a smaller weight_decay."
         )
 
 
 def check_features(estimator, features):
-    """Give the features of X, or refuse them if they are not finite."""
+    """Return the features of X; raise an error if they are not finite."""
     if not np.isfinite(features).all():
         low, high = estimator.value_range_
         raise ValueError(
             f"{type(estimator).__name__} was fitted on images with values from {np.min(low):g} to "
-            f"{np.max(high):g}, and those in X are so far from it that their features are infinite "
-            "or not a number. Give it images of the range seen in fit."
+            f"{np.max(high):g}, but the values in X are so far from this range that the features "
+            "are infinite or NaN. Pass images of the range seen in fit."
         )
     return features
 
 
 def check_callbacks(estimator, callbacks):
-    """Refuse callbacks that cannot be called."""
+    """Raise an error for callbacks that cannot be called."""
     if not isinstance(callbacks, (list, tuple, NoneType)):
         raise TypeError(
             f"The 'callbacks' parameter of {type(estimator).__name__} must be a list or tuple of "
@@ -70,14 +70,14 @@ def check_callbacks(estimator, callbacks):
     for callback in callbacks or ():
         if not callable(callback) or isinstance(callback, type):
             raise ValueError(
-                f"The 'callbacks' parameter of {type(estimator).__name__} must hold functions "
-                f"callback(embedder, row), called after each epoch. Got {callback!r}; of a class "
-                "give an instance, and callbacks of scikit-learn to set_callbacks."
+                f"The 'callbacks' parameter of {type(estimator).__name__} must contain functions "
+                f"callback(embedder, row), called after each epoch. Got {callback!r}. Pass an "
+                "instance instead of a class, and callbacks of scikit-learn to set_callbacks."
             )
 
 
 def check_optimizer(estimator):
-    """Refuse an optimizer that cannot make a step, before anything is trained."""
+    """Raise an error, before training, if the optimizer cannot take a step."""
     if isinstance(estimator.optimizer, str):
         return
     weight = torch.nn.Parameter(torch.zeros(1))
@@ -86,57 +86,59 @@ def check_optimizer(estimator):
         made = estimator.optimizer([{"params": [weight]}], lr=1e-3, weight_decay=0.0)
         if not isinstance(made, torch.optim.Optimizer):
             raise TypeError(
-                "it must be called as optimizer(params, lr=..., weight_decay=...) and give an "
-                f"optimizer of torch. Got {estimator.optimizer!r}, which gives {made!r}."
+                "it must be callable as optimizer(params, lr=..., weight_decay=...) and return an "
+                f"optimizer of torch. Got {estimator.optimizer!r}, which returns {made!r}."
             )
         made.step(lambda: 0.0)
 
 
 def check_network(estimator, backbone, sizes):
-    """Refuse images of any (height, width) of `sizes` that the network cannot take."""
+    """Raise an error if the network does not support a (height, width) in `sizes`."""
     with naming_parameter(estimator, "backbone"):
         for size in sizes:
             backbone.check_size(size)
 
 
 def check_square(estimator, size):
-    """Refuse images of (height, width) `size` that a task cannot turn."""
+    """Raise an error if images of (height, width) `size` cannot be rotated by 90 degrees."""
     if size[0] != size[1]:
-        height, width, _ = estimator.image_shape_  # as they came: small ones are padded
+        height, width, _ = (
+            estimator.image_shape_
+        )  # the original size, since small images are padded
         raise ValueError(
-            f"{type(estimator).__name__} turns images and needs them square, but those in X have "
+            f"{type(estimator).__name__} rotates images and needs square ones, but those in X have "
             f"{height}x{width} pixels (height x width). Set image_size, for example "
             f"image_size={min(*size, _LARGE_SIDE)}, to resize them."
         )
 
 
 def check_classes(y):
-    """Refuse a 1-D array `y` that holds no classes, and say who takes numbers."""
+    """Raise an error if a 1-D array `y` does not hold classes, and suggest the regressor."""
     try:
         check_classification_targets(y)
     except ValueError as error:
-        raise ValueError(f"{error} sklssl.FineTuneRegressor learns numbers.") from error
+        raise ValueError(f"{error} Use sklssl.FineTuneRegressor for numeric targets.") from error
 
 
 def check_scaled_sizes(estimator, full_size, sizes):
-    """Refuse a scale that leaves too little of the images; `sizes` gives (h, w) by scale."""
+    """Raise an error if a scale makes images too small; `sizes` maps scales to (h, w)."""
     for scale, size in sizes.items():
         if min(size) < MIN_SCALED_SIDE:
             raise ValueError(
                 f"The 'scales' parameter of {type(estimator).__name__}: the scale {scale:g} "
-                f"leaves {min(size)} pixels of {min(full_size)}, but at least {MIN_SCALED_SIDE} a "
-                "side are needed. Leave it out, or set image_size."
+                f"reduces {min(full_size)} pixels to {min(size)}, but images need at least "
+                f"{MIN_SCALED_SIDE} pixels per side. Remove this scale, or set image_size."
             )
 
 
 @contextlib.contextmanager
 def naming_parameter(estimator, name):
-    """Say in the errors of the block which parameter of which class they are about."""
+    """Prefix errors raised in the block with the name of the parameter and class."""
     try:
         yield
     except (MemoryError, NotFittedError, OSError):
         raise
-    except Exception as error:  # in the block, functions of the user may be called
+    except Exception as error:  # the block may call functions of the user
         if is_out_of_memory(error):
             raise
         kinds = (TypeError, ImportError)
@@ -145,16 +147,16 @@ def naming_parameter(estimator, name):
 
 
 def is_out_of_memory(error):
-    """Tell whether torch says by `error` that there is no memory left."""
-    # Of a processor, its error has no type of its own.
+    """Return whether `error` is an out-of-memory error of torch."""
+    # On a CPU, torch has no special error type.
     return isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY in str(error)
 
 
 @contextlib.contextmanager
 def naming_data(who, problem):
-    """Say in the errors of the block what `problem` with the data `who` has, if they do not."""
+    """Prefix errors raised in the block with `who` and `problem`, unless they contain `who`."""
     try:
-        # scikit-learn adds all values up to see whether they are finite; that may overflow.
+        # scikit-learn sums all values to check that they are finite; this may overflow.
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except (MemoryError, OSError):
@@ -167,12 +169,12 @@ def naming_data(who, problem):
 
 
 def warn_if_other_range(estimator, images):
-    """Warn of images that can hardly be of the range seen in fit, if one was learned there.
+    """Warn if the values of images differ clearly from the range seen in fit, if there is one.
 
     Parameters
     ----------
     estimator : estimator
-        Its ``value_range_`` holds numbers or arrays (C,).
+        An estimator. Its ``value_range_``, if any, holds numbers or arrays (C,).
 
     images : ndarray or ImageFiles of shape (n, H, W, C)
     """
@@ -184,7 +186,7 @@ def warn_if_other_range(estimator, images):
         return
     try:
         least, greatest = _extremes(images, (0, 1, 2) if np.ndim(low) else None)
-    except ImageFileError:  # who reads all of them decides what to do about it
+    except ImageFileError:  # handled later, when all files are read
         return
     if _is_far(low, high, least, greatest) or (
         not are_bytes and _is_rescaled(low, high, least, greatest)
@@ -192,16 +194,16 @@ def warn_if_other_range(estimator, images):
         warnings.warn(
             f"{type(estimator).__name__} was fitted on images with values from {np.min(low):g} to "
             f"{np.max(high):g}, but X has values from {np.min(least):g} to {np.max(greatest):g}. "
-            "Give it images of the range seen in fit.",
+            "Pass images of the range seen in fit.",
             UserWarning,
             stacklevel=3,
         )
 
 
 def _extremes(images, axis):
-    """Give the least and the greatest value of a sample: all would have to be read once more."""
+    """Return the minimum and maximum of a sample, to avoid reading all images again."""
     in_memory = isinstance(images, np.ndarray)
-    if not in_memory and images.dtype == np.uint8:  # files, which would have to be decoded for it
+    if not in_memory and images.dtype == np.uint8:  # files would have to be decoded
         return 0.0, 255.0
     n_most = _RANGE_SAMPLE if in_memory else _FILES_SAMPLE
     sample = images[:: -(-len(images) // n_most)]
@@ -209,16 +211,16 @@ def _extremes(images, axis):
 
 
 def _is_far(low, high, least, greatest):
-    """Tell whether values lie much farther out than any of those seen: 0 to 255 after 0 to 1."""
+    """Return whether values are far outside the range seen in fit, as 0 to 255 after 0 to 1."""
     span = high - low
     return np.any((greatest > high + 10 * span) | (least < low - 10 * span))
 
 
 def _is_rescaled(low, high, least, greatest):
-    """Tell whether values are 0 to 1 in the place of 0 to 255, or have mean 0 and deviation 1.
+    """Return whether values seem scaled to 0 to 1 instead of 0 to 255, or standardised.
 
-    What was never negative is then, and its spread is another one. Resampling makes a few negative
-    values too, but near 0 and at the old spread.
+    Standardised values are negative where there were no negative values, and have another spread.
+    Resampling also causes a few negative values, but close to 0 and with the same spread.
     """
     span, spread = high - low, greatest - least
     too_dark = (high == 255) & (greatest > 0) & (greatest <= 1)

@@ -1,4 +1,4 @@
-"""The only door to scikit-learn's private modules: one file to mend when they move."""
+"""The only imports from private modules of scikit-learn, to be adapted when they change."""
 
 import math
 
@@ -13,7 +13,7 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:
-        """Stands in where scikit-learn has no callbacks of its own."""
+        """Replacement for versions of scikit-learn without callbacks."""
 
 
 __all__ = [
@@ -31,9 +31,9 @@ __all__ = [
 
 
 class Interval(_Interval):
-    """What a parameter may be, in ``_parameter_constraints``: a finite number of an interval.
+    """A constraint of a parameter: a finite number in an interval.
 
-    True and False, which Python counts as integers, are none.
+    True and False, which are integers in Python, are excluded.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ class Interval(_Interval):
         The kind of number.
 
     left, right : float, int or None
-        The ends; None where there is none.
+        The ends; None for no limit.
 
     closed : {"left", "right", "both", "neither"}
-        Which ends belong to it.
+        Which ends are included.
 
     Examples
     --------
@@ -56,17 +56,17 @@ class Interval(_Interval):
     """
 
     def is_satisfied_by(self, val):
-        """Tell whether `val` is a number of the interval."""
+        """Return whether `val` is a number in the interval."""
         if isinstance(val, bool):
             return False
         try:
             return super().is_satisfied_by(val) and math.isfinite(float(val))
-        except (TypeError, OverflowError):  # a fraction, or an integer that no float holds
+        except (TypeError, OverflowError):  # a Fraction, or an integer too large for a float
             return False
 
 
 def tags_of(estimator, otherwise):
-    """Give the tags of a nested estimator, or `otherwise` those of what is none: fit says so."""
+    """Return the tags of a nested estimator, or `otherwise` if it is not an estimator."""
     try:
         return get_tags(estimator)
     except (AttributeError, TypeError):
@@ -74,13 +74,13 @@ def tags_of(estimator, otherwise):
 
 
 class CallbackSupport(CallbackSupportMixin):
-    """Lets an estimator take scikit-learn's own callbacks by ``set_callbacks``.
+    """Mixin that supports scikit-learn's own callbacks through ``set_callbacks``.
 
-    Its ``fit`` is decorated with ``_fit_context``, which ends what :class:`FitTasks` began.
+    Its ``fit`` is decorated with ``_fit_context``, which ends the tasks of :class:`FitTasks`.
     """
 
     def __getstate__(self):
-        # What a fit under way leaves on the estimator belongs to this process alone.
+        # The state of a running fit must not leave this process.
         under_way = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name not in under_way}
@@ -90,46 +90,46 @@ class CallbackSupport(CallbackSupportMixin):
 
 
 class FitTasks:
-    """Tells scikit-learn's callbacks of a fit and of its epochs; silent without any.
+    """Notifies scikit-learn's callbacks, if there are any, about a fit and its epochs.
 
     Parameters
     ----------
     estimator : CallbackSupport
-        The one whose ``fit`` was called.
+        The estimator whose ``fit`` was called.
 
     n_epochs : int
-        How many epochs there will be at most.
+        Maximum number of epochs.
 
     learned : callable
-        Gives a dict of the attributes learned so far.
+        Returns a dict of the attributes learned so far.
 
     data : tuple of (X, y)
-        What it is fitted on.
+        The data passed to ``fit``.
     """
 
     def __init__(self, estimator, n_epochs, learned, data):
         self._learned = learned
-        self._told = {"estimator": estimator, "X": data[0], "y": data[1]}
+        self._fit_arguments = {"estimator": estimator, "X": data[0], "y": data[1]}
         self._root = self._epoch = None
-        self._left = 0
+        self._n_left = 0
         if hasattr(estimator, "_init_callback_context"):
             self._root = estimator._init_callback_context(max_subtasks=n_epochs)
-            self._root.call_on_fit_task_begin(**self._told)
+            self._root.call_on_fit_task_begin(**self._fit_arguments)
 
     def begin_epochs(self, n_epochs):
-        """Begin the first of so many epochs."""
-        self._left = n_epochs
+        """Begin the first of `n_epochs` epochs."""
+        self._n_left = n_epochs
         self.begin_epoch()
 
     def begin_epoch(self):
-        """Begin the next epoch, if there is any."""
-        if self._root is not None and self._left:
+        """Begin the next epoch, if there is one."""
+        if self._root is not None and self._n_left:
             self._epoch = self._root.subcontext(task_name="epoch")
-            self._epoch.call_on_fit_task_begin(**self._told)
+            self._epoch.call_on_fit_task_begin(**self._fit_arguments)
 
     def end_epoch(self):
-        """End the epoch; tell whether a callback wants to stop."""
-        self._left -= 1
+        """End the epoch and return whether a callback requests to stop."""
+        self._n_left -= 1
         return self._root is not None and self._end(self._epoch)
 
     def end(self):
@@ -138,4 +138,6 @@ class FitTasks:
             self._end(self._root)
 
     def _end(self, task):
-        return task.call_on_fit_task_end(**self._told, reconstruction_attributes=self._learned)
+        return task.call_on_fit_task_end(
+            **self._fit_arguments, reconstruction_attributes=self._learned
+        )

@@ -1,4 +1,4 @@
-"""What a bug report needs to say."""
+"""Version information for bug reports."""
 
 import importlib.metadata
 import platform
@@ -19,7 +19,7 @@ _PACKAGES = (
 
 
 def show_versions():
-    """Print the versions of Python, the system and the packages that matter."""
+    """Print the versions of Python, the operating system and the main dependencies."""
     print(f"python: {platform.python_version()} on {platform.platform()}")
     for package in _PACKAGES:
         try:

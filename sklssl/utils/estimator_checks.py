@@ -1,4 +1,4 @@
-"""What sklssl promises of every embedder, beyond scikit-learn's own checks."""
+"""Checks of embedders in addition to those of scikit-learn."""
 
 import pickle
 import tempfile
@@ -16,20 +16,20 @@ __all__ = ["check_embedder"]
 
 
 def check_embedder(embedder):
-    """Check that an embedder keeps the promises of this library, on a few real digits.
+    """Check that an embedder meets the requirements of sklssl, on a few images of digits.
 
-    scikit-learn's ``check_estimator`` asks what any transformer must do; this asks what an
-    embedder must do besides. An author of a new method runs both.
+    scikit-learn's ``check_estimator`` checks the requirements of all transformers; this function
+    checks the additional requirements of embedders. Authors of a new method should run both.
 
     Parameters
     ----------
     embedder : embedder
-        Unfitted, with a small number of epochs, at least one. It is cloned, not changed.
+        An unfitted embedder with a small number of epochs, at least one. It is not changed.
 
     Raises
     ------
     AssertionError
-        If a promise is broken; the name of the check in the traceback says which.
+        If a check fails; the traceback shows its name.
 
     Examples
     --------
@@ -37,33 +37,33 @@ def check_embedder(embedder):
     >>> from sklssl.utils.estimator_checks import check_embedder
     >>> check_embedder(RotNetEmbedder("convnet", max_epochs=1))
     """
-    embedder = _seeded(embedder)
+    embedder = _clone_with_seeds(embedder)
     X = (load_digits().images[:24, :, :, np.newaxis] * 15).astype(np.uint8)
     fitted = clone(embedder).fit(X)
     for check in _CHECKS:
         check(embedder, fitted, X)
 
 
-def _seeded(embedder):
-    """Clone with every random_state fixed, also those of inner estimators."""
+def _clone_with_seeds(embedder):
+    """Clone with every random_state fixed, including those of nested estimators."""
     return _set_everywhere(clone(embedder), random_state=0)
 
 
 def _set_everywhere(embedder, **params):
-    """Set parameters wherever the embedder, or an estimator within it, has them."""
+    """Set parameters of the embedder and of nested estimators that have them."""
     found = {name: name.split("__")[-1] for name in embedder.get_params()}
     return embedder.set_params(**{k: params[last] for k, last in found.items() if last in params})
 
 
 def _trains(embedder):
-    """Tell whether the embedder has epochs, as all do but those that learn in closed form."""
+    """Return whether the embedder trains in epochs, unlike those with a closed-form solution."""
     return "callbacks" in {name.split("__")[-1] for name in embedder.get_params()}
 
 
 def _assert_same_weights(one, another):
     states = (embedder.pretext_.state_dict().values() for embedder in (one, another))
     for mine, other in zip(*states, strict=True):
-        assert torch.equal(mine.cpu(), other.cpu()), "the task has learned something else"
+        assert torch.equal(mine.cpu(), other.cpu()), "the weights of the pretext task differ"
 
 
 def _check_output(embedder, fitted, X):
@@ -122,7 +122,7 @@ def _check_history(embedder, fitted, X):
         assert rows == []
         return
     assert [row["epoch"] for row in rows] == list(range(1, fitted.n_epochs_ + 1))
-    assert rows, "the embedder under check must train at least one epoch"
+    assert rows, "the checked embedder must train for at least one epoch"
     for row in rows:
         assert {"scale", "learning_rate", "loss", "duration"} <= row.keys()
         assert all(np.isfinite(value) for value in row.values())
@@ -151,7 +151,7 @@ def _check_stopped_fit_goes_on(embedder, fitted, X):
         raise Stopped
 
     with tempfile.TemporaryDirectory() as folder:
-        # So many minutes are over after each step: the last one of the first epoch is kept.
+        # Save after every step, so that the last step of the first epoch is kept.
         stopped = _set_everywhere(clone(embedder), checkpoint_dir=folder, checkpoint_every=1e-9)
         try:
             _set_everywhere(stopped, callbacks=[stop]).fit(X)
@@ -185,7 +185,7 @@ def _check_failed_fit_leaves_no_trace(embedder, fitted, X):
 
 def _check_float_range_does_not_matter(embedder, fitted, X):
     X = X.astype(np.float32)
-    # Powers of two scale without rounding, so the whole training is the same.
+    # Scaling by powers of two is exact, so training is identical.
     unit = clone(embedder).fit(X / 256).transform(X / 256)
     assert_array_equal(clone(embedder).fit(X * 2).transform(X * 2), unit)
 

@@ -37,12 +37,12 @@ def test_list_of_images():
         (np.full((2, 8, 8), np.nan), "NaN"),
         (np.full((2, 8, 8), np.inf), "infinity"),
         (np.zeros((2, 3, 32, 32)), r"channels first. Use X.transpose\(0, 2, 3, 1\)"),
-        (np.zeros((2, 2, 8, 8, 3)), r"but X has the shape \(2, 2, 8, 8, 3\)"),
+        (np.zeros((2, 2, 8, 8, 3)), r"but X has shape \(2, 2, 8, 8, 3\)"),
         ([np.zeros((8, 8)), np.zeros((9, 8))], r"one size.*\(8, 8\).*\(9, 8\)"),
-        (["a.png", "b.png"], "X holds strings.*load_images"),
-        ("a.png", r"X is one name: give \['a.png'\]"),
-        (iter([1, 2]), r"not a generator. Give list\(X\)"),
-        (np.array(["a.png"]), "X holds strings"),
+        (["a.png", "b.png"], "X contains strings.*load_images"),
+        ("a.png", r"X is one name: pass \['a.png'\]"),
+        (iter([1, 2]), r"not a generator. Pass list\(X\)"),
+        (np.array(["a.png"]), "X contains strings"),
         (np.zeros(5), "2D array, got 1D array"),
     ],
 )
@@ -72,7 +72,9 @@ class _Unreadable:
     ],
 )
 def test_what_numpy_trips_over_is_named(X, kind):
-    with pytest.raises(kind, match="^RotNetEmbedder takes images as numbers.*but X is none: "):
+    with pytest.raises(
+        kind, match="^RotNetEmbedder expects an array of images.*but X cannot be converted to one: "
+    ):
         check_images(X, estimator=RotNetEmbedder())
 
 
@@ -140,7 +142,7 @@ def test_image_shape(shape, image_shape, expected):
         ((5, 50), (4, 4, 3), r"'image_shape' parameter of E is \(4, 4, 3\).*rows of 50.*= 48"),
         ((5, 8, 8, 3), (8, 8), r"is \(8, 8\), but X holds images of shape \(8, 8, 3\)"),
         ((5, 64), (64,), r"must be \(height, width\)"),
-        ((5, 64), (8, 0, 1), "all above 0"),
+        ((5, 64), (8, 0, 1), "all positive"),
         ((5, 64), (8.0, 8.0), r"Got \(8.0, 8.0\)"),
         ((5, 64), np.array(8), r"must be \(height, width\)"),
     ],

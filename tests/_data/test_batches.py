@@ -54,7 +54,7 @@ def test_images_of_one_value_become_zero_not_nan():
 def test_a_range_that_float32_cannot_compute_with_is_refused(values):
     images = np.zeros((2, 8, 8, 1), dtype=np.float32)
     images[0], images[1] = values
-    with pytest.raises(ValueError, match="X holds images with values from .* to .*float32"):
+    with pytest.raises(ValueError, match="X contains images with values from .* to .*float32"):
         image_statistics(images)
     image_statistics(images[:1])
 

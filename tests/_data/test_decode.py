@@ -198,7 +198,7 @@ def test_first_page(format):
 
 def test_pixels_that_are_not_read():
     content = _save(Image.new("LAB", (5, 4)), "TIFF")
-    with pytest.raises(ImageFileError, match=r"'a.tif' has pixels .* 'LAB'.*Convert"):
+    with pytest.raises(ImageFileError, match=r"'a.tif' has pixels .*'LAB'.*Convert"):
         decode_image(content, "a.tif", 3)
 
 
@@ -220,13 +220,13 @@ def test_floats_that_are_not_finite(value):
     image = np.ones((4, 5), np.float32)
     image[2, 2] = value
     content = cv2.imencode(".tiff", image)[1].tobytes()
-    with pytest.raises(ImageFileError, match=r"'a.tif' has pixels that are infinite or not a numb"):
+    with pytest.raises(ImageFileError, match=r"'a.tif' has pixels that are infinite or NaN"):
         decode_image(content, "a.tif", 1)
 
 
 def test_whole_numbers_that_would_be_rounded():
     content = cv2.imencode(".tiff", np.full((4, 5), 2**24 + 1, np.int32))[1].tobytes()
-    with pytest.raises(ImageFileError, match=r"'a.tif' has whole numbers beyond 16777216"):
+    with pytest.raises(ImageFileError, match=r"'a.tif' has integers beyond 16777216"):
         decode_image(content, "a.tif", 1)
 
 
@@ -239,10 +239,12 @@ STACK = np.stack([GREY16, GREY16 // 2, GREY16[::-1]])
 
 
 def test_pages():
-    content, told = _stack(STACK), []
-    assert_array_equal(decode_image(content, "a", 1, told=told)[..., 0], STACK[0])
-    assert told == [("a", 3)]
-    assert_array_equal(decode_image(content, "a", 1, pages=2, told=told)[..., 0], STACK[2])
+    content, multipage = _stack(STACK), []
+    assert_array_equal(decode_image(content, "a", 1, multipage=multipage)[..., 0], STACK[0])
+    assert multipage == [("a", 3)]
+    assert_array_equal(
+        decode_image(content, "a", 1, pages=2, multipage=multipage)[..., 0], STACK[2]
+    )
     assert_array_equal(decode_image(content, "a", 1, pages="max")[..., 0], STACK.max(axis=0))
     mean = np.rint(STACK.mean(axis=0))
     assert_array_equal(decode_image(content, "a", 1, pages="mean")[..., 0], mean)
@@ -250,7 +252,7 @@ def test_pages():
         decode_image(content, "a", "all", pages="channels"), STACK.transpose(1, 2, 0)
     )
     assert_array_equal(decode_image(content, "a", (2, 0), pages="channels")[..., 0], STACK[2])
-    assert len(told) == 1
+    assert len(multipage) == 1
     for page in (3, -1):
         with pytest.raises(ImageFileError, match=rf"'a' has no page {page}: its pages are 0 to 2"):
             decode_image(content, "a", 1, pages=page)
@@ -259,7 +261,9 @@ def test_pages():
 def test_as_many_channels_as_pages():
     content = _stack([*STACK, GREY16])
     assert_array_equal(decode_image(content, "a", 4)[..., :3], STACK.transpose(1, 2, 0))
-    with pytest.raises(ImageFileError, match="'a' has 1 channels, but 5 are wanted.*image_shape"):
+    with pytest.raises(
+        ImageFileError, match="'a' has 1 channels, but 5 were requested.*image_shape"
+    ):
         decode_image(content, "a", 5)
 
 
@@ -332,7 +336,7 @@ def test_stored_channels(format):
 def test_truncated(format, channels, capfd):
     content = _save(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8), format)
     for size in [len(content) - 3, *np.linspace(0, len(content) - 10, 20).astype(int)]:
-        with pytest.raises(ImageFileError, match=r"'a.x' is .*damaged.* Repair it or leave it out"):
+        with pytest.raises(ImageFileError, match=r"'a.x' is corrupt.* Repair it or remove it"):
             decode_image(content[:size], "a.x", channels)
     if format in ("JPEG", "PNG"):
         assert capfd.readouterr().err == ""
@@ -345,7 +349,7 @@ def test_end_of_a_preview_is_not_the_end():
     content = content[:2] + segment + content[2:]
     assert_allclose(decode_image(content, "a", 3), PHOTO.astype(float), atol=60)
     for cut in (2, 50, 100):
-        with pytest.raises(ImageFileError, match=r"'a' is damaged: its end is missing"):
+        with pytest.raises(ImageFileError, match=r"'a' is corrupt: its end is missing"):
             decode_image(content[:-cut], "a", 3)
 
 
@@ -360,14 +364,14 @@ def test_data_after_the_end_is_passed_over(format):
 def test_damaged_png():
     content = bytearray(_save(np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8), "PNG"))
     content[len(content) // 2] ^= 0x55
-    with pytest.raises(ImageFileError, match=r"'a' is no image or is damaged"):
+    with pytest.raises(ImageFileError, match=r"'a' is corrupt or not an image"):
         decode_image(bytes(content), "a", 3)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
 def test_no_image(content):
     with pytest.raises(
-        ImageFileError, match=r"'a' is no image or is damaged. Repair it or leave it out"
+        ImageFileError, match=r"'a' is corrupt or not an image. Repair it or remove it"
     ):
         decode_image(content, "a", 3)
 
@@ -409,12 +413,12 @@ def test_read_image_file(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "cannot be read: No such file or directory. Repair it or leave it out"),
-        (lambda path: path.write_bytes(b""), "is no image or is damaged"),
-        (lambda path: path.mkdir(), "is a folder, not an image. Leave it out"),
+        (lambda path: None, "cannot be read: No such file or directory. Repair it or remove it"),
+        (lambda path: path.write_bytes(b""), "is corrupt or not an image"),
+        (lambda path: path.mkdir(), "is a folder, so it cannot be read as an image. Remove it"),
         (lambda path: path.symlink_to("gone"), "cannot be read: No such file or directory"),
         (lambda path: path.symlink_to(path), "cannot be read: Too many levels of symbolic links"),
-        (lambda path: os.mkfifo(path), "is no regular file"),
+        (lambda path: os.mkfifo(path), "is not a regular file"),
     ],
     ids=["missing", "empty", "folder", "broken link", "circular link", "pipe"],
 )
@@ -441,7 +445,7 @@ def test_other_bad_names(tmp_path):
         read_image_file("a\0.png", 3)
     with pytest.raises(ImageFileError, match=r"cannot be read: File name too long"):
         read_image_file(tmp_path / ("a" * 300), 3)
-    with pytest.raises(ImageFileError, match=r"'/dev/null' is no regular file"):
+    with pytest.raises(ImageFileError, match=r"'/dev/null' is not a regular file"):
         read_image_file("/dev/null", 3)
 
 
@@ -482,5 +486,7 @@ def test_file_that_is_too_large(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(_save(PHOTO, "PNG"))
     monkeypatch.setattr("sklssl._data.decode._MAX_FILE_BYTES", 50)
-    with pytest.raises(ImageFileError, match=r"a.png' is too large: \d+ bytes, .*at most 50"):
+    with pytest.raises(
+        ImageFileError, match=r"a.png' is too large: it has \d+ bytes, .*at most 50"
+    ):
         read_image_file(path, 3)

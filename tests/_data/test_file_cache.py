@@ -151,8 +151,8 @@ def test_full_disk(paths, step, before, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(step if "." in step else f"{file_cache.__name__}.{step}", _full)
         message = (
-            r"No space left on device: 7 decoded images were to be stored in cache_dir "
-            r"'.*cache/6x8x3-v1', which takes 1,008 bytes. Free space there or give another"
+            r"No space left on device: could not store 7 decoded images in cache_dir "
+            r"'.*cache/6x8x3-v1', which needs 1,008 bytes. Free space there or set another"
         )
         with pytest.raises(OSError, match=message) as caught:
             files.store()
@@ -184,7 +184,9 @@ def test_disk_that_ends_within_an_image(paths, where, tmp_path, monkeypatch):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(OSError, match=r"File too large: 12 decoded .* takes 1,728 bytes"):
+        with pytest.raises(
+            OSError, match=r"File too large: could not store 12 decoded .* needs 1,728 bytes"
+        ):
             files.store()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -198,14 +200,14 @@ def test_too_little_space_is_said_before_decoding(paths, decoded, monkeypatch, t
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     with pytest.raises(OSError, match=r"No space.*cache_dir '.*cache/6x8x3-v1'.* another cache_d"):
         ImageFiles(paths, SHAPE, cache_dir=tmp_path / "cache").store()
-    with pytest.raises(OSError, match=r"No space.* the temporary folder '.*', .*give a cache_dir"):
+    with pytest.raises(OSError, match=r"No space.* the temporary folder '.*', .*set a cache_dir"):
         ImageFiles(paths, SHAPE).store()
     assert decoded == []
 
 
 def test_cache_that_cannot_be_written(paths, tmp_path, monkeypatch, decoded):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"cache_dir '.*file/6x8x3-v1'.*Make it writable or give an"):
+    with pytest.raises(OSError, match=r"cache_dir '.*file/6x8x3-v1'.*Make it writable or set an"):
         ImageFiles(paths, SHAPE, cache_dir=tmp_path / "file").store()
     ImageFiles(paths, SHAPE, cache_dir=tmp_path / "cache").store()
     del decoded[:]

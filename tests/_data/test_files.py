@@ -14,7 +14,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from sklssl._data.columns import holds_paths
+from sklssl._data.columns import is_path_sequence
 from sklssl._data.files import ImageFiles, first_image
 from sklssl.datasets import load_image_folder
 from sklssl.exceptions import ImageFileError
@@ -54,7 +54,7 @@ def test_looks_like_an_array(paths):
     assert (files.ndim, len(files)) == (4, 12)
     with pytest.raises(IndexError, match=r"out of bounds"):
         files[[12]]
-    with pytest.raises(IndexError, match=r"takes one index"):
+    with pytest.raises(IndexError, match=r"expects one index"):
         files[np.zeros((2, 2), dtype=int)]
 
 
@@ -72,7 +72,7 @@ def _as_paths(paths):
 @pytest.mark.parametrize("kind", range(6))
 def test_kinds_of_sequences(paths, kind):
     X = _as_paths(paths)[kind]
-    assert holds_paths(X)
+    assert is_path_sequence(X)
     assert_array_equal(ImageFiles(X, SHAPE)[:], IMAGES)
 
 
@@ -102,8 +102,8 @@ def test_kinds_of_sequences(paths, kind):
     ids=str,
 )
 def test_no_paths(X):
-    assert not holds_paths(X)
-    with pytest.raises(ValueError, match=r"ImageFiles takes a list.*file name.*Got"):
+    assert not is_path_sequence(X)
+    with pytest.raises(ValueError, match=r"ImageFiles expects a list.*file name.*Got"):
         ImageFiles(X, SHAPE)
 
 
@@ -113,7 +113,7 @@ def test_arrays_are_not_gone_through():
             yield np.zeros((2, 2))
             raise AssertionError
 
-    assert not holds_paths(Arrays([1]))
+    assert not is_path_sequence(Arrays([1]))
 
 
 @pytest.mark.parametrize("shape", [(6, 8), (0, 8, 3), (6.0, 8, 3), (6, 8, 0)])
@@ -158,7 +158,7 @@ def test_first_image(paths, tmp_path):
 
 def test_first_image_of_bad_files(paths, tmp_path):
     damage(paths[0])
-    with pytest.raises(ImageFileError, match=r"000.png' is damaged.*on_error=\"skip\""):
+    with pytest.raises(ImageFileError, match=r"000.png' is corrupt.*on_error=\"skip\""):
         first_image(paths, 3)
     assert first_image(paths, 1, on_error="skip")[1].shape == (6, 8, 1)
     with pytest.raises(ImageFileError, match=r"None of the 2 .*gone' cannot be read"):
@@ -205,7 +205,7 @@ def test_bad_file_raises_and_leaves_nothing(paths, where, spoil, tmp_path, monke
     for i in (7, 10):
         spoil(paths[i])
     files = ImageFiles(paths, SHAPE, cache_dir=cache_dir)
-    with pytest.raises(ImageFileError, match=r"'.*007.png' .*With on_error=\"skip\", fit leaves"):
+    with pytest.raises(ImageFileError, match=r"'.*007.png' .*With on_error=\"skip\", fit skips"):
         files.store()
     assert len(files) == 12
     assert_array_equal(files[:7], IMAGES[:7])
@@ -224,8 +224,8 @@ def test_bad_files_are_skipped(paths, where, tmp_path, monkeypatch, decoded, n_t
     cache_dir = None if where == "temporary" else tmp_path / "cache"
     files = ImageFiles(names, SHAPE, cache_dir=cache_dir)
     message = (
-        r"^5 of 14 image files cannot be read and are left out: '.*000.png', '.*004.png', "
-        r"'.*005.png' and 2 more. The first: '.*000.png' is damaged"
+        r"^5 of 14 image files cannot be read and are skipped: '.*000.png', '.*004.png', "
+        r"'.*005.png' and 2 more. Reason for the first: '.*000.png' is corrupt"
     )
     with pytest.warns(UserWarning, match=message) as warned:
         rows = files.store(on_error="skip")

@@ -66,7 +66,7 @@ def test_float_files_are_as_their_arrays(tmp_path):
 def test_files_of_different_depths_are_refused(tmp_path):
     paths = write_all(tmp_path, DEEP)
     cv2.imwrite(paths[7], COLOURS[0, ..., 0])
-    message = r"images differ in depth: .*07.png' has 8 bits, .* has 16 bits. Convert"
+    message = r"images differ in bit depth: .*07.png' has 8 bits, .* has 16 bits. Convert"
     with pytest.raises(ValueError, match=message):
         quick(image_shape=(10, 10, 1)).fit(paths)
     folder = tmp_path / "set" / "a"
@@ -75,7 +75,7 @@ def test_files_of_different_depths_are_refused(tmp_path):
     cv2.imwrite(str(folder / "07.png"), COLOURS[0, ..., 0])
     with pytest.raises(ValueError, match=r"'a/00.png' has 16 bits, 'a/07.png' has 8 bits"):
         load_image_folder(tmp_path / "set")
-    with pytest.warns(UserWarning, match="1 of 24 image files cannot be read.*differ in depth"):
+    with pytest.warns(UserWarning, match="1 of 24 image files cannot be read.*differ in bit depth"):
         assert len(load_image_folder(tmp_path / "set", on_error="skip").images) == 23
 
 
@@ -93,7 +93,7 @@ def test_a_cache_keeps_depths_apart(tmp_path):
 def test_rounded_values_are_told(dtype):
     levels = np.arange(20 * 64).reshape(20, 8, 8, 1)
     images = (levels + (2**40 if dtype == np.float64 else 2**30)).astype(dtype)
-    with pytest.warns(UserWarning, match="rounds.*to float32.*Take off"):
+    with pytest.warns(UserWarning, match="rounds.*to float32.*Subtract"):
         check_images(images)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -132,7 +132,7 @@ def test_bands_in_files(tmp_path):
     embedder = quick(image_shape=(10, 10, 13)).fit(paths)
     assert_array_equal(embedder.transform(paths), quick().fit(bands).transform(bands))
     assert_array_equal(load_images(paths, channels=[3, 2, 1]), bands[..., [3, 2, 1]])
-    with pytest.raises(ImageFileError, match="has 13 channels, but 3 are wanted"):
+    with pytest.raises(ImageFileError, match="has 13 channels, but 3 were requested"):
         quick().fit(paths)
 
 
@@ -289,11 +289,11 @@ def test_deep_pictures_keep_their_bits(tmp_path):
 def test_pictures_that_differ(paths):
     pictures = list(map(Image.open, paths))
     pictures[3] = pictures[3].resize((4, 6))
-    with pytest.raises(ValueError, match=r"has 10x10 pixels .*picture 3 of X 6x4. Set image_size"):
+    with pytest.raises(ValueError, match=r"has 10x10 pixels .*image 3 of X 6x4. Set image_size"):
         quick().fit(pictures)
     assert quick(image_size=8).fit_transform(pictures).shape[0] == 24
     pictures[3] = Image.fromarray(DEEP[0, ..., 0])
-    with pytest.raises(ValueError, match="the first picture in X has 8 bits, picture 3"):
+    with pytest.raises(ValueError, match="the first image in X has 8 bits, image 3"):
         quick().fit(pictures)
 
 
@@ -306,7 +306,7 @@ def test_a_folder_as_X(as_type, tmp_path):
 
 
 def test_one_name_as_X(paths, tmp_path):
-    with pytest.raises(ValueError, match=r"X is one name: give \['.*00.png'\]"):
+    with pytest.raises(ValueError, match=r"X is one name: pass \['.*00.png'\]"):
         quick().fit(paths[0])
     with pytest.raises(ValueError, match=r"is a zip file: .*load_image_folder"):
         quick().fit(str(tmp_path / "images.zip"))
@@ -319,18 +319,18 @@ def test_a_missing_name(hole, paths):
     holed = [*paths[:5], hole, *paths[6:]]
     frame, array = pd.DataFrame({"file": holed}), np.array(holed, dtype=object)
     for X in (holed, frame["file"], frame, array):
-        with pytest.raises(ValueError, match="item 5 of X is .*Name a file there"):
+        with pytest.raises(ValueError, match="item 5 of X is .*Replace it with a file name"):
             quick().fit(X)
 
 
 def test_nothing_and_generators(paths):
     for X in ([], (), np.array([]), np.array([], dtype=object)):
-        with pytest.raises(ValueError, match="without images: it is empty.*list_images"):
+        with pytest.raises(ValueError, match="an empty X.*list_images"):
             quick().fit(X)
-    with pytest.raises(ValueError, match=r"not a generator. Give list\(X\)"):
+    with pytest.raises(ValueError, match=r"not a generator. Pass list\(X\)"):
         quick().fit(path for path in paths)
 
 
 def test_other_channels_are_not_a_matter_of_size():
-    with pytest.raises(ValueError, match="same channels, for example without an alpha channel"):
+    with pytest.raises(ValueError, match="same channels, for example without alpha channel"):
         quick().fit([COLOURS[0], np.zeros((10, 10, 4), np.uint8)])

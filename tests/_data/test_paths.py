@@ -98,7 +98,7 @@ def test_image_shape_says_size_and_channels(paths):
     embedder = quick(image_size=None, image_shape=(9, 9, 1)).fit(paths)
     assert embedder.image_shape_ == (9, 9, 1)
     assert embedder.transform(paths).shape[0] == len(paths)
-    with pytest.raises(ImageFileError, match="has 3 channels, but 2 are wanted.*image_shape"):
+    with pytest.raises(ImageFileError, match="has 3 channels, but 2 were requested.*image_shape"):
         quick(image_shape=(9, 9, 2)).fit(paths)
 
 
@@ -233,7 +233,7 @@ def test_names_and_other_things_do_not_mix(paths, odd):
 
 def test_files_have_not_four_channels(paths):
     fitted = quick().fit(np.random.default_rng(0).random((4, 12, 12, 4)))
-    with pytest.raises(ImageFileError, match="has 3 channels, but 4 are wanted"):
+    with pytest.raises(ImageFileError, match="has 3 channels, but 4 were requested"):
         fitted.transform(paths)
 
 
@@ -241,12 +241,14 @@ def test_a_table_of_several_names_is_refused(paths):
     import pandas as pd
 
     for table in (pd.DataFrame({"file": paths, "other": paths}), np.array(paths).reshape(-1, 2)):
-        with pytest.raises(ValueError, match=r"X holds strings.*one-dimensional sequence or one"):
+        with pytest.raises(
+            ValueError, match=r"X contains strings.*one-dimensional sequence or one"
+        ):
             quick().fit(table)
 
 
 def test_what_is_no_embedder_says_who_reads_files(paths):
-    with pytest.raises(ValueError, match="Embedders read files by their names"):
+    with pytest.raises(ValueError, match="Embedders accept file names"):
         HarrisCornerMasker().fit(paths)
 
 

@@ -84,7 +84,7 @@ def test_a_classifier_that_answers(method, embedder, X, y):
 @pytest.mark.parametrize("top", [1, 255])
 def test_standardised_images(mean, deviation, top, X):
     """As torchvision's Normalize gives them, where 0 to 1 or 0 to 255 was fitted."""
-    with pytest.warns(UserWarning, match="Give it images of the range seen in fit"):
+    with pytest.warns(UserWarning, match="Pass images of the range seen in fit"):
         warn_if_other_range(seen(0.0, float(top)), (X / 255 - mean) / deviation)
 
 

@@ -1,4 +1,4 @@
-"""Files that cannot be read are left out behind every estimator and function, if on_error says so.
+"""Files that cannot be read are skipped behind every estimator and function, if on_error says so.
 
 What is then learned is what would be without them.
 """
@@ -30,7 +30,7 @@ from sklssl.inspection import compare_embedders, layer_scores
 SHORT = {"max_epochs": 1, "random_state": 0}
 BAD = [3, 25]
 GOOD = np.delete(np.arange(40), BAD)
-pytestmark = pytest.mark.filterwarnings("ignore:.*are left out:UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*are skipped:UserWarning")
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_estimators(name, paths, y):
 @pytest.mark.parametrize("wrap", [FrozenEstimator, lambda e: FrozenEstimator(make_pipeline(e))])
 def test_a_frozen_embedder(wrap, paths, y):
     model = SemiSupervisedClassifier(wrap(clone(skipping).fit(paths)), LogisticRegression())
-    with pytest.warns(UserWarning, match="2 of 40 image files cannot be read and are left out"):
+    with pytest.warns(UserWarning, match="2 of 40 image files cannot be read and are skipped"):
         model.fit(list(paths), few(y))
     assert model.predict(paths[GOOD]).shape == (38,)
 

@@ -97,8 +97,8 @@ def test_errors(X, tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space left"):
             embedder.export_onnx(path)
     with monkeypatch.context() as patch:
-        patch.setattr("sklssl._storage.onnx._LARGEST", 1000)
-        with pytest.raises(ValueError, match="bytes of weights.*no more than 2 GiB"):
+        patch.setattr("sklssl._storage.onnx._MAX_BYTES", 1000)
+        with pytest.raises(ValueError, match="bytes of weights.*limited to 2 GiB"):
             embedder.export_onnx(path)
     find = importlib.util.find_spec
     monkeypatch.setattr(

@@ -100,7 +100,7 @@ def test_other_programs_read_the_tensors(path):
     ids=lambda value: type(value).__name__,
 )
 def test_what_cannot_be_written_is_named(value, path):
-    with pytest.raises(TypeError, match="at 'a/0' is nothing that can be written"):
+    with pytest.raises(TypeError, match="at 'a/0' cannot be written"):
         write_state(path, {"a": [value]}, kind="estimator")
     assert not path.exists()
 
@@ -141,7 +141,7 @@ def test_headers_that_lie(path):
         with pytest.raises(StateFileError):
             read_state(path, kind="estimator")
     path.write_bytes(safetensors.torch.save({"a": torch.zeros(2)}, {"sklssl": "[]"}))
-    with pytest.raises(StateFileError, match="damaged, or no file of sklssl"):
+    with pytest.raises(StateFileError, match="corrupt, or not a file of sklssl"):
         read_state(path, kind="estimator")
 
 
@@ -151,7 +151,7 @@ def test_what_is_no_file(name, tmp_path):
         os.mkfifo(tmp_path / name)
     else:
         (tmp_path / name).mkdir()
-    with pytest.raises(StateFileError, match="it is no file"):
+    with pytest.raises(StateFileError, match="it is not a regular file"):
         read_state(tmp_path / name, kind="estimator")
     with pytest.raises(FileNotFoundError):
         read_state(tmp_path / "nothing", kind="estimator")
@@ -200,5 +200,5 @@ def test_marks_that_are_never_written(state, path, monkeypatch):
     }
     write_state(path, tensors, kind="estimator")
     monkeypatch.undo()
-    with pytest.raises(StateFileError, match="damaged, or no file of sklssl"):
+    with pytest.raises(StateFileError, match="corrupt, or not a file of sklssl"):
         read_state(path, kind="estimator")

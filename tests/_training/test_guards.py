@@ -145,7 +145,7 @@ def features(kind, rng):
     ("kind", "message"),
     [
         ("dead", "94% of the features are the same for all images"),
-        ("narrow", "vary along 1.0 directions only"),
+        ("narrow", "vary along only 1.0 directions"),
         ("same", "the embedding collapsed"),
     ],
 )
@@ -221,10 +221,10 @@ def test_divergence_is_told_once():
     assert tell([0.9, 1.2, 1.3, 1.4, 0.5]) == []  # too early
     assert tell([0.9, 0.8, 0.7, 0.6, 1.2, 0.5]) == []  # a single epoch
     assert tell([0.9, 0.8, 0.7, 1.1, 1.2, 0.5])[0].startswith(
-        "Rows: the pretext task diverges: its loss is 1.2 in epoch 5 (guessing: 1)"
+        "Rows: the pretext task diverges: its loss is 1.2 in epoch 5 (by chance: 1)"
     )
     assert "its loss is 50 in epoch 1" in tell([50.0, 2.0])[0]
-    assert "no better than by guessing, at a loss of 1 after 5" in tell([1.0] * 5)[0]
+    assert "no better than by chance, with a loss of 1 after 5" in tell([1.0] * 5)[0]
     assert len(tell([0.5, 2.0, 3.0, 4.0, 5.0])) == 1
     assert tell([1.0] * 4) == []  # too early
     assert tell([1.0, 50.0] * 5, chance=None) == []
@@ -238,7 +238,7 @@ def test_chance_is_that_of_a_batch():
 
 def test_a_contrastive_task_that_is_only_guessed(digits):
     embedder = SimCLREmbedder(max_epochs=5, temperature=1e3, random_state=SEED)  # all are alike
-    with pytest.warns(DivergenceWarning, match=r"SimCLREmbedder: .*\(guessing: 4\.\d\d\)"):
+    with pytest.warns(DivergenceWarning, match=r"SimCLREmbedder: .*\(by chance: 4\.\d\d\)"):
         embedder.fit(digits[0][:120])
 
 

@@ -96,7 +96,9 @@ def test_environment_variable_and_home(tmp_path, monkeypatch):
 
 def test_zip_of_other_classes(tmp_path):
     write_zip(tmp_path / "cifar10.zip", {"train/cat/0.png": FILES["train/cat/0.png"]})
-    with pytest.raises(ValueError, match=r"must hold the classes .*airplane.* holds \['cat'\]"):
+    with pytest.raises(
+        ValueError, match=r"must contain the classes .*airplane.* contains \['cat'\]"
+    ):
         load_cifar10(tmp_path)
 
 

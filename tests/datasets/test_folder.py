@@ -117,18 +117,18 @@ def test_bad_image_size(image_size):
 
 @pytest.mark.parametrize("content", [b"", b"hello", PLAIN["dog/b.png"][:-40], b"\xff\xd8\xff"])
 def test_damaged_images_are_named(write, content):
-    with pytest.raises(ValueError, match=r"'dog/c.png' is (no image or is )?damaged"):
+    with pytest.raises(ValueError, match=r"'dog/c.png' is corrupt"):
         load_image_folder(write(PLAIN | {"dog/c.png": content}))
 
 
 def test_images_outside_of_the_subsets_are_refused(write):
     files = WITH_SUBSETS | {"extra/a.png": PLAIN["dog/b.png"]}
-    with pytest.raises(ValueError, match=r"train/ and test/, but there are 't.*' and 'extra/a"):
+    with pytest.raises(ValueError, match=r"train/ and test/, but found 't.*' and 'extra/a"):
         load_image_folder(write(files))
 
 
 def test_nothing_to_read(write):
-    with pytest.raises(ValueError, match=r"holds no images"):
+    with pytest.raises(ValueError, match=r"contains no images"):
         load_image_folder(write({"dog/readme.txt": b"nothing"}))
 
 
@@ -163,7 +163,7 @@ def test_a_small_file_cannot_unfold_into_a_huge_image(write, side):
 @pytest.mark.parametrize("name", ["../a/evil.png", "dog/../../evil.png", "/evil.png", "..\\a.png"])
 def test_names_that_lead_out_of_a_zip_file(tmp_path, name):
     path = write_zip(tmp_path / "images.zip", PLAIN | {name: PLAIN["dog/b.png"]})
-    with pytest.raises(ValueError, match=r"a name that leads out of it"):
+    with pytest.raises(ValueError, match=r"a name that points outside of it"):
         load_image_folder(path)
     assert [p.name for p in tmp_path.iterdir()] == ["images.zip"]
 

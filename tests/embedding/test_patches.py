@@ -118,5 +118,5 @@ def test_a_patch_is_checked_at_every_scale(X):
 
 @both
 def test_images_must_be_square(cls):
-    with pytest.raises(ValueError, match=f"{cls.__name__} turns images and needs them square"):
+    with pytest.raises(ValueError, match=f"{cls.__name__} rotates images and needs square ones"):
         quick(cls).fit(np.zeros((4, 8, 12)))

@@ -98,7 +98,7 @@ def test_a_checkpoint_that_the_disk_does_not_give(tmp_path, monkeypatch):
     undisturbed = digest(fit())
     monkeypatch.setattr("sklssl._training.checkpoints.read_state", read)
     broken = {"checkpoint-00000003.safetensors"}
-    with pytest.warns(CheckpointWarning, match="Input/output error.* The one before is used"):
+    with pytest.warns(CheckpointWarning, match="Input/output error.* The previous one is used"):
         assert digest(fit()) == undisturbed
     broken = {path.name for path in tmp_path.rglob("*.safetensors")}
     with pytest.raises(StateFileError, match="Input/output error.* no other checkpoint"):

@@ -288,10 +288,10 @@ def test_advice_takes_the_best():
     assert [row["name"] for row in result.rows] == ["A()", "raw pixels"]
     assert result.choice == "A()"
     assert result.advice == (
-        "Take A(): it has 77.1 % with 10 labels a class (raw pixels 50.0 %), fitted in 15.2 s."
+        "Use A(): it reaches 77.1 % with 10 labels per class (raw pixels 50.0 %), fitted in 15.2 s."
     )
     two = make_comparison({"raw pixels": [pixels, good], "A()": [good, 0.9 + NOISE]})
-    assert "Take A(): it has 77.1 and 90.0 % with 10 and 50 labels a class (raw" in two.advice
+    assert "Use A(): it reaches 77.1 and 90.0 % with 10 and 50 labels per class (raw" in two.advice
     assert "(raw pixels 50.0 and 77.1 %)" in two.advice
 
 
@@ -305,13 +305,13 @@ def test_advice_takes_what_is_faster_within_the_spread():
     result = make_comparison(scores, [0.0, 90.0, 3.0, 0.1])
     assert result.rows[0]["name"] == "slow"
     assert result.choice == "fast"
-    assert "Take fast: it has 77.0 %" in result.advice
+    assert "Use fast: it reaches 77.0 %" in result.advice
     assert "slow is not better by more than the spread, and takes longer" in result.advice
     # Draw by draw slow is always better here, by the same: that is no chance.
     result = make_comparison({**scores, "fast": 0.77 + NOISE}, [0.0, 90.0, 3.0, 0.1])
     assert result.choice == "slow"
     result = make_comparison({"untrained network": 0.7 + NOISE, "slow": 0.6 + NOISE})
-    assert result.advice.startswith("Take the untrained network: it has 70.0 % with 10")
+    assert result.advice.startswith("Use the untrained network: it reaches 70.0 % with 10")
     assert "raw pixels" not in result.advice
 
 
@@ -333,7 +333,7 @@ def test_the_table():
     result = make_comparison(scores)
     title, _, heads, *lines, _, advice = str(result).splitlines()
     assert title == (
-        "accuracy in % by labels a class, mean ± spread of 5 draws; 900 training and 100 test "
+        "accuracy in % by labels per class, mean ± spread of 5 draws; 900 training and 100 test "
         "images"
     )
     assert heads.split("  ")[-1] == "s/1000 images"
@@ -345,7 +345,7 @@ def test_the_table():
     assert html.count("<tr>") == 3
     assert "<td>&lt;b&gt;</td><td>70.0 ± 1.4</td>" in html
     other = make_comparison(scores, scoring="balanced_accuracy")
-    assert str(other).startswith("balanced_accuracy by labels a class")
+    assert str(other).startswith("balanced_accuracy by labels per class")
     assert "0.700 ± 0.014" in str(other)
 
 
@@ -387,14 +387,14 @@ def test_what_an_embedder_raises_names_it(images, labels):
         ({"y": np.full(N, -1)}, "compare_embedders needs labels"),
         ({"y": np.arange(9)}, r"'y' argument of compare_embedders.*one value an image.*\[240, 9\]"),
         ({"y": np.linspace(0, 1, N)}, "compare_embedders.*continuous"),
-        ({"y": np.full(N, np.nan)}, "y of compare_embedders holds nan"),
+        ({"y": np.full(N, np.nan)}, "y of compare_embedders contains nan"),
         ({"y": np.r_[2, np.arange(N - 1) % 2]}, "'test_size' argument of compare_embedders is"),
-        ({"y": np.r_[2, 2, np.arange(N - 2) % 2]}, "1 of 3 classes have none"),
+        ({"y": np.r_[2, 2, np.arange(N - 2) % 2]}, "1 of 3 classes have no test image"),
         ({"X": np.zeros((N, 8, 8, 1, 1))}, "compare_embedders takes images"),
         ({"X": np.full((N, 8, 8), np.nan)}, "NaN"),
         (
             {"n_labels": 46},
-            "'n_labels' argument.*46 labels of each.*has 36 labelled.*n_labels to 36 or less",
+            "'n_labels' argument.*46 labels of each.*has only 36 labelled.*n_labels to 36 or less",
         ),
         ({"n_labels": (2, 0)}, r"'n_labels' argument of compare_embedders.*Got \(2, 0\)"),
         ({"n_labels": ()}, r"'n_labels' argument of compare_embedders.*Got \(\)"),
@@ -417,7 +417,7 @@ def test_what_an_embedder_raises_names_it(images, labels):
         ({"groups": np.zeros(N)}, "'test_size' argument"),
         (
             {"y": np.arange(N) % 4, "groups": np.arange(N) % 4},
-            "classes have none among them.*more groups",
+            "classes have no test image.*more groups",
         ),
         ({"probe": Ridge()}, r"'probe' argument of compare_embedders.*classifier.*Got Ridge\(\)"),
         ({"probe": "ridge"}, "'probe' parameter of compare_embedders"),
@@ -426,15 +426,15 @@ def test_what_an_embedder_raises_names_it(images, labels):
         ({"embedders": []}, r"'embedders' argument of compare_embedders must be.*Got \[\]"),
         ({"embedders": {}}, r"'embedders' argument.*Got {}"),
         ({"embedders": "rotnet"}, "'embedders' argument.*Got 'rotnet'"),
-        ({"embedders": ["rotnet"]}, "'embedders' argument.*must hold embedders.*Got 'rotnet'"),
-        ({"embedders": Spy}, "'embedders' argument.*of a class give an instance"),
+        ({"embedders": ["rotnet"]}, "'embedders' argument.*must contain embedders.*Got 'rotnet'"),
+        ({"embedders": Spy}, "'embedders' argument.*a class: pass an instance"),
         (
             {"embedders": [LogisticRegression()]},
             r"'embedders' argument.*Got LogisticRegression\(\)",
         ),
-        ({"embedders": [(3, Spy())]}, "name embedders by strings. Got 3"),
+        ({"embedders": [(3, Spy())]}, "must use strings as names. Got 3"),
         ({"embedders": [("a", Spy()), ("a", Spy())]}, "the name 'a' 2 times"),
-        ({"embedders": {"raw pixels": Spy()}}, "name 'raw pixels' of a baseline"),
+        ({"embedders": {"raw pixels": Spy()}}, "'raw pixels', the name of a baseline"),
         ({"image_size": 2}, "'image_size' parameter of compare_embedders"),
         ({"image_shape": (3, 3)}, "image_shape"),
         ({"random_state": "seed"}, "'random_state' parameter of compare_embedders"),

@@ -151,7 +151,10 @@ def test_an_embedder_that_is_not_fitted_or_none(images, labels):
     ("change", "message"),
     [
         ({"y": None}, "'y' argument of layer_scores must hold.*Got None"),
-        ({"y": np.arange(5)}, "'y' argument of layer_scores must fit the 120 images.*inconsistent"),
+        (
+            {"y": np.arange(5)},
+            "'y' argument of layer_scores must match the 120 images.*inconsistent",
+        ),
         ({"y": np.full(120, np.nan)}, "'y' argument.*NaN"),
         ({"y": np.linspace(0, 1, 120)}, r"'y' argument.*continuous.*probe=Ridge\(\)"),
         ({"pool_sizes": (1, 0)}, r"'pool_sizes' argument of layer_scores.*Got \(1, 0\)"),

@@ -42,5 +42,5 @@ def test_one_image_a_process_is_enough(ranks, images):
 
 def test_unequal_batches(ranks):
     for found in ranks:
-        assert found["error"].startswith("nt_xent: every process must bring the same shape")
+        assert found["error"].startswith("nt_xent: every process must pass the same shape")
         assert "[(2, 4), (3, 4)]" in found["error"]

@@ -250,7 +250,9 @@ def test_rows_through_a_function_and_padded_rows(X):
 
 def test_rows_that_do_not_fold(X):
     rows = X.reshape(len(X), -1)
-    with pytest.raises(ValueError, match="alignment_scorer draws views of images.*PCA does not"):
+    with pytest.raises(
+        ValueError, match="alignment_scorer draws views of images.*PCA has no image shape"
+    ):
         metrics.alignment_scorer(PCA(4).fit(rows), rows)
     pipe = make_pipeline(PCA(16), RotNetEmbedder("convnet", max_epochs=0)).fit(rows)
     with pytest.raises(ValueError, match="64 values, and RotNetEmbedder.*a step before it"):

@@ -164,7 +164,7 @@ def test_all_rows_labelled(few):
         ({"embedder": "pca"}, "'embedder' parameter of SemiSupervisedClassifier"),
         ({"embedder": LogisticRegression()}, "'embedder' parameter of SemiSupervisedClassifier"),
         ({"classifier": 1}, "'classifier' parameter of SemiSupervisedClassifier"),
-        ({"classifier": LinearRegression()}, "must be a classifier of scikit-learn's kind"),
+        ({"classifier": LinearRegression()}, "must be a scikit-learn classifier"),
     ],
 )
 def test_parts_that_cannot_be_used(params, message):

@@ -54,7 +54,7 @@ def test_labels_of_pandas(y):
 def test_minus_one_and_one_are_classes_when_there_is_nothing_else():
     X, y = np.array([[-2.0], [-1], [1], [2]]), np.array([-1, -1, 1, 1])
     model = SemiSupervisedClassifier(PCA(), LogisticRegression())
-    with pytest.warns(UserWarning, match="-1 and 1 are taken as two classes"):
+    with pytest.warns(UserWarning, match="-1 and 1 are treated as two classes"):
         model.fit(X, y)
     np.testing.assert_array_equal(model.predict(X), y)
     assert model.score(X, y) == 1
@@ -68,11 +68,11 @@ def test_minus_one_and_one_are_classes_when_there_is_nothing_else():
         (["-1", "-1", "-1", "-1"], "all 4 rows of y are marked as unlabelled by -1"),
         ([0, 0, -1, -1], r"at least two classes, but the 2 labelled rows .* 1 class: \[0\]"),
         ([0, 1, -1], "'y' parameter of SemiSupervisedClassifier: .*samples: .4, 3."),
-        ([0, 1, np.nan, np.nan], "The y of SemiSupervisedClassifier holds nan in 2 of 4 rows"),
-        ([0, 1, np.inf, 0], "holds inf in 1 of 4 rows"),
-        (np.array([0, 1, None, 0], dtype=object), "holds None in 1 of 4 rows"),
-        (pd.Series([0, 1, pd.NA, 0], dtype="Int64"), "in 1 of 4 rows, but must hold"),
-        (pd.Series(["a", "b", np.nan, "a"]), "holds nan in 1 of 4 rows"),
+        ([0, 1, np.nan, np.nan], "The y of SemiSupervisedClassifier contains nan in 2 of 4 rows"),
+        ([0, 1, np.inf, 0], "contains inf in 1 of 4 rows"),
+        (np.array([0, 1, None, 0], dtype=object), "contains None in 1 of 4 rows"),
+        (pd.Series([0, 1, pd.NA, 0], dtype="Int64"), "in 1 of 4 rows, but each row must be"),
+        (pd.Series(["a", "b", np.nan, "a"]), "contains nan in 1 of 4 rows"),
         ([0.5, 1.2, -1, 3.1], "Unknown label type"),
         (np.array([0, "a", -1, 1], dtype=object), "2 of 3 labels are numbers"),
         ([[0, 1], [1, 0], [1, 1], [0, 0]], "y should be a 1d array"),

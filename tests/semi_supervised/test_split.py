@@ -104,7 +104,7 @@ def test_cross_val_predict_needs_a_label_in_every_row():
     [
         (None, "LabeledSplit requires y to be passed"),
         (np.full(15, -1), "LabeledSplit needs labels, but all 15 rows"),
-        (np.where(Y == -1, np.nan, Y), "The y of LabeledSplit holds nan in 6 of 15 rows"),
+        (np.where(Y == -1, np.nan, Y), "The y of LabeledSplit contains nan in 6 of 15 rows"),
     ],
 )
 def test_labels_that_cannot_be_split(y, message):

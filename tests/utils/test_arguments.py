@@ -20,7 +20,7 @@ from sklssl import (
 from sklssl._training.fingerprint import settings_repr
 from sklssl.callbacks import EarlyStopping, ProbeMonitor
 from sklssl.utils import Interval, StrOptions
-from sklssl.utils._arguments import as_plain
+from sklssl.utils._arguments import to_builtin
 
 SHORT = {"max_epochs": 2, "random_state": 0}
 INTEGERS = (np.int8, np.uint8, np.int16, np.int64)
@@ -53,7 +53,7 @@ def test_every_parameter_at_once(estimator, integer, real, digits, tmp_path):
     params = estimator.get_params(deep=False)
     given = {name: narrow(value, integer, real) for name, value in params.items()}
     model = clone(type(estimator)(**given))
-    same = clone(estimator).set_params(**{name: as_plain(v) for name, v in given.items()})
+    same = clone(estimator).set_params(**{name: to_builtin(v) for name, v in given.items()})
     assert settings_repr(model) == settings_repr(same)
     assert repr(model) == repr(same)
     Z = same.fit(X, y).transform(X)
@@ -73,14 +73,14 @@ def test_what_is_plain_is_the_same_object():
         np.zeros(3),
         np.random.RandomState(),
     ):
-        assert as_plain(value) is value
-    assert [type(as_plain(t(1))) for t in (np.int8, np.float16, np.longdouble, np.bool_)] == [
+        assert to_builtin(value) is value
+    assert [type(to_builtin(t(1))) for t in (np.int8, np.float16, np.longdouble, np.bool_)] == [
         int,
         float,
         float,
         bool,
     ]
-    assert type(as_plain(np.str_("auto"))) is str
+    assert type(to_builtin(np.str_("auto"))) is str
 
 
 def test_parameters_that_are_set_later():

@@ -33,7 +33,7 @@ def failing(*args, **kwargs):
         (torch.optim.Optimizer, "unexpected keyword"),
         (torch.optim.SparseAdam, "weight_decay|sparse"),
         (partial(torch.optim.SGD, momentum=-1), "momentum"),
-        (lambda *args, **kwargs: None, r"must be called as optimizer\(params.*gives None"),
+        (lambda *args, **kwargs: None, r"must be callable as optimizer\(params.*returns None"),
         (failing, "a word of the user's own"),
     ],
 )
@@ -128,7 +128,7 @@ def test_images_far_from_those_of_fit_give_no_infinities(X):
         embedder.transform_layers,
         lambda X: [*embedder.transform_iter(X)],
     ):
-        with pytest.raises(ValueError, match="those in X are so far from it"):
+        with pytest.raises(ValueError, match="the values in X are so far from this range"):
             use(far)
 
 

@@ -9,8 +9,9 @@ import torch
 
 from sklssl._data.batches import ToTensor, count_batches, image_statistics, iter_batches
 from sklssl._data.input import decode_files, validate_input
-from sklssl._extractor import full_size, make_extractor, resolve_layer
-from sklssl._features import FeatureEstimator
+from sklssl._features.estimator import FeatureEstimator
+from sklssl._features.extractor import full_size, make_extractor, resolve_layer
+from sklssl._features.symmetry import find_symmetry
 from sklssl._parameters.embedders import (
     EMBEDDER_ATTRIBUTES,
     EMBEDDER_PARAMETERS,
@@ -26,7 +27,6 @@ from sklssl._storage.attributes import (
     is_range,
     is_strs,
 )
-from sklssl._symmetry import find_symmetry
 from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.guards import ChanceGuard, CollapseGuard
 from sklssl._training.pretext import Pretext

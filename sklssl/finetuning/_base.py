@@ -16,12 +16,12 @@ from sklssl._data.batches import MapsToDevice
 from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.duplicates import merge_duplicates
 from sklssl._data.input import decode_files, select_rows, validate_input
-from sklssl._extractor import full_size, make_extractor, resolve_layer
+from sklssl._features.extractor import full_size, make_extractor, resolve_layer
+from sklssl._features.symmetry import average_orientations
 from sklssl._parameters.sharing import SharesParameters, parameters
 from sklssl._runtime.device import plain_torch, resolve_device, seeded
 from sklssl._storage.attributes import is_history, is_str
 from sklssl._storage.module_state import without_weights
-from sklssl._symmetry import average_orientations
 from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.estimator import TrainedEstimator
 from sklssl._training.run import TrainingRun

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.input import decode_files, validate_input
-from sklssl._extractor import make_extractor
+from sklssl._features.extractor import make_extractor
 from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
 

@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
+from sklssl._features.symmetry import average_orientations
 from sklssl._runtime.device import network_precision, plain_torch, resolve_device
-from sklssl._symmetry import average_orientations
 from sklssl.backbones import pool_map, pool_stages
 from sklssl.utils._checks import check_network
 

@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklssl import FineTuneClassifier, PatchDictionaryEmbedder, RotNetEmbedder
-from sklssl._symmetry import average_orientations, find_symmetry, orient
+from sklssl._features.symmetry import average_orientations, find_symmetry, orient
 from tests._seed import SEED
 
 

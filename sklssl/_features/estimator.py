@@ -3,7 +3,7 @@
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.input import validate_input
-from sklssl._extractor import make_extractor, resolve_layer
+from sklssl._features.extractor import make_extractor, resolve_layer
 from sklssl._training.estimator import TrainedEstimator
 from sklssl.utils._checks import check_features
 

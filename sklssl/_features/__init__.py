@@ -1,0 +1,1 @@
+"""What an embedder does after ``fit``: features of any stage of its network."""

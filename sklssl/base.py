@@ -1,4 +1,4 @@
-"""The two classes that carry every method: a pretext task and the embedder that learns by it."""
+"""The two base classes of every method: the pretext task, and the embedder trained on it."""
 
 import copy
 import math
@@ -44,14 +44,14 @@ from sklssl.utils._sklearn_compat import _fit_context
 
 __all__ = ["BaseEmbedder", "Pretext", "SharedParameters", "parameters"]
 
-# Images that the weights of some networks are taken from in closed form, before they are trained.
+# Images from which the weights of some networks are computed in closed form, before training.
 _LEARNED_FROM, _LEARNED_AT_ONCE = 2000, 50
 
 
 class BaseEmbedder(SharesParameters, FeatureEstimator):
-    """Base of all embedders: validates, builds, trains, checks for collapse, transforms.
+    """Base class of all embedders: validates, builds, trains, checks for collapse, transforms.
 
-    A method extends it by ``_make_pretext(backbone)``. It inherits the parameters below, with their
+    A method implements ``_make_pretext(backbone)``. It inherits the parameters below, with their
     constraints and descriptions; :func:`sklssl.parameters` changes defaults and adds new ones.
 
     Parameters
@@ -77,9 +77,9 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         "value_range_": is_range,
     }
 
-    # Whether the task needs images as high as wide.
+    # Whether the task needs square images.
     _square_only = False
-    # What makes a network smaller.
+    # The parameters that determine the size of the network.
     _sized_by = "backbone or image_size"
 
     def __init__(self, backbone="patchconvnet", **shared: Unpack[SharedParameters]):
@@ -105,36 +105,37 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         Raises
         ------
         ValueError
-            If a parameter or `X` cannot be used; the message says which and why.
+            If a parameter or `X` is invalid. The message names it and the reason.
         ImageFileError
             If a file cannot be read, and `on_error` is "raise".
         MemoryError
-            If the memory of the device does not hold a step.
+            If a training step does not fit in the memory of the device.
         NonFiniteLossError
-            If the loss becomes infinite or not a number in the first epoch. The estimator is then
-            as it was.
+            If the loss becomes infinite or NaN in the first epoch. The estimator is then left
+            unchanged.
         StateFileError
-            If there are checkpoints to go on from, but none can be read.
+            If there are checkpoints to resume from, but none can be read.
 
         Warns
         -----
         CheckpointWarning
-            If a checkpoint cannot be written; the training goes on.
+            If a checkpoint cannot be written. Training continues.
         CollapseWarning
-            If the features tell (almost) nothing about the images.
+            If the features contain (almost) no information about the images.
         NonFiniteLossWarning
-            If the loss becomes infinite or not a number after some epochs; what they learned is
-            kept.
+            If the loss becomes infinite or NaN after some epochs. The weights of the last good
+            epoch are kept.
         """
         continued = self.warm_start and self.__sklearn_is_fitted__()
         return self._fit(X, y, Plan(self._phases(), self, continued))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
-        """Train one epoch on images that arrive in pieces, at full size and a constant rate.
+        """Train one epoch on a chunk of images, at full size and a constant learning rate.
 
-        The first piece fixes the shape, the range and the standardisation of the images. The
-        optimizer starts afresh with every piece, so make them large. No checkpoints are written.
+        The first chunk determines the shape, the value range and the standardisation of the
+        images. The optimizer is reset for every chunk, so use large ones. No checkpoints are
+        written.
 
         Parameters
         ----------
@@ -152,7 +153,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         return self._fit(X, y, Plan([phase], self, self.__sklearn_is_fitted__(), in_pieces=True))
 
     def score(self, X, y=None):
-        """Tell how well the pretext task is solved on `X`: higher is better, no labels needed.
+        """Return how well the pretext task is solved on `X`; higher is better, no labels needed.
 
         Parameters
         ----------
@@ -165,8 +166,8 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         Returns
         -------
         score : float
-            The accuracy of the task in [0, 1], or minus the loss of a task that has none; random
-            views are drawn from a fixed seed.
+            The accuracy of the task in [0, 1], or the negative loss if the task has no accuracy.
+            Random views are drawn with a fixed seed.
         """
         extractor = make_extractor(self)
         images = validate_input(self, X, reset=False, min_samples=2)
@@ -187,12 +188,12 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         raise NotImplementedError(f"{type(self).__name__} must define _make_pretext(backbone).")
 
     def _check_size(self, size):
-        """Refuse images of (height, width) `size` that the task cannot work with."""
+        """Raise an error if the task cannot handle images of (height, width) `size`."""
         if self._square_only:
             check_square(self, size)
 
     def _phases(self):
-        """Give the stretches of training; a method of several scales gives several."""
+        """Return the phases of training; methods with several scales return several."""
         return [Phase(1.0, self.learning_rate, self.max_epochs)]
 
     # Fitting --------------------------------------------------------------------------------
@@ -221,7 +222,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         return self
 
     def _continued(self):
-        """Copy self with weights and history of its own to continue from."""
+        """Copy self with separate weights and history, to continue training."""
         fresh = object.__new__(type(self))
         fresh.__dict__ = {
             **vars(self),
@@ -231,7 +232,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         return fresh
 
     def _check_images(self, X, plan):
-        """Return `X` as images, if they are what the task can learn from at all scales."""
+        """Return `X` as images, after checking that the task can use them at all scales."""
         if not plan.continued:
             check_start(self)
         images = validate_input(self, X, reset=not plan.continued, min_samples=2)
@@ -243,7 +244,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         return images
 
     def _begin(self, images, plan):
-        """Build what is trained, unless training continues."""
+        """Build the pretext task, unless training continues."""
         sizes = [self._scaled(phase.scale) for phase in plan.phases]
         if plan.continued:
             check_network(self, self.pretext_.backbone, sizes)
@@ -254,7 +255,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         self.pretext_.before_fit(len(images))
 
     def _build(self, images, sizes):
-        """Make the pretext around a backbone that knows the statistics of `images`."""
+        """Build the pretext task around a backbone with the statistics of `images`."""
         self.value_range_, mean, scale = image_statistics(images)
         backbone = self._make_backbone()
         check_network(self, backbone, sizes)
@@ -278,13 +279,13 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
             )
 
     def _build_module(self, name):
-        """Build the pretext, whose weights come from a file."""
+        """Build the pretext task, whose weights will be loaded from a file."""
         return self._make_pretext(self._make_backbone())
 
     @property
     def _too_large(self):
         name = type(self).__name__
-        return f"{name}: the network does not fit in the memory. Take a smaller {self._sized_by}."
+        return f"{name}: the network does not fit in memory. Use a smaller {self._sized_by}."
 
     def _find_symmetry(self, images):
         height, width = full_size(self)
@@ -292,7 +293,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         return find_symmetry(images, embed, square=height == width)
 
     def _learn_weights(self, backbone, images):
-        """Take from some of the images the weights that need no training."""
+        """Compute the weights that need no training from a sample of the images."""
         to_tensor = ToTensor(torch.device("cpu"), self.value_range_, full_size(self))
         rows = torch.randperm(len(images))[:_LEARNED_FROM].sort().values.numpy()
         parts = np.array_split(rows, math.ceil(len(rows) / _LEARNED_AT_ONCE))

@@ -1,4 +1,4 @@
-"""What an embedder does after ``fit``: the features of its network."""
+"""The methods of an embedder that follow ``fit``: features of its network."""
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -11,7 +11,7 @@ __all__ = ["FeatureEstimator"]
 
 
 class FeatureEstimator(TrainedEstimator):
-    """The half of an embedder that comes after ``fit``: from images to features of any stage.
+    """The part of an embedder that follows ``fit``: from images to features of any stage.
 
     It reads the parameters `layer`, `pool_size`, `symmetry`, `image_size`, `device` and
     `precision`, and the fitted attributes `pretext_`, `symmetry_`, `image_shape_` and
@@ -29,28 +29,29 @@ class FeatureEstimator(TrainedEstimator):
         Returns
         -------
         X_embedded : ndarray of shape (n, n_features_out), float32
-            The maps of `layer`, pooled and flattened. A row does not depend on its neighbours.
+            The feature maps of `layer`, pooled and flattened. Each row depends on its image alone.
         """
         extractor, images = self._prepare(X)
         return check_features(self, extractor.embed(images))
 
     def transform_iter(self, X):
-        """Embed images in pieces, for more of them than the memory holds.
+        """Embed images block by block, for more images than fit in memory.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images of the shape and range seen in ``fit``: an array, also one that is
-            memory-mapped, or files. They are read as far as they are asked for.
+            Images of the shape and range seen in ``fit``: an array, which may be memory-mapped,
+            or files. They are read lazily.
 
         Yields
         ------
         block : ndarray of shape (b, n_features_out), float32
-            The rows of the next images, in order: together, bit by bit, what ``transform`` gives.
+            The rows of the next images, in order. Concatenated, they are bit-identical to the
+            output of ``transform``.
 
         Examples
         --------
-        Written to a file as they come:
+        Write the blocks to a file:
 
         >>> import tempfile
         >>> import numpy as np
@@ -64,11 +65,11 @@ class FeatureEstimator(TrainedEstimator):
         ...     file.tell() == len(X) * 5120 * 4
         True
         """
-        extractor, images = self._prepare(X)  # at once, not when the first block is asked for
+        extractor, images = self._prepare(X)  # now, not when the first block is requested
         return (check_features(self, block) for block in extractor.iter_blocks(images))
 
     def transform_layers(self, X, pool_size=None):
-        """Embed images by all stages of the network, in one pass.
+        """Embed images with all stages of the network, in one pass.
 
         Parameters
         ----------
@@ -76,13 +77,13 @@ class FeatureEstimator(TrainedEstimator):
             Images of the shape and range seen in ``fit``.
 
         pool_size : int, default=None
-            The maps are averaged to `pool_size` x `pool_size` cells; None takes the parameter of
-            the embedder.
+            Feature maps are averaged to `pool_size` x `pool_size` cells. None uses the parameter
+            of the embedder.
 
         Returns
         -------
         features : dict of str to ndarray of shape (n, d), float32
-            For each of ``layer_names_`` what ``transform`` would give with that `layer`.
+            For each of ``layer_names_``, the output of ``transform`` with that `layer`.
         """
         extractor, images = self._prepare(X)
         choices = [(name, int(pool_size or self.pool_size)) for name in self.layer_names_]
@@ -90,7 +91,7 @@ class FeatureEstimator(TrainedEstimator):
         return {name: check_features(self, Z) for (name, _), Z in features.items()}
 
     def set_layer(self, layer):
-        """Choose the stage that ``transform`` takes its features from; nothing is trained again.
+        """Set the stage from which ``transform`` takes its features, without training again.
 
         Parameters
         ----------
@@ -104,36 +105,36 @@ class FeatureEstimator(TrainedEstimator):
         Raises
         ------
         ValueError
-            If the network has no such stage. The embedder is then as it was.
+            If the network has no such stage. The embedder is then left unchanged.
         """
         check_is_fitted(self)
         resolve_layer(self, self.pretext_.encoder, layer)
         return self.set_params(layer=layer)
 
     def export_onnx(self, path):
-        """Write what ``transform`` computes of arrays into a file of ONNX, for other programs.
+        """Export the computation of ``transform`` for arrays to an ONNX file.
 
         Parameters
         ----------
         path : str or path-like
-            Replaced if it exists, once the whole file is written.
+            An existing file is replaced once the new one is complete.
 
         Raises
         ------
         ImportError
             If onnx or onnxscript is missing: ``pip install "sklssl[onnx]"``.
         ValueError
-            If the weights take more than the 2 GiB that such a file can hold.
+            If the weights exceed the 2 GiB limit of ONNX files.
         OSError
-            If the file cannot be written. What was there before is then as it was.
+            If the file cannot be written. An existing file is then left unchanged.
 
         Notes
         -----
-        The graph takes ``images``, float32 of shape (n, H, W, C), any n, in the range of values
-        seen in ``fit`` (0 to 255 for uint8), and gives ``features``, float32 of shape
-        (n, n_features_out). Scaling, resizing and standardisation are part of it, as are the
-        present `layer`, `pool_size` and `symmetry`. It computes in float32, whatever `precision`
-        is.
+        The input of the graph is ``images``, float32 of shape (n, H, W, C) for any n, in the range
+        of values seen in ``fit`` (0 to 255 for uint8). The output is ``features``, float32 of shape
+        (n, n_features_out). Scaling, resizing and standardisation are included, with the current
+        `layer`, `pool_size` and `symmetry`. The graph computes in float32, regardless of
+        `precision`.
 
         Examples
         --------
@@ -153,17 +154,17 @@ class FeatureEstimator(TrainedEstimator):
         True
         """
         extractor = make_extractor(self)
-        from sklssl._storage.onnx import export_onnx  # what it imports is not needed otherwise
+        from sklssl._storage.onnx import export_onnx  # its imports are not needed otherwise
 
         export_onnx(extractor, self.image_shape_, path)
 
     def get_feature_names_out(self, input_features=None):
-        """Give names to the features: the class in small letters, and a number.
+        """Return the names of the features: the class name in lower case, and a number.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            The names of the columns of `X`; of files or pictures, the one column that holds them.
+            The column names of `X`; for files or pictures, the name of their column.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""A fitted network, as features are taken from it."""
+"""Feature extraction from a fitted network."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from sklssl.utils._checks import check_network
 
 __all__ = ["FeatureExtractor", "full_size", "make_extractor", "resolve_layer"]
 
-_MOST_FEATURES = 6000  # with layer="auto": more make a linear model of some thousand rows slow
+_MOST_FEATURES = 6000  # with layer="auto"; more would make linear models on thousands of rows slow
 
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """The network of a fitted embedder, with all that features depend on.
+    """The network of a fitted embedder, with all settings that affect features.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ class FeatureExtractor:
     to_tensor : ToTensor
         Converts images to what the network takes, on its device.
     precision : {"auto", "float32", "bfloat16"}
-        What it computes in.
+        The precision of its computations.
     layer : str
         The stage whose feature maps are taken, or "all" of them.
     pool_size : int
         Each map is averaged to `pool_size` x `pool_size` cells.
     symmetry : {"mirror", "all"} or None
-        The orientations of an image that features are averaged over.
+        The orientations of an image over which features are averaged.
     """
 
     encoder: Any
@@ -68,11 +68,11 @@ class FeatureExtractor:
         return self.apply(images, self._averaged(), self.n_features)
 
     def iter_blocks(self, images: Any) -> Iterator[np.ndarray]:
-        """Embed checked images, yielding one block of rows after another."""
+        """Embed checked images, and yield blocks of rows."""
         with self.evaluating():
             blocks = embed_blocks(images, self.to_tensor, self._averaged())
         while True:
-            # Never while the caller has the turn: these settings of torch are global.
+            # Not while the caller is running: these settings of torch are global.
             with self.evaluating():
                 block = next(blocks, None)
             if block is None:
@@ -82,7 +82,7 @@ class FeatureExtractor:
     def embed_layers(
         self, images: Any, choices: Sequence[tuple[str, int]]
     ) -> dict[tuple[str, int], np.ndarray]:
-        """Embed checked images by several (layer, pool_size) in one pass."""
+        """Embed checked images with several (layer, pool_size) in one pass."""
         shapes = self.shapes
         widths = [count_features(shapes, layer, size) for layer, size in choices]
 
@@ -97,7 +97,7 @@ class FeatureExtractor:
         }
 
     def embed_changed(self, images: Any, change: Callable[[Tensor], Tensor]) -> np.ndarray:
-        """Embed checked images after a `change` to each batch (b, C, h, w), not averaging."""
+        """Embed checked images after a `change` of each batch (b, C, h, w), without averaging."""
         return self.apply(images, lambda batch: self._pooled(change(batch)), self.n_features)
 
     def apply(
@@ -109,14 +109,14 @@ class FeatureExtractor:
     ) -> np.ndarray:
         """Apply a function of batches (b, C, h, w) to checked images: (n, n_outputs) in float32.
 
-        `modules` are those that it uses beside the network.
+        `modules` are the other modules that it uses.
         """
         with self.evaluating(*modules):
             return embed_in_batches(images, self.to_tensor, function, n_outputs)
 
     @contextlib.contextmanager
     def evaluating(self, *modules: nn.Module) -> Iterator[None]:
-        """Evaluate the network, and `modules` beside it, on its device; nothing is recorded."""
+        """Set the network and other `modules` to evaluation mode on the device within the block."""
         device = self.to_tensor.device
         with plain_torch():
             for module in (self.encoder, *modules):
@@ -125,7 +125,7 @@ class FeatureExtractor:
                 yield
 
     def module(self) -> nn.Module:
-        """Return a copy on the CPU, as one module from images (n, H, W, C) to features."""
+        """Return a copy on the CPU as a module that maps images (n, H, W, C) to features."""
         to_tensor = ToTensor(torch.device("cpu"), self.to_tensor.value_range, self.to_tensor.size)
         encoder = copy.deepcopy(self.encoder).cpu()
         return _ExtractorModule(
@@ -142,7 +142,7 @@ class FeatureExtractor:
 
 
 class _ExtractorModule(nn.Module):
-    """All that happens to images (n, H, W, C) on their way to features."""
+    """The complete computation from images (n, H, W, C) to features."""
 
     def __init__(self, extractor: FeatureExtractor) -> None:
         super().__init__()
@@ -155,14 +155,14 @@ class _ExtractorModule(nn.Module):
 
 
 def make_extractor(embedder: Any) -> FeatureExtractor:
-    """Return the network of a fitted embedder, with its present parameters.
+    """Return the extractor of a fitted embedder with its current parameters.
 
     Raises
     ------
     NotFittedError
         If it is not fitted.
     ValueError
-        If a parameter was set to what cannot be used.
+        If a parameter was changed to an invalid value.
     """
     check_is_fitted(embedder)
     embedder._validate_params()
@@ -174,7 +174,7 @@ def make_extractor(embedder: Any) -> FeatureExtractor:
         pool_size = _usable_pool_size(encoder.map_shapes(size), layer, pool_size)
     symmetry = embedder.symmetry
     if symmetry == "auto":
-        symmetry = getattr(embedder, "symmetry_", None)  # not yet there while it is looked for
+        symmetry = getattr(embedder, "symmetry_", None)  # not set yet while being determined
     return FeatureExtractor(
         encoder,
         ToTensor(device, embedder.value_range_, size),
@@ -186,7 +186,7 @@ def make_extractor(embedder: Any) -> FeatureExtractor:
 
 
 def full_size(embedder: Any) -> tuple[int, int]:
-    """Return the height and width that the network of an embedder sees at full scale."""
+    """Return the input height and width of an embedder's network at full scale."""
     if embedder.image_size is not None:
         return embedder.image_size, embedder.image_size
     height, width = (max(side, MIN_SIDE) for side in embedder.image_shape_[:2])
@@ -194,7 +194,7 @@ def full_size(embedder: Any) -> tuple[int, int]:
 
 
 def resolve_layer(embedder: Any, encoder: Any, layer: str | None = None) -> str:
-    """Return the stage that `layer` (by default the parameter) means, or "all".
+    """Resolve `layer`, by default the parameter, to a stage or "all".
 
     Raises
     ------
@@ -221,6 +221,6 @@ def count_features(shapes: dict[str, tuple[int, int, int]], layer: str, pool_siz
 
 
 def _usable_pool_size(shapes: dict[str, tuple[int, int, int]], layer: str, pool_size: int) -> int:
-    """Return the largest pool size, at most `pool_size`, that gives few enough features."""
+    """Return the largest pool size, at most `pool_size`, within the limit of features."""
     sizes = range(pool_size, 1, -1)
     return next((s for s in sizes if count_features(shapes, layer, s) <= _MOST_FEATURES), 1)

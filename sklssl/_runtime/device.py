@@ -95,15 +95,15 @@ def _float32_by_default() -> Iterator[None]:
                 torch.set_default_dtype(last)
 
 
-_networks = threading.local()  # what they compute in differs from thread to thread
+_networks = threading.local()  # the precision is set per thread
 
 
 def network_precision(
     device: torch.device, precision: str
 ) -> contextlib.AbstractContextManager[None]:
-    """Let backbones compute in bfloat16 where that is safe, or in float32, within the block.
+    """Set whether backbones compute in bfloat16 or float32 within the block.
 
-    What is done with their maps, as heads and losses do, is in float32 either way.
+    Heads and losses compute in float32 in either case.
     """
     if precision == "auto":
         precision = "bfloat16" if _computes_in_bfloat16(device) else "float32"
@@ -121,18 +121,18 @@ def _networks_compute_in(dtype: torch.dtype | None) -> Iterator[None]:
 
 
 def network_dtype() -> torch.dtype | None:
-    """Give the type that backbones compute in; None for that of their weights."""
+    """Return the dtype of the computations of backbones; None for that of their weights."""
     return getattr(_networks, "dtype", None)
 
 
 def network_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Give the context that a backbone computes in: see :func:`network_precision`."""
+    """Return the autocast context of a backbone; see :func:`network_precision`."""
     dtype = network_dtype()
     return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 def whole_maps(maps: Tensor) -> Tensor:
-    """Give maps as a backbone hands them out: float32 within a block that lowers its precision."""
+    """Return feature maps in float32, if the block lowers the precision of networks."""
     return maps if network_dtype() is None else maps.float()
 
 

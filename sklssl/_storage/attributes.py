@@ -1,7 +1,7 @@
-"""What the attributes that an estimator has learned may be, once read from a file.
+"""Checks of fitted attributes that were read from a file.
 
 Each class of estimators declares its own in ``_fitted_attributes``: a dict from the name to a
-function that returns whether a value may stand there, or to the base class of a torch module, which
+function that returns whether a value is valid, or to the base class of a torch module, which
 ``_build_module(name)`` then builds without its weights.
 """
 
@@ -31,7 +31,7 @@ _OUTPUTS = (None, "default", "pandas", "polars")
 
 
 def fitted_attributes(cls: type) -> dict[str, Any]:
-    """Return what a class and its bases declare, those of the bases first."""
+    """Return the declared attributes of a class, those of its bases first."""
     declared: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         declared |= vars(base).get("_fitted_attributes", {})
@@ -56,7 +56,7 @@ def is_positive_int(value: Any) -> bool:
 
 
 def is_positive_ints(n: int) -> Callable[[Any], bool]:
-    """Return what tells whether a value is a tuple of `n` positive integers."""
+    """Return a check for a tuple of `n` positive integers."""
     return lambda value: (
         isinstance(value, tuple) and len(value) == n and all(map(is_positive_int, value))
     )
@@ -80,7 +80,7 @@ def is_range(value: Any) -> bool:
 
 
 def is_output(value: Any) -> bool:
-    """Return whether `value` is what ``set_output`` leaves."""
+    """Return whether `value` is a configuration of ``set_output``."""
     return isinstance(value, dict) and all(
         key == "transform" and output in _OUTPUTS for key, output in value.items()
     )

@@ -114,7 +114,7 @@ class Checkpoints:
         self._signals.release()
 
     def resume(self):
-        """Continue the run in the folder, if there is one.
+        """Load the state of the run in the folder, if there is one.
 
         Raises
         ------
@@ -126,14 +126,14 @@ class Checkpoints:
             return
         with checkpoint_mismatch_errors(type(self.owner).__name__):
             if state["about"] != self.about:
-                raise ValueError("it is of another training run")
+                raise ValueError("it belongs to another training run")
             finished, seed = bool(state["finished"]), int(state["seed"])
-        # Without a seed each finished run is to be followed by another one.
+        # Without a seed, a finished run is followed by a new one.
         if isinstance(self.owner.random_state, Integral) or not finished:
             self.found, self.seed = state, seed
 
     def check_start(self, network):
-        """Note the weights that the run starts from, or refuse others than it started from.
+        """Record the initial weights, or check that they are those of the resumed run.
 
         Raises
         ------
@@ -145,8 +145,8 @@ class Checkpoints:
         if self.found is not None and self.found.get("start") != start:
             raise ValueError(
                 f"{_parameter(self.owner)}: '{self.folder}' holds a training run that started "
-                "from other weights. Give the same embedder (if it is not fitted, with an int as "
-                "its random_state), another folder, or resume='never' to replace it."
+                "from other weights. Pass the same embedder (if it is not fitted, with an int as "
+                "its random_state), use another folder, or set resume='never' to replace it."
             )
         self.start = start
 
@@ -184,13 +184,13 @@ class Checkpoints:
 def open_checkpoints(
     estimator: Any, seed: int, rows: list[Any], plan: Plan
 ) -> Iterator[Checkpoints]:
-    """Yield the checkpoints of a run, in a folder that no other process writes to meanwhile.
+    """Open the checkpoints of a training run, and lock their folder.
 
     Parameters
     ----------
     estimator : estimator
-        The one that is trained, with its `checkpoint_dir`; if training continues, with what it
-        has learned.
+        The estimator to train, with its `checkpoint_dir`; if training continues, in its fitted
+        state.
 
     seed : int
         The seed drawn from its `random_state`.
@@ -228,10 +228,10 @@ def open_checkpoints(
 
 @contextlib.contextmanager
 def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
-    """Lock the folder of a run within `checkpoint_dir`: each run has its own, named by `about`."""
+    """Lock the folder of a training run, which `about` names, within `checkpoint_dir`."""
     parent = Path(os.path.expanduser(estimator.checkpoint_dir))
     name = f"{about['estimator']}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}"
-    # The same run more than once at a time, as in ensembles with random_state=None.
+    # The same run several times simultaneously, as with random_state=None.
     choices = [name, *(f"{name}-{i}" for i in range(2, 100))]
     with contextlib.ExitStack() as stack:
         for folder in (parent / choice for choice in choices):
@@ -249,7 +249,7 @@ def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
             return
         raise ValueError(
             f"{_parameter(estimator)}: {len(choices)} fits of this estimator on these images are "
-            f"under way in '{parent}'. Wait for the end of one, or give another folder."
+            f"under way in '{parent}'. Wait for one of them to end, or use another folder."
         )
 
 

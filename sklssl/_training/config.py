@@ -1,4 +1,4 @@
-"""What a training run is to do: its phases, and how each of them is trained."""
+"""The configuration of a training run: its phases, and how each of them is trained."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 class Phase(NamedTuple):
-    """A stretch of training at one image scale."""
+    """A part of training at one image scale."""
 
     scale: float
     learning_rate: float
@@ -26,7 +26,7 @@ class Phase(NamedTuple):
 
 
 class TrainingConfig(NamedTuple):
-    """How a phase is trained, whatever its scale and rate."""
+    """How each phase is trained, apart from its scale and learning rate."""
 
     optimizer: str | Callable[..., torch.optim.Optimizer]
     weight_decay: float
@@ -35,7 +35,7 @@ class TrainingConfig(NamedTuple):
     precision: str
     compile: bool = False
     max_grad_norm: float | None = None
-    # (pattern, factor): parameters whose name fits have a rate of their own, the factor times it.
+    # (pattern, factor): parameters with matching names use `factor` times the learning rate.
     rate_factors: tuple[tuple[str, float], ...] = ()
 
 
@@ -43,9 +43,9 @@ class Plan(NamedTuple):
     """What one call of ``fit`` or ``partial_fit`` trains."""
 
     phases: list[Phase]
-    # The estimator that was called: another one than is trained where one wraps the other.
+    # The estimator that was called; not the trained one if it wraps another estimator.
     owner: Any
-    # Whether training continues from what was learned before.
+    # Whether training continues from the fitted state.
     continued: bool = False
-    # Whether the images arrive in pieces: a constant learning rate, and no checkpoints.
+    # Whether images arrive in chunks: constant learning rate, no checkpoints.
     in_pieces: bool = False

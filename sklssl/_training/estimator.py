@@ -1,4 +1,4 @@
-"""The protocol of fitting that all estimators which train a network share."""
+"""The fit protocol shared by all estimators that train a network."""
 
 import contextlib
 
@@ -23,24 +23,24 @@ class TrainedEstimator(
     TransformerMixin,
     BaseEstimator,
 ):
-    """An estimator that trains a network.
+    """Base class of estimators that train a network.
 
-    All that ``fit`` does happens to a copy, which takes the estimator's place in one step at the
-    end: a fit that fails leaves no trace.
+    ``fit`` trains a copy, which replaces the estimator in a single step at the end, so that a
+    failed fit leaves no trace.
     """
 
     @contextlib.contextmanager
     def _fitting(self, plan, data):
-        """Yield a copy to train, with what notifies scikit-learn's callbacks; then become it.
+        """Yield a copy to train and the tasks for scikit-learn's callbacks; then become the copy.
 
         Parameters
         ----------
         plan : Plan
 
         data : tuple of (X, y)
-            Shown to these callbacks.
+            Passed to these callbacks.
         """
-        # Before the copy: what scikit-learn leaves on self while it fits has to survive the swap.
+        # Before copying: attributes that scikit-learn sets during fit must survive the swap.
         fit_tasks = FitTasks(
             plan.owner,
             sum(phase.max_epochs for phase in plan.phases),
@@ -55,27 +55,27 @@ class TrainedEstimator(
         self.__dict__ = fresh.__dict__
 
     def _attributes_from(self, fitted):
-        """Return the attributes that this estimator has when `fitted` takes its place."""
+        """Return the fitted attributes of this estimator once `fitted` has been trained."""
         return fitted._learned()
 
     def _draw_seed(self):
-        """Draw the seed of a fit; each that continues gets a new order of the images."""
+        """Draw the seed of a fit; when training continues, the order of the images changes."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return seed + len(getattr(self, "history_", ()))
 
     @contextlib.contextmanager
     def _training_resources(self, device, seed, rows, plan):
-        """Hold what a run needs: retained memory, a locked folder, generators of its own.
+        """Set up what a run needs: retained memory, a locked folder, separate generators.
 
         Parameters
         ----------
         device : torch.device
 
         seed : int
-            Used unless there is a checkpoint to continue from, which has its own.
+            Used unless a checkpoint is resumed, which has its own.
 
         rows : list of arrays
-            What is learned from.
+            The training data.
 
         plan : Plan
 

@@ -1,4 +1,4 @@
-"""The training loop: skorch's, around a pretext task."""
+"""The training loop of skorch around a pretext task."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def train_phase(run: Any, phase: Phase, start: dict[str, Any] | None = None) -> 
         Its task is on its device.
     phase : Phase
     start : dict, default=None
-        The state that a checkpoint has kept of this phase, which continues from there. The task
-        and the generators are already as they were by then.
+        The state of this phase from a checkpoint, to continue from. The task and the generators
+        have already been restored.
 
     Raises
     ------
     Diverged
         If the loss or a weight is not finite.
     StateFileError
-        If `start` does not fit.
+        If `start` does not match.
     """
     with checkpoint_mismatch_errors(run.name):
         progress = PhaseProgress(**start["position"]) if start else PhaseProgress()
@@ -74,7 +74,7 @@ def train_phase(run: Any, phase: Phase, start: dict[str, Any] | None = None) -> 
             for callback, state in zip(schedule, start["schedule"], strict=True):
                 check_same_structure(state, callback.lr_scheduler_.state_dict())
                 callback.lr_scheduler_.load_state_dict(state)
-        net.first_step = checkpoint_mismatch_errors(run.name)  # which shows the rest
+        net.first_step = checkpoint_mismatch_errors(run.name)  # which reveals other mismatches
     with network_precision(run.device, run.config.precision):
         # Not partial_fit, which swallows Ctrl-C.
         net.fit_loop(batches, epochs=phase.max_epochs - progress.epoch)
@@ -82,7 +82,7 @@ def train_phase(run: Any, phase: Phase, start: dict[str, Any] | None = None) -> 
 
 @dataclass
 class _Batches(torch.utils.data.IterableDataset):
-    """Every image once an epoch in a new random order, in near-equal batches; one index each."""
+    """All images once per epoch in a new random order, in batches of nearly equal size."""
 
     images: Any
     to_tensor: ToTensor
@@ -97,7 +97,7 @@ class _Batches(torch.utils.data.IterableDataset):
         first, self.first = self.first, 0
         self.before_order = self.rng.get_state()
         order = torch.randperm(len(self.images), generator=self.rng)
-        # To the device all at once: to copy each batch's would make a GPU wait.
+        # All at once: copying the rows of each batch to the device would stall a GPU.
         rows = order.to(self.to_tensor.device).tensor_split(len(self))[first:]
         on_device = isinstance(self.images, Tensor)
         parts = rows if on_device else np.array_split(order.numpy(), len(self))[first:]
@@ -105,7 +105,7 @@ class _Batches(torch.utils.data.IterableDataset):
 
 
 class _PretextNet(NeuralNet):
-    """skorch's loop around a pretext task; targets come from the task, terms are kept on device."""
+    """A NeuralNet for a pretext task, which makes its targets; terms stay on the device."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class _PretextNet(NeuralNet):
         super().__init__(pretext, **kwargs)
         self.rng = rng
         self.progress = progress
-        self.is_checked = False  # what the task gives
+        self.is_checked = False  # the return values of the task
         self.first_step: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
     def get_default_callbacks(self) -> list[Any]:
@@ -135,14 +135,14 @@ class _PretextNet(NeuralNet):
         terms = self.module_(*made)
         if not self.is_checked:
             check_terms(self.module, terms)
-        self.is_checked = True  # no step after the first one waits for that
+        self.is_checked = True  # only in the first step
         terms["loss"].backward()
         return {name: term.detach() for name, term in terms.items()}
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
-        """Train an epoch without skorch's ``loss.item()`` a step, which makes a GPU wait."""
+        """Train an epoch without the ``loss.item()`` of skorch in each step, which stalls a GPU."""
         if iterator is None:
             return
         self.module_.train()
@@ -164,9 +164,9 @@ class _PretextNet(NeuralNet):
 
 
 class _Bookkeeping(Callback):
-    """Calls the hooks of the task, and hands rows and states to the run.
+    """Calls the hooks of the task, and passes rows and states to the run.
 
-    It comes after the schedule, whose state it saves.
+    It follows the schedule, whose state it saves.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class _Bookkeeping(Callback):
         progress = net.progress
         self.start_ = time.perf_counter() - progress.elapsed
         if progress.step == 0:
-            # Of the default group, which is the last one.
+            # The default parameter group is the last one.
             progress.rate = net.optimizer_.param_groups[-1]["lr"]
             net.module_.before_epoch(partial(_embed_all, net, self.batches), net.rng)
 
@@ -212,7 +212,7 @@ class _Bookkeeping(Callback):
         self.run.line.see(progress.step / len(self.batches))
 
     def _state(self, net: Any) -> dict[str, Any]:
-        # An epoch that has begun draws its order of the images once more.
+        # When resumed, an unfinished epoch draws its order of the images again.
         order = self.batches.before_order if net.progress.step else self.batches.rng.get_state()
         return {
             "pretext": module_state(self.run.task),
@@ -226,9 +226,9 @@ class _Bookkeeping(Callback):
 def _embed_all(
     net: Any, batches: _Batches, encode: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
-    """Return what `encode` makes (b, ...) of all training images, in row order.
+    """Return the outputs (b, ...) of `encode` for all training images, in row order.
 
-    By default that is the encoder's last feature map, averaged to (n, d).
+    By default, the last feature map of the encoder, averaged to (n, d).
     """
     pretext = net.module_.eval()
     encode = encode or (lambda images: pretext.encoder(images).mean((2, 3)))

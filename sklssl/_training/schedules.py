@@ -12,12 +12,12 @@ from skorch.callbacks import LRScheduler
 
 __all__ = ["SCHEDULES"]
 
-_CUT = 0.2  # the papers divide the rate by 5
+_CUT = 0.2  # the papers divide the learning rate by 5
 _WARM_UP = 0.1  # of the steps: the contrastive papers warm up for 10 of 100 epochs
 
 
 def _cosine(step: int, n_steps: int) -> float:
-    """Give the share of the full rate: up in a line over the first tenth, then down to 0."""
+    """Return the factor of the learning rate: linear warm-up, then cosine decay to 0."""
     warm = int(_WARM_UP * n_steps)
     if step < warm:
         return (step + 1) / (warm + 1)
@@ -25,18 +25,18 @@ def _cosine(step: int, n_steps: int) -> float:
 
 
 def _watched(net: Any) -> float:
-    """Give the loss of the epoch that says most: on images kept back, if there are any."""
+    """Return the validation loss of the epoch, or the training loss without validation images."""
     row = net.history[-1]
     return float(row["valid_loss"] if "valid_loss" in row else row["loss"])
 
 
-# Name -> what makes the callbacks of a training of so many epochs of so many steps.
+# Name -> function of the numbers of epochs and of steps per epoch that returns callbacks.
 SCHEDULES: dict[str, Callable[[int, int], list[LRScheduler]]] = {
     "constant": lambda epochs, steps: [],
     "step": lambda epochs, steps: [
         LRScheduler(
             torch.optim.lr_scheduler.MultiStepLR,
-            # Never the first epoch: a single one trains at the full rate.
+            # Never at epoch 0: a run of one epoch uses the full learning rate.
             milestones=[max(1, round(share * epochs)) for share in (0.3, 0.6, 0.8)],
             gamma=_CUT,
         )

@@ -1,4 +1,4 @@
-"""How far a training has come: what it needs to go on from there, and whether that is sound."""
+"""The state of a training run within a phase, saved in checkpoints and checked on loading."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS: tuple[Any, ...] = (bool, (int, float), dict)  # what may stand for one a
 
 
 class Diverged(ArithmeticError):
-    """The loss, or what a step made of the weights, is not finite."""
+    """The loss, or a weight after a step, is not finite."""
 
     def __init__(self, step: int, value: float, rate: float) -> None:
         super().__init__(step, value, rate)
@@ -38,26 +38,26 @@ class Diverged(ArithmeticError):
 
 @dataclass
 class PhaseProgress:
-    """How far a phase has come."""
+    """The progress of a phase."""
 
-    epoch: int = 0  # epochs done
-    step: int = 0  # steps done of the present one
-    totals: dict[str, Tensor] = field(default_factory=dict)  # of these steps, over their images
-    rate: float = 0.0  # when it began
+    epoch: int = 0  # completed epochs
+    step: int = 0  # completed steps of the current epoch
+    totals: dict[str, Tensor] = field(default_factory=dict)  # of each term over the images
+    rate: float = 0.0  # learning rate at its beginning
     elapsed: float = 0.0  # seconds
 
     def __post_init__(self) -> None:
         if min(int(self.epoch), int(self.step)) < 0 or not math.isfinite(self.elapsed):
-            raise ValueError("no position")
+            raise ValueError("invalid progress")
         self.totals = dict(self.totals)
 
     def state(self) -> dict[str, Any]:
-        """Give what makes the same position again, with pairs for `totals`: a file keeps them."""
+        """Return the fields, with `totals` as pairs, so that a file keeps their order."""
         return {**asdict(self), "totals": list(self.totals.items())}
 
 
 class FiniteLossMonitor:
-    """Finds a loss that is not finite soon, and on a GPU without a wait at each step."""
+    """Detects non-finite losses early, without synchronising a GPU at each step."""
 
     def __init__(self, net: Any, device: torch.device) -> None:
         self.net = net
@@ -65,13 +65,13 @@ class FiniteLossMonitor:
         self.losses: dict[int, Tensor] = {}
 
     def add(self, loss: Tensor) -> None:
-        """Take the loss of the step under way."""
+        """Add the loss of the current step."""
         self.losses[self.net.progress.step + 1] = loss
         if len(self.losses) >= self.every:
             self.check()
 
     def check(self) -> None:
-        """Raise Diverged for the first loss that is not finite."""
+        """Raise Diverged for the first non-finite loss."""
         losses, self.losses = self.losses, {}
         if losses and not torch.stack(list(losses.values())).isfinite().all():
             values = {step: loss.item() for step, loss in losses.items()}
@@ -79,7 +79,7 @@ class FiniteLossMonitor:
             raise Diverged(step, values[step], self._rate())
 
     def check_weights(self) -> None:
-        """Raise Diverged also for what the last step has done, which no loss has shown yet."""
+        """Raise Diverged for non-finite losses or weights, as after the last step."""
         self.check()
         weights = [p for p in self.net.module_.parameters() if p.is_floating_point()]
         if not torch.stack([weight.isfinite().all() for weight in weights]).all():
@@ -91,40 +91,41 @@ class FiniteLossMonitor:
 
 @contextlib.contextmanager
 def checkpoint_mismatch_errors(owner: str) -> Iterator[None]:
-    """Say of what is read in the block that it does not fit `owner`, whatever it trips over."""
+    """Turn errors within the block into one that says the checkpoint does not match `owner`."""
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         raise StateFileError(
-            f"The checkpoint in the 'checkpoint_dir' of {owner} does not fit it ({e}). Was the "
-            "network or the task changed? Give another folder, or resume='never' to start afresh."
+            f"The checkpoint in the 'checkpoint_dir' of {owner} does not match it ({e}). Was the "
+            "network or the task changed? Use another folder, or set resume='never' to start from "
+            "the beginning."
         ) from e
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load the state of an optimizer, in the memory layout of the weights that it belongs to."""
+    """Load the state of an optimizer in the memory layout of its weights."""
     check_same_structure(state["param_groups"], optimizer.state_dict()["param_groups"])
     optimizer.load_state_dict(state)
-    optimizer._opt_called = True  # type: ignore[attr-defined]  # else its schedule warns of it
+    optimizer._opt_called = True  # type: ignore[attr-defined]  # or its schedule warns
     fused = any(group.get("fused") for group in optimizer.param_groups)
     for weight, kept in optimizer.state.items():
         for name, value in kept.items():
             if isinstance(value, Tensor) and value.shape == weight.shape:
-                # torch keeps the layout of the file, and its fused steps go by that of the weight.
+                # torch keeps the layout of the file, but fused steps assume that of the weight.
                 kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
-            elif fused and name != "step":  # these steps would reach beyond what is there
-                raise ValueError(f"{name!r} of the optimizer has another shape than its weight")
+            elif fused and name != "step":  # these steps would access memory out of bounds
+                raise ValueError(f"{name!r} of the optimizer and its weight differ in shape")
 
 
 def check_same_structure(saved: Any, own: Any) -> None:
-    """Raise ValueError unless a tree has the lengths and types of what it is to replace."""
+    """Raise ValueError unless two trees have the same lengths and types."""
     kinds = next((kind for kind in _KINDS if isinstance(own, kind)), type(own))
     if not isinstance(saved, kinds):
-        raise ValueError(f"{type(saved).__name__} in the place of {type(own).__name__}")
+        raise ValueError(f"{type(saved).__name__} instead of {type(own).__name__}")
     if isinstance(own, dict):
-        both = [key for key in own if key in saved]  # another version of torch may have others
+        both = [key for key in own if key in saved]  # other versions of torch may have other keys
         saved, own = [saved[key] for key in both], [own[key] for key in both]
     if isinstance(own, list | tuple):
         for item, other in zip(saved, own, strict=True):
@@ -132,7 +133,7 @@ def check_same_structure(saved: Any, own: Any) -> None:
 
 
 def generator_states(order: Tensor, views: torch.Generator) -> dict[str, Tensor]:
-    """Give the states of all generators: `order` is that of the one for the order of images."""
+    """Return the states of all generators; `order` is that of the generator for the image order."""
     states = {"order": order, "views": views.get_state(), "torch": torch.get_rng_state()}
     if views.device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(views.device)
@@ -142,7 +143,7 @@ def generator_states(order: Tensor, views: torch.Generator) -> dict[str, Tensor]
 def set_generators(
     states: dict[str, Tensor], order: torch.Generator, views: torch.Generator
 ) -> None:
-    """Put all generators back to what they were, as far as the device is the same."""
+    """Restore the states of all generators, except those of another device."""
     order.set_state(states["order"])
     torch.set_rng_state(states["torch"])
     if ("cuda" in states) == (views.device.type == "cuda"):

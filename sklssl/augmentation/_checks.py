@@ -12,7 +12,7 @@ __all__ = ["check_images", "check_per_image", "check_range", "check_share", "che
 
 
 def check_images(function: str, images: Any) -> None:
-    """Refuse what is no batch of images."""
+    """Raise an error unless `images` are a batch."""
     if isinstance(images, Tensor) and images.ndim == 4 and images.is_floating_point():
         return
     came = f"a {type(images).__name__}"
@@ -27,7 +27,7 @@ def check_images(function: str, images: Any) -> None:
 def check_per_image(
     function: str, images: Tensor, shape: tuple[int, ...] = (), **numbers: Any
 ) -> None:
-    """Refuse numbers that are not one tensor of `shape` for each image, on its device."""
+    """Raise an error unless numbers are a tensor of `shape` per image, on its device."""
     expected = (len(images), *shape)
     for name, value in numbers.items():
         if not isinstance(value, Tensor):
@@ -45,7 +45,7 @@ def check_per_image(
 
 
 def check_range(what: str, ends: Any) -> None:
-    """Refuse what are no two numbers with 0 < low <= high <= 1."""
+    """Raise an error unless these are two numbers with 0 < low <= high <= 1."""
     pair = tuple(ends) if isinstance(ends, Sequence) or hasattr(ends, "shape") else ()
     numbers = len(pair) == 2 and all(isinstance(end, Real) for end in pair)
     if not numbers or not 0 < float(pair[0]) <= float(pair[1]) <= 1:
@@ -56,13 +56,13 @@ def check_range(what: str, ends: Any) -> None:
 
 
 def check_share(what: str, value: Any, remedy: str) -> None:
-    """Refuse what is no number in [0, 1]."""
+    """Raise an error unless this is a number in [0, 1]."""
     if not isinstance(value, Real) or not 0 <= float(value) <= 1:
         raise ValueError(f"{what} must be a number in [0, 1]. Got {value!r}. {remedy}")
 
 
 def check_size(what: str, size: Any) -> tuple[int, int]:
-    """Give (height, width) of a size, one number for squares, or refuse it."""
+    """Return (height, width) of a size; one number means a square."""
     pair = (size, size) if isinstance(size, Integral) else size
     if isinstance(pair, Sequence) and len(pair) == 2:
         height, width = pair

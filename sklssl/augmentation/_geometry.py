@@ -288,7 +288,7 @@ def resized_crop(
 
 
 def _centres(n_pixels: int, images: Tensor) -> Tensor:
-    """Give the centres of `n_pixels` pixels in a span of length 1."""
+    """Return the centres of `n_pixels` pixels in a span of length 1."""
     return (torch.arange(n_pixels, device=images.device) + 0.5) / n_pixels
 
 

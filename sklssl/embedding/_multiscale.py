@@ -26,7 +26,7 @@ MULTISCALE_CONSTRAINTS = {
 
 
 def make_phases(estimator, learning_rates, max_epochs):
-    """Pair the scales of `estimator` with rates and epochs, one number of which serves all.
+    """Return one phase per scale of `estimator`; a single rate or number of epochs serves all.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def make_phases(estimator, learning_rates, max_epochs):
 
 
 def check_sequence(estimator, name, values):
-    """Refuse what counts as array-like but cannot be gone through, as an array of no dimension."""
+    """Raise an error for array-likes that cannot be iterated, such as 0-dimensional arrays."""
     if np.ndim(values) == 0:
         raise ValueError(
             f"The '{name}' parameter of {type(estimator).__name__} must be a sequence of numbers. "
@@ -185,17 +185,17 @@ class MultiScaleEmbedder(
         Raises
         ------
         ValueError
-            If a parameter or `X` cannot be used, or a scale leaves fewer than 4 pixels a side.
+            If a parameter or `X` is invalid, or a scale results in fewer than 4 pixels a side.
         NonFiniteLossError
-            If the loss becomes infinite or not a number in the first epoch. The estimator is then
-            as it was.
+            If the loss becomes infinite or NaN in the first epoch. The estimator is then left
+            unchanged.
         """
         continued = self.estimator.warm_start and self.__sklearn_is_fitted__()
         return self._fit(X, y, Plan(self._phases(), self, continued))
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None):
-        """Train one epoch at the last scale on images that arrive in pieces.
+        """Train one epoch at the last scale on a chunk of images.
 
         Parameters
         ----------
@@ -237,7 +237,7 @@ class MultiScaleEmbedder(
         return self.estimator_.transform(X)
 
     def transform_iter(self, X):
-        """Embed images at full size in pieces, for more of them than the memory holds.
+        """Embed images at full size block by block, for more images than fit in memory.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ class MultiScaleEmbedder(
         return self.estimator_.transform_iter(X)
 
     def score(self, X, y=None):
-        """Give the accuracy of the pretext task on `X`, at full size.
+        """Return the accuracy of the pretext task on `X`, at full size.
 
         Parameters
         ----------
@@ -270,7 +270,7 @@ class MultiScaleEmbedder(
         return self.estimator_.score(X)
 
     def transform_layers(self, X, pool_size=None):
-        """Embed images by all stages of the network, in one pass.
+        """Embed images with all stages of the network, in one pass.
 
         Parameters
         ----------
@@ -278,8 +278,8 @@ class MultiScaleEmbedder(
             Images of the shape and range seen in ``fit``.
 
         pool_size : int, default=None
-            The maps are averaged to `pool_size` x `pool_size` cells; None takes the parameter of
-            the embedder.
+            Feature maps are averaged to `pool_size` x `pool_size` cells. None uses the parameter
+            of the embedder.
 
         Returns
         -------
@@ -289,7 +289,7 @@ class MultiScaleEmbedder(
         return self.estimator_.transform_layers(X, pool_size)
 
     def set_layer(self, layer):
-        """Choose the stage that ``transform`` takes its features from, in the fitted embedder.
+        """Set the stage from which ``transform`` of the fitted embedder takes its features.
 
         Parameters
         ----------
@@ -305,19 +305,19 @@ class MultiScaleEmbedder(
         return self
 
     def export_onnx(self, path):
-        """Write what ``transform`` computes of arrays into a file of ONNX, for other programs.
+        """Export the computation of ``transform`` for arrays to an ONNX file.
 
         Parameters
         ----------
         path : str or path-like
-            Replaced if it exists. :meth:`RotNetEmbedder.export_onnx` says what the graph takes and
-            gives.
+            Replaced if it exists. :meth:`RotNetEmbedder.export_onnx` describes the input and output
+            of the graph.
         """
         check_is_fitted(self)
         self.estimator_.export_onnx(path)
 
     def __getattr__(self, name):
-        # What was learned is the inner estimator's; it is not stored twice.
+        # Fitted attributes belong to the inner estimator and are not stored twice.
         if name in _DELEGATED and "estimator_" in vars(self):
             return getattr(self.estimator_, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What fine-tuning to classes and to numbers have in common."""
+"""Base class of fine-tuning for classification and regression."""
 
 import copy
 import math
@@ -51,7 +51,7 @@ _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_i
 
 @parameters(optimizer="adam")
 class BaseFineTuner(SharesParameters, TrainedEstimator):
-    """Base of the estimators that train the network of an embedder further, on labels.
+    """Base class of the estimators that train the network of an embedder further, on labels.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         "layer_": is_str,
     }
 
-    # Whether answers are averaged over the orientations that features are averaged over.
+    # Whether outputs are averaged over the same orientations as features.
     _averages_orientations = False
     # What "conv" does with its map: see make_head.
     _keep_places = False
@@ -85,19 +85,19 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
     def fit(self, X, y, sample_weight=None):
-        """Learn to answer `y`.
+        """Fine-tune the network to predict `y`.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            At least two images, as the embedder takes them.
+            At least two images, in any form that the embedder accepts.
 
         y : array-like of shape (n,) or (n, n_outputs)
-            Their answers: classes for a classifier, numbers, in one or several columns, for a
+            The targets: classes for a classifier; numbers, in one or several columns, for a
             regressor.
 
         sample_weight : array-like of shape (n,), default=None
-            A weight of 2 means what the same row twice means; rows of weight 0 are not looked at.
+            A weight of 2 is equivalent to repeating the row; rows of weight 0 are ignored.
 
         Returns
         -------
@@ -106,22 +106,22 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         Raises
         ------
         ValueError
-            If a parameter, `X` or `y` cannot be used; the message says which and why.
+            If a parameter, `X` or `y` is invalid. The message names it and the reason.
         NotFittedError
-            If the embedder is a FrozenEstimator of one that is not fitted.
+            If the embedder is a FrozenEstimator of an unfitted embedder.
         NonFiniteLossError
-            If the loss becomes infinite or not a number in the first epoch. The estimator is then
-            as it was.
+            If the loss becomes infinite or NaN in the first epoch. The estimator is then left
+            unchanged.
         StateFileError
-            If there are checkpoints to go on from, but none can be read.
+            If there are checkpoints to resume from, but none can be read.
 
         Warns
         -----
         CheckpointWarning
-            If a checkpoint cannot be written; the training goes on.
+            If a checkpoint cannot be written. Training continues.
         NonFiniteLossWarning
-            If the loss becomes infinite or not a number after some epochs; what they learned is
-            kept.
+            If the loss becomes infinite or NaN after some epochs. The weights of the last good
+            epoch are kept.
         """
         plan = Plan([Phase(1.0, self.learning_rate, self.max_epochs)], self)
         X = unwrap_images(X)
@@ -149,7 +149,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
     # Data -----------------------------------------------------------------------------------
 
     def _check_data(self, X, y, sample_weight):
-        """Check X, y and weights together; return them without repeated and weightless rows."""
+        """Check X, y and weights; return them without repeated rows and rows of weight 0."""
         name, images = type(self).__name__, self._comparable(X)
         with naming_data(name, "cannot use this y"):
             y = self._check_answers(_check_finite(self, y))
@@ -161,7 +161,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         return _safe_indexing(X, rows) if named else images[rows], y[rows], weights
 
     def _take_readable(self, X, y, weights):
-        """Return X as images for the embedder, and y and weights of those that can be read."""
+        """Return X as images for the embedder, with y and weights of the readable ones."""
         images = validate_input(self.embedder_, X, reset=False)
         readable = decode_files(self.embedder_, images, min_samples=2)
         if readable is not None:
@@ -169,7 +169,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         return images, y, weights
 
     def _comparable(self, X):
-        """Give what has equal rows where images are equal: pixels, names of files, pictures."""
+        """Return a sequence whose items are equal for equal images: pixels, paths or pictures."""
         if is_path_sequence(X):
             return np.array([os.fsdecode(path) for path in X])
         if is_picture_sequence(X):
@@ -177,7 +177,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         return check_images(X, estimator=self, min_samples=2)
 
     def transform(self, X):
-        """Embed images by the network as it was fine-tuned.
+        """Embed images with the fine-tuned network.
 
         Parameters
         ----------
@@ -187,19 +187,19 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         Returns
         -------
         X_embedded : ndarray of shape (n, n_features_out), float32
-            What ``to_embedder().transform(X)`` gives.
+            Equal to ``to_embedder().transform(X)``.
         """
         check_is_fitted(self)
         return self.embedder_.transform(X)
 
     def to_embedder(self):
-        """Give the embedder back, with the network as it was fine-tuned.
+        """Return the embedder with the fine-tuned network.
 
         Returns
         -------
         embedder : embedder
-            Fitted, and with weights of its own. Its pretext task is not up to date with its
-            network. Of a :class:`sklssl.MultiScaleEmbedder` it is the inner embedder.
+            A fitted copy with separate weights. The heads of its pretext task were not trained
+            along with the network. For a :class:`sklssl.MultiScaleEmbedder`, the inner embedder.
         """
         check_is_fitted(self)
         return copy.deepcopy(self.embedder_)
@@ -207,7 +207,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
     # Training -------------------------------------------------------------------------------
 
     def _learn(self, images, targets, weights, plan, device, checkpoints, fit_tasks):
-        """Put a head on the network, and train both as far as they are not frozen."""
+        """Add a head to the network, and train both, except for frozen stages."""
         self.history_ = []
         backbone = self.embedder_.pretext_.encoder
         self.layer_, frozen_until = self._resolve_stages(backbone.layer_names)
@@ -256,7 +256,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             )
 
     def _build_module(self, name):
-        """Build the head, whose weights come from a file."""
+        """Build the head, whose weights will be loaded from a file."""
         return self._make_head(without_weights(self.embedder_.pretext_.encoder))
 
     def _training_config(self):
@@ -272,7 +272,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         )
 
     def _resolve_stages(self, names):
-        """Find the stage that the head stands on, and the last one that is frozen."""
+        """Return the stage below the head, and the last frozen stage."""
         layer, frozen = self.layer, self.frozen_until
         for name, value, also in (("layer", layer, "auto"), ("frozen_until", frozen, "all")):
             if value not in (None, also, *names):
@@ -295,7 +295,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         return layer, frozen
 
     def _split(self, targets, seed):
-        """Give an order of the rows in which those kept back come last, and how many train."""
+        """Return an order of the rows, validation rows last, and the number of training rows."""
         n_rows = len(targets)
         if not self.early_stopping and self.lr_schedule != "plateau":
             return slice(None), n_rows  # as they are, and not copied
@@ -316,9 +316,9 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         return np.concatenate([train, kept]), len(train)
 
     def _cache(self, images, backbone, frozen_until):
-        """Compute the maps of the frozen stages once, if nothing in front of them changes.
+        """Compute the feature maps of the frozen stages once, if their input never changes.
 
-        Gives these and what turns them into tensors, or the images and theirs.
+        Return these and their conversion to tensors, or the images and theirs.
         """
         extractor = make_extractor(self.embedder_)
         if frozen_until is None or self.augment:
@@ -338,14 +338,14 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         return maps.reshape(len(maps), *shape), MapsToDevice(extractor.to_tensor.device)
 
     def _outputs(self, X):
-        """Return what the head answers for images: (n, n_outputs) in float64."""
+        """Return the outputs of the head for images: (n, n_outputs) in float64."""
         check_is_fitted(self)
         extractor = make_extractor(self.embedder_)
         outputs = self._answer(validate_input(self.embedder_, X, reset=False), extractor)
         return check_features(self.embedder_, outputs).astype(np.float64)
 
     def _answer(self, images, extractor=None):
-        """Return what the head answers for checked images (n, H, W, C)."""
+        """Return the outputs of the head for checked images (n, H, W, C)."""
         extractor, head = extractor or make_extractor(self.embedder_), self.head_
         symmetry = extractor.symmetry if self._averages_orientations else None
         encode = average_orientations(
@@ -360,7 +360,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
     # The scikit-learn contract ---------------------------------------------------------------
 
     def __getattr__(self, name):
-        # What the images are is known to the embedder; it is not stored twice.
+        # Attributes of the images belong to the embedder and are not stored twice.
         if name in _DELEGATED and "embedder_" in vars(self):
             return getattr(self.embedder_, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -370,7 +370,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
 
 def _check_finite(estimator, y):
-    """Check that `y` is there and holds no NaN."""
+    """Check that `y` is not None and contains no NaN."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."

@@ -1,4 +1,4 @@
-"""Where a fine-tuning starts: a fitted embedder of its own."""
+"""The fitted embedder from which fine-tuning starts."""
 
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -11,9 +11,9 @@ __all__ = ["NetworkEmbedder", "initial_embedder"]
 
 
 class NetworkEmbedder(BaseEmbedder):
-    """A network as it is: the embedder of one that learns from labels alone.
+    """An embedder without a pretext task: the initial embedder of supervised training.
 
-    Its parameters are those of :class:`sklssl.RotNetEmbedder`; there is no task, so ``fit`` with
+    Its parameters are those of :class:`sklssl.RotNetEmbedder`. There is no task, so ``fit`` with
     `max_epochs` above 0 is an error.
     """
 
@@ -22,22 +22,22 @@ class NetworkEmbedder(BaseEmbedder):
 
 
 def initial_embedder(embedder, X, seed, *, owner):
-    """Give a fitted embedder with weights of its own.
+    """Return a fitted embedder with separate weights.
 
     Parameters
     ----------
     embedder : embedder, FrozenEstimator, str or callable
-        One that is fitted is taken as it is; one that is not is cloned and fitted on `X`; a
-        backbone, by name or function, gets random weights.
+        A fitted one is used as it is, an unfitted one is cloned and fitted on `X`, and a backbone,
+        by name or function, gets random weights.
 
     X : array-like
         All images.
 
     seed : int
-        For the weights of a backbone.
+        The seed for the weights of a backbone.
 
     owner : estimator
-        Named in errors.
+        The estimator that errors name.
     """
     who = f"The 'embedder' parameter of {type(owner).__name__}"
     frozen = isinstance(embedder, FrozenEstimator)

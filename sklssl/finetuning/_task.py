@@ -1,4 +1,4 @@
-"""Learning answers: the one task here that has labels."""
+"""The supervised task of fine-tuning."""
 
 import contextlib
 import copy
@@ -28,33 +28,33 @@ class Validation:
 
 
 class SupervisedTask(Pretext):
-    """Predict the targets of images from the map of a stage, through a head.
+    """Predict the targets of images from the feature map of a stage, with a head.
 
     Parameters
     ----------
     backbone : Backbone
-        Trained behind the stage `frozen_until`.
+        Trained after the stage `frozen_until`.
 
     head : Head
-        Trained from its beginning.
+        Trained from scratch.
 
     layer : str
-        The stage that the head stands on.
+        The stage whose feature map the head takes.
 
     frozen_until : str or None
-        The last stage that stays as it is: its weights, and its batch-norm statistics too.
+        The last stage whose weights and batch-norm statistics stay unchanged.
 
     answers : tuple of (targets, weights)
         Tensors of shape (n, ...) and (n,); the rows of `images` in training come first.
 
     measure : callable
-        ``measure(outputs, targets, weights)`` gives the terms.
+        ``measure(outputs, targets, weights)`` returns the terms.
 
     cached : bool
-        Whether the task is given the maps of `frozen_until` in the place of images.
+        Whether the inputs are the feature maps of `frozen_until` instead of images.
 
     augment : bool
-        Whether images are cropped and flipped in training.
+        Whether images are cropped and flipped during training.
     """
 
     def __init__(self, backbone, head, *, layer, frozen_until, answers, measure, cached, augment):
@@ -71,14 +71,14 @@ class SupervisedTask(Pretext):
         self._best, self._best_loss, self._n_stale = None, np.inf, 0
 
     def train(self, mode=True):
-        """Set the mode of all but the frozen stages, which stay in evaluation."""
+        """Set the mode of all stages except frozen ones, which stay in evaluation mode."""
         super().train(mode)
         for part in self._frozen(self.backbone.named_modules()):
             part.eval()
         return self
 
     def _frozen(self, named):
-        """Pick what is frozen out of named modules or weights."""
+        """Return the frozen ones of named modules or weights."""
         if self.frozen_until is None:
             return []
         starts = self.backbone.weights_until(self.frozen_until)
@@ -90,7 +90,7 @@ class SupervisedTask(Pretext):
 
     @contextlib.contextmanager
     def freezing(self):
-        """Keep the frozen weights from being trained within the block."""
+        """Disable the gradients of frozen weights within the block."""
         weights = self._frozen(self.backbone.named_parameters())
         weights = [weight for weight in weights if weight.requires_grad]
         for weight in weights:
@@ -112,7 +112,7 @@ class SupervisedTask(Pretext):
         return self.measure(outputs, self.targets[targets], self.weights[targets])
 
     def after_epoch(self):
-        """Measure on the images kept back, and remember the best weights."""
+        """Evaluate on the validation images, and remember the best weights."""
         if self.validation is None:
             return {}
         terms = {f"valid_{name}": value for name, value in self._validate().items()}
@@ -141,6 +141,6 @@ class SupervisedTask(Pretext):
         self.finished = self._n_stale >= self.validation.patience
 
     def restore_best(self):
-        """Go back to the weights that did best on the images kept back, if any were."""
+        """Restore the weights with the best validation loss, if there are validation images."""
         if self._best is not None:
             self.load_state_dict(self._best)

@@ -37,7 +37,7 @@ __all__ = ["decode_estimators", "encode_estimators"]
 
 # Attributes of a running fit, which belong to its process.
 _OF_TRAINING = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
-# What scikit-learn may leave on any estimator.
+# Attributes that scikit-learn may set on any estimator.
 _OPTIONAL = {"feature_names_in_": is_names, "_sklearn_output_config": is_output}
 _SKOPS = "skops"
 _SAFE_TYPES = [Bunch]  # a dict, but unknown to skops
@@ -193,7 +193,7 @@ def _decode_sklssl(node: Any, names: Names, estimators: list[Any]) -> BaseEstima
 
 
 def _convert_old_file(cls: Any, params: dict[str, Any], learned: dict[str, Any]) -> None:
-    """Let an older file mean what it meant: one without `symmetry`, or of a marked clone."""
+    """Convert older files: those without `symmetry`, or with the former mark of clones."""
     learned.pop("_is_clone", None)
     if "symmetry" in params or "symmetry" not in cls._get_param_names():
         return
@@ -206,26 +206,27 @@ def _convert_old_file(cls: Any, params: dict[str, Any], learned: dict[str, Any])
 
 
 def _modules(cls: type) -> list[str]:
-    """Return the names of the attributes that are networks."""
+    """Return the names of the attributes that are modules."""
     return [name for name, kind in fitted_attributes(cls).items() if isinstance(kind, type)]
 
 
 def _check_attributes(estimator: BaseEstimator, learned: dict[str, Any]) -> None:
-    """Check that `learned` is what `estimator` can have beside its parameters.
+    """Check that `learned` are valid fitted attributes of `estimator`.
 
     Raises
     ------
     ValueError
-        If an attribute is unknown, missing or of the wrong type; networks are not looked at.
+        If an attribute is unknown, missing or of the wrong type. Modules are not checked.
     """
     cls = type(estimator)
-    extends = not cls.__module__.startswith(("sklssl.", "sklearn."))  # so it may have more of them
+    # Classes of third parties may have more of them.
+    extends = not cls.__module__.startswith(("sklssl.", "sklearn."))
     declared = fitted_attributes(cls)
     for name, value in learned.items():
         check = {**declared, **_OPTIONAL}.get(name)
         if check is None:
             if not extends or not name.isidentifier() or hasattr(cls, name):
-                raise ValueError(f"{cls.__name__} has no attribute {name!r} that could be written.")
+                raise ValueError(f"{cls.__name__} has no attribute {name!r} that can be saved.")
         elif not isinstance(check, type) and not check(value):
             raise ValueError(
                 f"the attribute {name!r} of {cls.__name__} cannot be {_shorten(value)}."

@@ -369,7 +369,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, X):
     state["pretext"]["tensors"]["head.bias"] = torch.zeros(5)
     write_state(path, state, kind="checkpoint")
     fresh = rotnet(checkpoint_dir=tmp_path)
-    with pytest.raises(StateFileError, match="of RotNetEmbedder does not fit it .the weights"):
+    with pytest.raises(StateFileError, match="of RotNetEmbedder does not match it .the weights"):
         fresh.fit(X)
     assert not fresh.__sklearn_is_fitted__()
 

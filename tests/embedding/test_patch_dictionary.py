@@ -141,6 +141,6 @@ def test_it_is_a_start_for_other_methods_and_for_fine_tuning(X, y):
 
 def test_more_than_the_memory_holds_is_said(X):
     embedder = make(n_atoms=10**14)
-    with pytest.raises(MemoryError, match="PatchDictionaryEmbedder: .* Take a smaller n_atoms"):
+    with pytest.raises(MemoryError, match="PatchDictionaryEmbedder: .* Use a smaller n_atoms"):
         embedder.fit(X)
     assert not hasattr(embedder, "pretext_")

@@ -69,7 +69,29 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     dtype('uint8')
     """
     who = _name(estimator)
-    transpose = "permute" if hasattr(X, "permute") else "transpose"  # torch and NumPy
+    channels_last = "permute" if hasattr(X, "permute") else "transpose"  # torch and NumPy
+    X = _check_kind(X, who)
+    with naming_data(
+        who, f"expects an array of images {_LAYOUT}, but X cannot be converted to one"
+    ):
+        _check_not_masked(X, who)
+        images = check_array(
+            X,
+            dtype=list(dtype),
+            allow_nd=True,
+            ensure_all_finite=False,  # would read a whole file into memory
+            ensure_min_samples=min_samples,
+            estimator=estimator,
+            input_name="X",
+        )
+        _check_finite(images, who)
+    _warn_if_rounded(X, images, who)
+    _check_axes(images.shape, who, channels_last)
+    return images
+
+
+def _check_kind(X, who):
+    """Return `X` as something that may be an array of images: neither files nor a data set."""
     _check_not_torch_dataset(X, who)
     X = unwrap_images(X)
     check_file_names(X, who)
@@ -82,39 +104,27 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
             "with sklssl.datasets.load_images."
         )
     _check_one_size(X, who)
-    in_file = find_memmap(X) is not None
-    if in_file:
+    if find_memmap(X) is not None:
         check_length(X, who)
-    with naming_data(
-        who, f"expects an array of images {_LAYOUT}, but X cannot be converted to one"
-    ):
-        _check_not_masked(X, who)
-        given = X
-        X = check_array(
-            X,
-            dtype=list(dtype),
-            allow_nd=True,
-            ensure_all_finite=False,  # would read a whole file into memory
-            ensure_min_samples=min_samples,
-            estimator=estimator,
-            input_name="X",
-        )
-        _check_finite(X, who)
-    _warn_if_rounded(given, X, who)
-    if X.ndim > 4:
-        raise ValueError(f"{who} expects images as {_LAYOUT}, but X has shape {X.shape}.")
-    if X.ndim > 2 and 0 in X.shape[1:]:
+    return X
+
+
+def _check_axes(shape, who, channels_last):
+    """Check the shape of images or rows; the method `channels_last` would move the channels."""
+    if len(shape) > 4:
+        raise ValueError(f"{who} expects images as {_LAYOUT}, but X has shape {shape}.")
+    if len(shape) > 2 and 0 in shape[1:]:
         raise ValueError(
             f"{who} needs images with at least one pixel and one channel, but X has shape "
-            f"{X.shape}, interpreted as {_LAYOUT}."
+            f"{shape}, interpreted as {_LAYOUT}."
         )
-    if X.ndim == 4 and _is_channels_first(X.shape[1:]):
+    if len(shape) == 4 and _is_channels_first(shape[1:]):
         raise ValueError(
-            f"{who} expects images as (n, height, width, channels), but X has shape {X.shape}, "
-            f"which looks like channels first. Use X.{transpose}(0, 2, 3, 1). If the images really "
-            f"have {X.shape[3]} channels, swap height and width: X.{transpose}(0, 2, 1, 3)."
+            f"{who} expects images as (n, height, width, channels), but X has shape {shape}, "
+            f"which looks like channels first. Use X.{channels_last}(0, 2, 3, 1). If the images "
+            f"really have {shape[3]} channels, swap height and width: "
+            f"X.{channels_last}(0, 2, 1, 3)."
         )
-    return X
 
 
 def resolve_image_shape(shape, image_shape, *, estimator):

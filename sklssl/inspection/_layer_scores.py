@@ -112,24 +112,25 @@ def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=N
         folds = _reindex_folds(folds, readable, len(y))
         y = y[readable]
     features = extractor.embed_layers(images, _distinct_choices(extractor, pool_sizes))
-    rows = []
-    for layer, pool_size in list(features):
-        Z = features.pop((layer, pool_size))
-        result = cross_validate(
-            probe, Z, y, cv=folds, scoring=scoring, n_jobs=n_jobs, error_score="raise"
-        )
-        rows.append(
-            {
-                "layer": layer,
-                "pool_size": pool_size,
-                "n_features": Z.shape[1],
-                "mean_score": float(result["test_score"].mean()),
-                "std_score": float(result["test_score"].std()),
-                "fit_time": float(result["fit_time"].mean()),
-                "score_time": float(result["score_time"].mean()),
-            }
-        )
-    return rows
+    settings = {"cv": folds, "scoring": scoring, "n_jobs": n_jobs, "error_score": "raise"}
+    # Each matrix is released once it has been scored.
+    return [
+        {"layer": layer, "pool_size": size}
+        | _score(probe, features.pop((layer, size)), y, settings)
+        for layer, size in list(features)
+    ]
+
+
+def _score(probe, Z, y, settings):
+    """Cross-validate a probe on features; return the means and the spread as a dict."""
+    result = cross_validate(probe, Z, y, **settings)
+    return {
+        "n_features": Z.shape[1],
+        "mean_score": float(result["test_score"].mean()),
+        "std_score": float(result["test_score"].std()),
+        "fit_time": float(result["fit_time"].mean()),
+        "score_time": float(result["score_time"].mean()),
+    }
 
 
 def _find_network(embedder):

@@ -2,22 +2,24 @@
 Labels for a fifth of the images
 ================================
 
-A network first looks at all images without labels, then is fine-tuned on the fifth that has
-labels. What does each step give? This follows Sangam and Feng (2021), who decouple the features of
-AlexNet on Tiny-ImageNet: half of them tell rotations, the others what stays the same, learned by
-noise contrastive estimation ("nce", the base paper) or by NT-Xent ("nt_xent", theirs).
+A network is first trained on all images without labels, and then fine-tuned on the fifth that has
+labels. How much does each step contribute? This follows Sangam and Feng (2021), who decouple the
+features of AlexNet on Tiny-ImageNet: half of them predict rotations, the others are invariant to
+them, learned by noise-contrastive estimation ("nce", the original paper) or by NT-Xent ("nt_xent",
+their extension).
 
-Run ``python examples/fine_tune_a_fifth.py``: 1,000 images of CIFAR-10, if the environment variable
-``SKLSSL_DATA`` names a folder that holds it, else scikit-learn's digits. ``--small`` is a matter of
-seconds. ``--paper`` takes the network, the data and the epochs of the paper and wants a GPU.
+Run ``python examples/fine_tune_a_fifth.py``. It uses 1,000 images of CIFAR-10 if the environment
+variable ``SKLSSL_DATA`` names a folder that contains it, and scikit-learn's digits otherwise.
+``--small`` takes seconds. ``--paper`` uses the network, data and epochs of the paper and needs a
+GPU.
 """
 
 # %%
-# How large
-# ---------
-# The paper has 80,000 training images of Tiny-ImageNet; here it is what the file holds. The paper
-# does not say at which size AlexNet saw them; 224 pixels are what that network was made for.
-# Optimizers, rates and batch sizes are the defaults of sklssl, not those of the paper.
+# Settings
+# --------
+# The paper uses 80,000 training images of Tiny-ImageNet; here all images in the file are used. The
+# paper does not report the image size for AlexNet; the network was designed for 224 pixels.
+# Optimizers, learning rates and batch sizes are the defaults of sklssl, not those of the paper.
 
 import argparse
 import os
@@ -65,12 +67,12 @@ PAPER = {
 # %%
 # The images
 # ----------
-# Tiny-ImageNet keeps the labels of its validation images, which serve as test images here, in a
-# list and not in folders, so it is read by hand.
+# Tiny-ImageNet stores the labels of its validation images, which are the test images here, in a
+# list instead of folders, so it needs its own loader.
 
 
 def load_tiny_imagenet(path):
-    """Read train and validation images (64x64) and the numbers of their classes."""
+    """Read training and validation images (64x64) and their class indices."""
     with zipfile.ZipFile(path) as archive:
         # The parts of a path: [tiny-imagenet-200/]train/<class>/images/<file>, val/images/<file>.
         names = [Path(name) for name in archive.namelist() if name.endswith(".JPEG")]
@@ -86,7 +88,7 @@ def load_tiny_imagenet(path):
 
 
 def load(data, setting, seed=0):
-    """Give training and test images and labels, as many as the setting wants."""
+    """Return training and test images and labels, as many as the settings require."""
     n_train, n_test = setting["n_train"], setting["n_test"]
     try:
         if data == "digits":
@@ -99,14 +101,14 @@ def load(data, setting, seed=0):
                 raise FileNotFoundError("SKLSSL_DATA names no folder with tiny-imagenet-200*.zip")
             X, X_test, y, y_test = load_tiny_imagenet(archive)
         elif n_train is not None and n_train + n_test <= 10_000:
-            # Few images can all come from the test part, which loads faster.
+            # A few images can be taken from the test set, which loads faster.
             X, y = load_cifar10(subset="test", return_X_y=True)
             X, X_test, y, y_test = train_test_split(X, y, test_size=n_test, random_state=seed)
         else:
             X, y = load_cifar10(return_X_y=True)
             X_test, y_test = load_cifar10(subset="test", return_X_y=True)
     except FileNotFoundError as error:
-        print(f"No such data, so scikit-learn's digits it is: {error}\n")
+        print(f"No such data, using scikit-learn's digits instead: {error}\n")
         return load("digits", setting, seed)
     rng = np.random.default_rng(seed)
     some, others = rng.permutation(len(X))[:n_train], rng.permutation(len(X_test))[:n_test]
@@ -116,15 +118,15 @@ def load(data, setting, seed=0):
 # %%
 # Probes
 # ------
-# As in the paper, features are those of the last convolution; they are frozen, and a classifier
-# learns on them from all labels. That alone cannot tell whether fine-tuning made better features
-# or only told the network the labels a first time, so the same linear classifier is also trained
-# on the labelled fifth alone. For the same reason the untrained network is fine-tuned as well: it
-# is the supervised baseline.
+# As in the paper, the features are those of the last convolution. They are frozen, and a classifier
+# is fitted on them with all labels. This alone does not show whether fine-tuning improved the
+# features or only introduced the labels earlier, so the same linear classifier is also fitted on
+# the labelled fifth alone. For the same reason the untrained network is fine-tuned as well, as the
+# supervised baseline.
 
 
 def features(embedder, X):
-    """Embed images; None gives the pixels, of 32x32 at most."""
+    """Embed images; None returns the pixels, at most 32x32."""
     if embedder is None:
         X = X if X.shape[1] <= 32 else ImageResizer(32).fit_transform(X)
         return X.reshape(len(X), -1) / 255
@@ -132,12 +134,12 @@ def features(embedder, X):
 
 
 def probe(embedder, X, X_test, y, y_test, few):
-    """Give the accuracies of classifiers on frozen features."""
+    """Return the accuracies of classifiers on frozen features."""
     train, test = features(embedder, X), features(embedder, X_test)
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     mlp = make_pipeline(StandardScaler(), MLPClassifier((200, 200), max_iter=60, random_state=0))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 60 passes are enough here
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 60 iterations are enough here
         return {
             "linear, a fifth": linear.fit(train[few], y[few]).score(test, y_test),
             "linear": linear.fit(train, y).score(test, y_test),
@@ -148,9 +150,9 @@ def probe(embedder, X, X_test, y, y_test, few):
 # %%
 # Fine-tuning
 # -----------
-# ``FineTuneClassifier`` puts a linear head on the stage that the embedder reads its features from,
-# here the last, and trains both on the fifth with labels. ``to_embedder`` gives the network back
-# for the probes.
+# ``FineTuneClassifier`` puts a linear head on the layer used by the embedder, here the last one,
+# and trains both on the labelled fifth. ``to_embedder`` returns the network as an embedder for the
+# probes.
 
 
 def fine_tune(start, X, y, few, epochs, seed=0):
@@ -160,12 +162,12 @@ def fine_tune(start, X, y, few, epochs, seed=0):
 
 
 # %%
-# All together
+# Main program
 # ------------
 
 
 def show(name, scores):
-    """Print a row of the table, with what the paper reports."""
+    """Print a row of the table, with the results of the paper."""
     columns = ("own head", "linear, a fifth", "linear", "non-linear")
     cells = [f"{100 * scores[c]:15.1f}" if c in scores else f"{'':15}" for c in columns]
     paper = [f"{'' if v is None else f'{v:.2f}':>10}" for v in PAPER.get(name, (None, None))]
@@ -173,7 +175,7 @@ def show(name, scores):
 
 
 def main(setting="cpu", data=None, seed=0, **changes):
-    """Pretrain twice, fine-tune each, and print what the features are worth."""
+    """Pretrain twice, fine-tune each, and print the accuracies of the features."""
     setting = {"backbone": "convnet", "image_size": None, **SETTINGS[setting], **changes}
     data = data or setting.get("data", "cifar10")
     data, X, X_test, y, y_test = load(data, setting, seed)
@@ -222,13 +224,13 @@ def main(setting="cpu", data=None, seed=0, **changes):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Fine-tune on a fifth of the labels.")
-    parser.add_argument("--small", action="store_true", help="a matter of seconds")
+    parser.add_argument("--small", action="store_true", help="takes seconds")
     parser.add_argument("--paper", action="store_true", help="the setting of the paper, for a GPU")
     parser.add_argument("--data", choices=["cifar10", "tiny-imagenet", "digits"])
     parser.add_argument("--backbone")
     parser.add_argument("--image-size", type=int, help="side to which images are resized")
-    parser.add_argument("--n-train", type=int, help="how many training images")
-    parser.add_argument("--n-test", type=int, help="how many test images")
+    parser.add_argument("--n-train", type=int, help="number of training images")
+    parser.add_argument("--n-test", type=int, help="number of test images")
     parser.add_argument("--epochs", type=int, help="of the pretraining")
     parser.add_argument("--fine-tune-epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)

@@ -2,25 +2,26 @@
 Images without corners, without colour
 ======================================
 
-What is left of an embedding when the images say less? Huang and Roozbahani (2021) paint the corners
-of all images white ("Harris"), of a random half of them ("hybrid"), take the colour ("grey"), or
-both, and train RotNet and ScaleNet on what remains. They find that ScaleNet, which learns the
-rotations on small images first, loses less.
+How good is an embedding of images with less information? Huang and Roozbahani (2021) paint the
+corners of all images white ("Harris"), or of a random half of them ("hybrid"), remove the colour
+("grey"), or both, and train RotNet and ScaleNet on the resulting images. They find that ScaleNet,
+which learns rotations on small images first, loses less accuracy.
 
-Run ``python examples/limited_information.py``: 1,000 images of CIFAR-10, if the environment
-variable ``SKLSSL_DATA`` names a folder that holds it, else scikit-learn's digits. ``--small`` is a
-matter of seconds. ``--paper`` takes the network, the images and the epochs of the paper and wants a
+Run ``python examples/limited_information.py``. It uses 1,000 images of CIFAR-10 if the environment
+variable ``SKLSSL_DATA`` names a folder that contains it, and scikit-learn's digits otherwise.
+``--small`` takes seconds. ``--paper`` uses the network, images and epochs of the paper and needs a
 GPU.
 """
 
 # %%
-# How large
-# ---------
+# Settings
+# --------
 # The paper trains every network for 100 epochs, ScaleNet at each of two scales, and classifies with
-# 50,000 or 4,000 labels. It gives one pretext accuracy for both, so we read that the pretext task
-# always had all 50,000 images. At half size an epoch sees a quarter of the pixels: here ScaleNet
-# gets 4/5 of RotNet's epochs at each scale, so that both see equally many pixels. With ``--paper``
-# both get 100, as there. How many epochs its classification takes, the paper does not say.
+# 50,000 or 4,000 labels. It reports one pretext accuracy for both, so we assume that the pretext
+# task always used all 50,000 images. At half size an epoch processes a quarter of the pixels.
+# Therefore ScaleNet gets 4/5 of RotNet's epochs at each scale here, so that both process the same
+# number of pixels. With ``--paper`` both get 100 epochs, as in the paper, which does not report the
+# number of epochs for classification.
 
 import argparse
 
@@ -57,7 +58,7 @@ SETTINGS = {
         "fine_tune_epochs": 100,
     },
 }
-# Table 3 of the paper: the pretext accuracy, and that of a classification with 4,000 labels.
+# Table 3 of the paper: the pretext accuracy, and the accuracy with 4,000 labels.
 PAPER = {
     ("original", "RotNet"): (82.45, 71.98),
     ("original", "ScaleNet"): (84.65, 73.69),
@@ -75,15 +76,15 @@ PAPER = {
 # %%
 # The inputs
 # ----------
-# Each is a step, or two, in front of an estimator: a pipeline makes all images poorer that pass
-# through it. So the classifiers and the test images lack the corners and colours too. The paper
-# says so of the colours; of the corners it says that the classification suffers without them, which
-# reads the same way. With ``--full-downstream`` only the pretext task goes without. Which images of
-# the hybrid input lose their corners is drawn at random, the same ones in every epoch.
+# Each input is one step, or two, before an estimator: a pipeline removes information from all
+# images that pass through it, including those for classifiers and for testing. The paper states
+# this for colours; for corners it states that classification suffers without them, which suggests
+# the same. With ``--full-downstream`` only the pretext task uses reduced images. For the hybrid
+# input, the images that lose their corners are drawn at random, and are the same in every epoch.
 
 
 def make_inputs(seed):
-    """Give the five kinds of input as transformers of images."""
+    """Return the five kinds of input as transformers of images."""
     return {
         "original": FunctionTransformer(),
         "Harris": HarrisCornerMasker(),
@@ -94,21 +95,21 @@ def make_inputs(seed):
 
 
 def load(data, setting, seed=0):
-    """Give training and test images and labels, as many as the setting wants."""
+    """Return training and test images and labels, as many as the settings require."""
     n_train, n_test = setting["n_images"], setting["n_test"]
     try:
         if data == "digits":
             X, y = load_digit_images(return_X_y=True)
             X, X_test, y, y_test = train_test_split(X, y, test_size=497, random_state=seed)
         elif n_train + n_test <= 10_000:
-            # Few images can all come from the test part, which loads faster.
+            # A few images can be taken from the test set, which loads faster.
             X, y = load_cifar10(subset="test", return_X_y=True)
             X, X_test, y, y_test = train_test_split(X, y, test_size=n_test, random_state=seed)
         else:
             X, y = load_cifar10(return_X_y=True)
             X_test, y_test = load_cifar10(subset="test", return_X_y=True)
     except FileNotFoundError as error:
-        print(f"No such data, so scikit-learn's digits it is: {error}\n")
+        print(f"No such data, using scikit-learn's digits instead: {error}\n")
         return load("digits", setting, seed)
     rng = np.random.default_rng(seed)
     some, others = rng.permutation(len(X))[:n_train], rng.permutation(len(X_test))[:n_test]
@@ -116,16 +117,16 @@ def load(data, setting, seed=0):
 
 
 # %%
-# What is measured
-# ----------------
+# Scores
+# ------
 # Three accuracies on the test images: of the pretext task; of a logistic regression on the
-# embedding, which takes all stages of the network; and of the whole network fine-tuned on the
-# labels, which is what the paper gives. The untrained network, fine-tuned, is supervised learning
+# embedding, which uses all layers of the network; and of the whole network fine-tuned on the
+# labels, which is what the paper reports. Fine-tuning the untrained network is supervised learning
 # from random weights.
 
 
 def make_embedders(setting, seed):
-    """Give the untrained network, RotNet and ScaleNet."""
+    """Return the untrained network, RotNet and ScaleNet."""
     epochs = setting["epochs"]
     common = {key: setting[key] for key in ("backbone", "batch_size")} | {"random_state": seed}
     scale_epochs = setting.get("scale_epochs") or max(1, round(epochs / 1.25))
@@ -137,7 +138,7 @@ def make_embedders(setting, seed):
 
 
 def linear_probe():
-    """Make the classifier that looks at features and pixels."""
+    """Make the classifier for features and pixels."""
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
 
 
@@ -147,14 +148,14 @@ def raw_pixels(X):
 
 
 def measure(embedder, before, images, labels, setting, seed):
-    """Score an embedder downstream, with the step `before` in front of it; None takes the pixels.
+    """Score an embedder after the step `before` on labelled images; None uses the pixels.
 
     `images` and `labels` are pairs for training and test.
     """
     if embedder is None:
         candidates = {"linear": [FunctionTransformer(raw_pixels), linear_probe()]}
     else:
-        # A FrozenEstimator is used as it is, whatever clones or fits it.
+        # A FrozenEstimator is not changed by clone and fit.
         frozen = FrozenEstimator(embedder)
         fine_tuned = FineTuneClassifier(
             frozen,
@@ -171,14 +172,14 @@ def measure(embedder, before, images, labels, setting, seed):
 
 
 # %%
-# All together
+# Main program
 # ------------
 
 COLUMNS = ("pretext", "linear", "fine-tuned")
 
 
 def show(name, method, scores, paper=()):
-    """Print a row of the table, with what the paper reports."""
+    """Print a row of the table, with the results of the paper."""
     cells = [f"{100 * scores[c]:12.1f}" if c in scores else f"{'':12}" for c in COLUMNS]
     print(
         f"{name:12} {method:18}{''.join(cells)}{''.join(f'{v:14.2f}' for v in paper)}", flush=True
@@ -186,18 +187,20 @@ def show(name, method, scores, paper=()):
 
 
 def main(setting="cpu", data="cifar10", inputs=None, seed=0, **changes):
-    """Train RotNet and ScaleNet on every kind of input, or some, and print what they are worth."""
+    """Train RotNet and ScaleNet on all or some kinds of input, and print their accuracies."""
     usual = {"backbone": "convnet", "batch_size": 32, "full_downstream": False}
     setting = usual | SETTINGS[setting] | changes
     data, X, X_test, y, y_test = load(data, setting, seed)
     images, labels = (X[: setting["n_labels"]], X_test), (y[: setting["n_labels"]], y_test)
     embedders = make_embedders(setting, seed)
-    seen = "images as they came" if setting["full_downstream"] else "what the pretext task sees"
+    seen = (
+        "unreduced images" if setting["full_downstream"] else "the same images as the pretext task"
+    )
     print(
         f"{data}: {len(X)} images, {len(images[0])} with labels, {len(X_test)} test images\n"
         f"{setting['backbone']}, {setting['epochs']} epochs of RotNet, "
         f"{embedders['ScaleNet'].max_epochs} of ScaleNet at each of its scales, "
-        f"{setting['fine_tune_epochs']} of fine-tuning\nClassifiers see {seen}.\n"
+        f"{setting['fine_tune_epochs']} of fine-tuning\nClassifiers use {seen}.\n"
     )
     print(f"{'accuracy in %':31}{''.join(f'{c:>12}' for c in COLUMNS)}{'paper: pretext, 4K':>28}")
     for name, step in make_inputs(seed).items():
@@ -220,18 +223,20 @@ def main(setting="cpu", data="cifar10", inputs=None, seed=0, **changes):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="RotNet and ScaleNet on poorer images.")
-    parser.add_argument("--small", action="store_true", help="a matter of seconds")
+    parser = argparse.ArgumentParser(
+        description="RotNet and ScaleNet on images with less information."
+    )
+    parser.add_argument("--small", action="store_true", help="takes seconds")
     parser.add_argument("--paper", action="store_true", help="the setting of the paper, for a GPU")
     parser.add_argument("--data", choices=["cifar10", "digits"])
     parser.add_argument("--inputs", nargs="+", choices=list(make_inputs(0)), help="default: all")
     parser.add_argument("--full-downstream", action="store_true", default=None)
     parser.add_argument("--backbone")
-    parser.add_argument("--n-images", type=int, help="how many images the pretext task has")
-    parser.add_argument("--n-labels", type=int, help="how many of them have a label")
-    parser.add_argument("--n-test", type=int, help="how many test images")
+    parser.add_argument("--n-images", type=int, help="number of images for the pretext task")
+    parser.add_argument("--n-labels", type=int, help="number of labelled images")
+    parser.add_argument("--n-test", type=int, help="number of test images")
     parser.add_argument("--epochs", type=int, help="of RotNet")
-    parser.add_argument("--scale-epochs", type=int, help="of ScaleNet, at each of its scales")
+    parser.add_argument("--scale-epochs", type=int, help="epochs of ScaleNet at each scale")
     parser.add_argument("--fine-tune-epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)
     given = {k: v for k, v in vars(parser.parse_args()).items() if v is not None}

@@ -2,23 +2,23 @@
 Breeds of pets
 ==============
 
-Which breed is it? A few hundred photographs of the Oxford-IIIT Pet data set, a network of
-torchvision, and the questions of Jimenez and Hale (2023): does it do to train a head on a frozen
-network ("transfer learning"), or should the network be trained as well ("fine-tuning")? What do
-learning rate, batch size and epochs change?
+Which breed is it? This example uses a few hundred photographs of the Oxford-IIIT Pet data set and a
+network of torchvision to study the questions of Jimenez and Hale (2023): is it sufficient to train
+a head on a frozen network ("transfer learning"), or should the network be trained as well
+("fine-tuning")? What is the effect of learning rate, batch size and epochs?
 
-Run ``python examples/pets.py``, where the environment variable ``SKLSSL_DATA`` names a folder with
-``pets-sub.zip`` (three breeds) or torchvision's copy of the data set (37 breeds, which
-``--download`` fetches); else it takes scikit-learn's digits. ``--small`` is a matter of seconds.
-``--weights ResNet50_Weights.IMAGENET1K_V2``, or a file, gives weights to start from: without them
-all networks here start from random ones.
+Run ``python examples/pets.py``. The environment variable ``SKLSSL_DATA`` should name a folder with
+``pets-sub.zip`` (three breeds) or torchvision's copy of the data set (37 breeds, downloaded by
+``--download``); otherwise scikit-learn's digits are used. ``--small`` takes seconds.
+``--weights ResNet50_Weights.IMAGENET1K_V2``, or a file, sets the initial weights: without it, all
+networks start from random weights.
 """
 
 # %%
-# How large
-# ---------
-# ``--paper`` has the image size, the head, the 50 epochs and the search of the paper, and wants a
-# GPU. The usual setting has a small network and small images.
+# Settings
+# --------
+# ``--paper`` uses the image size, the head, the 50 epochs and the search of the paper, and needs a
+# GPU. The default settings use a small network and small images.
 
 import argparse
 import csv
@@ -78,20 +78,20 @@ SETTINGS = {
         },
     },
 }
-# What the paper reports in numbers, for a ResNet50 that others pretrained by SimCLR: the accuracy
-# of fine-tuning, 37 breeds, batch size 32, 20 epochs. All else it shows as bars.
+# The numbers reported in the paper, for a ResNet50 pretrained with SimCLR: the accuracy of
+# fine-tuning, 37 breeds, batch size 32, 20 epochs. Other results are shown as bar charts.
 PAPER = {1e-3: 44, 8e-4: 43, 5e-4: 50, 4e-4: 51, 3.5e-4: 53, 3e-4: 51, 1e-4: 50}
 
 
 # %%
 # The photographs
 # ---------------
-# They are not square and differ in size; here all are squeezed into squares. The zip file holds
-# outlines beside the photographs, and its list says which photographs are for the test.
+# They are not square and differ in size; here all are resized to squares. The zip file contains
+# outlines in addition to the photographs, and a list of the test photographs.
 
 
 def load_pets_zip(path, image_size):
-    """Read the photographs of the sub set, their breeds, and whether they are for the test."""
+    """Read the photographs of the subset, their breeds, and whether they are test images."""
     bunch = load_image_folder(path, image_size=image_size)
     with zipfile.ZipFile(path) as archive:
         lines = archive.read("list.csv").decode().splitlines()
@@ -104,7 +104,7 @@ def load_pets_zip(path, image_size):
 
 
 def load_pets_torchvision(home, image_size, download):
-    """Read torchvision's copy; it raises RuntimeError if that is not there."""
+    """Read torchvision's copy; raises a RuntimeError if it does not exist."""
     from torchvision.datasets import OxfordIIITPet
 
     images, breeds, is_test = [], [], []
@@ -119,7 +119,7 @@ def load_pets_torchvision(home, image_size, download):
 
 
 def load(data, image_size, download=False):
-    """Give images, names of classes, and whether each is for the test."""
+    """Return images, class names, and whether each image is a test image."""
     home = Path(os.environ.get("SKLSSL_DATA") or "~/sklssl_data").expanduser()
     archive = next(home.glob("pets*.zip"), None)
     if data == "pets" and archive is not None:
@@ -128,7 +128,7 @@ def load(data, image_size, download=False):
         try:
             return load_pets_torchvision(home, image_size, download)
         except RuntimeError:
-            print("No pets in the folder SKLSSL_DATA, so scikit-learn's digits it is.\n")
+            print("No pets in the folder SKLSSL_DATA, using scikit-learn's digits instead.\n")
     X, y = load_digit_images(return_X_y=True)
     is_test = np.zeros(len(X), dtype=bool)
     is_test[train_test_split(np.arange(len(X)), test_size=497, random_state=0)[1]] = True
@@ -136,16 +136,16 @@ def load(data, image_size, download=False):
 
 
 # %%
-# Where to start
-# --------------
-# An embedder that is trained for no epochs is a network as it comes: random, or with the weights of
-# ``--weights``. A third start is SimCLR, trained here on the training photographs without their
-# labels, from the same weights if there are any. The paper leaves that to future work: its SimCLR
-# comes pretrained.
+# Initial networks
+# ----------------
+# An embedder that is trained for zero epochs is the network with its initial weights: random, or
+# those of ``--weights``. A third network is SimCLR, trained here on the training photographs
+# without labels, from the same weights if there are any. The paper leaves this to future work: its
+# SimCLR is already pretrained.
 
 
 def make_starts(setting, X, weights, seed):
-    """Fit the embedders to start from."""
+    """Fit the initial embedders."""
     common = {
         "backbone": setting["backbone"],
         "image_size": setting["image_size"],
@@ -158,7 +158,7 @@ def make_starts(setting, X, weights, seed):
         try:
             starts["weights"] = SimCLREmbedder(max_epochs=0, init_weights=weights, **common).fit(X)
         except OSError as error:
-            print(f"Left out, as there are no such weights here: {error}\n")
+            print(f"Skipped, because these weights are not available: {error}\n")
     starts["SimCLR"] = SimCLREmbedder(
         max_epochs=setting["simclr_epochs"],
         init_weights=weights if "weights" in starts else None,
@@ -173,14 +173,15 @@ def make_starts(setting, X, weights, seed):
 # %%
 # Transfer learning and fine-tuning
 # ---------------------------------
-# As in the paper, the head is not linear, Adam trains it, and the rate falls when the loss on a
-# tenth of the images, kept back, no longer does. With ``frozen_until="all"`` only the head learns;
-# else the network does too, at the same rate. The head stands on the last stage; while all are
-# frozen, on the middle one, but for ``--paper``.
+# As in the paper, the head is not linear and is trained by Adam, and the learning rate is reduced
+# when the loss on a validation set of a tenth of the images stops decreasing. With
+# ``frozen_until="all"`` only the head is trained; otherwise the network is trained too, with the
+# same learning rate. The head uses the last layer or, if all layers are frozen, the middle one,
+# except for ``--paper``.
 
 
 def make_classifier(start, setting, seed, *, frozen):
-    """Put a head on a fitted embedder, which no search will fit again."""
+    """Put a head on a fitted embedder that searches do not fit again."""
     return FineTuneClassifier(
         FrozenEstimator(start),
         head="mlp",
@@ -194,7 +195,7 @@ def make_classifier(start, setting, seed, *, frozen):
 
 
 def compare(starts, setting, X, y, X_test, y_test, seed):
-    """Print the accuracies of both ways from every start; give the best classifier."""
+    """Print the accuracies of both approaches for every network; return the best classifier."""
     small = ImageResizer(min(32, X.shape[1])).fit(X)
     pixels = [small.transform(part).reshape(len(part), -1) / 255 for part in (X, X_test)]
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
@@ -218,13 +219,13 @@ def compare(starts, setting, X, y, X_test, y_test, seed):
 # %%
 # The search
 # ----------
-# ``GridSearchCV`` clones what it searches, and a clone forgets what it learned; the embedder stays
+# ``GridSearchCV`` clones its estimator, and a clone is not fitted; the embedder keeps its weights
 # because it is wrapped in ``FrozenEstimator``. With ``--search-fine-tuned`` the network is trained
-# too; without, it computes its maps once a fit, which is what makes the search quick.
+# too; without it, feature maps are computed once per fit, which makes the search fast.
 
 
 def search(start, setting, X, y, seed, *, frozen):
-    """Search learning rate, batch size and epochs by cross-validation; print all of it."""
+    """Search learning rate, batch size and epochs by cross-validation; print all results."""
     classifier = make_classifier(start, setting, seed, frozen=frozen)
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     found = GridSearchCV(classifier, setting["search"], cv=folds, refit=False).fit(X, y)
@@ -241,12 +242,12 @@ def search(start, setting, X, y, seed, *, frozen):
 
 
 # %%
-# All together
+# Main program
 # ------------
 
 
 def main(setting="cpu", data="pets", weights=None, seed=0, search_fine_tuned=False, **changes):
-    """Compare the starts, report on the best by breed, and search the settings of the training."""
+    """Compare the networks, report on the best one by breed, and search training settings."""
     download = changes.pop("download", False)
     setting = SETTINGS[setting] | changes
     X, y, is_test = load(data, setting["image_size"], download)
@@ -261,7 +262,7 @@ def main(setting="cpu", data="pets", weights=None, seed=0, search_fine_tuned=Fal
     )
     starts = make_starts(setting, X, weights, seed)
     name, best = compare(starts, setting, X, y, X_test, y_test, seed)
-    print(f"\nThe best by the test images, so its numbers flatter a little: {name}\n")
+    print(f"\nBest on the test images, so its scores are slightly optimistic: {name}\n")
     print(classification_report(y_test, best.predict(X_test), zero_division=0))
     start = "weights" if "weights" in starts else "SimCLR"
     way = "fine-tuned" if search_fine_tuned else "frozen"
@@ -272,18 +273,22 @@ def main(setting="cpu", data="pets", weights=None, seed=0, search_fine_tuned=Fal
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Transfer learning and fine-tuning on pets.")
-    parser.add_argument("--small", action="store_true", help="a matter of seconds")
+    parser.add_argument("--small", action="store_true", help="takes seconds")
     parser.add_argument("--paper", action="store_true", help="the setting of the paper, for a GPU")
     parser.add_argument("--data", choices=["pets", "digits"])
-    parser.add_argument("--download", action="store_true", help="let torchvision fetch the pets")
-    parser.add_argument("--backbone", help="of sklssl or torchvision, such as resnet50, vit_b_16")
-    parser.add_argument("--weights", help="the name of torchvision's weights for it, or a file")
-    parser.add_argument("--layer", choices=["auto", "last"], help="the stage that is looked at")
+    parser.add_argument(
+        "--download", action="store_true", help="download the pets with torchvision"
+    )
+    parser.add_argument(
+        "--backbone", help="network of sklssl or torchvision, such as resnet50, vit_b_16"
+    )
+    parser.add_argument("--weights", help="name of torchvision weights for it, or a file")
+    parser.add_argument("--layer", choices=["auto", "last"], help="the layer to use")
     parser.add_argument("--image-size", type=int, help="side to which images are resized")
-    parser.add_argument("--n-train", type=int, help="how many training images; default: all")
+    parser.add_argument("--n-train", type=int, help="number of training images; default: all")
     parser.add_argument("--simclr-epochs", type=int)
-    parser.add_argument("--epochs", type=int, help="of transfer learning and fine-tuning")
-    parser.add_argument("--learning-rate", type=float, help="but in the search")
+    parser.add_argument("--epochs", type=int, help="epochs of transfer learning and fine-tuning")
+    parser.add_argument("--learning-rate", type=float, help="learning rate, except in the search")
     parser.add_argument(
         "--search-fine-tuned", action="store_true", help="not with a frozen network"
     )

@@ -2,21 +2,21 @@
 Few labels, many images
 =======================
 
-An embedder looks at images without labels and learns to describe them. A classifier on that
-description then needs fewer labels than one on the pixels. How many fewer, and with which
-embedder, depends on the images: ``compare_embedders`` tries it out. A quarter of the images is set
-aside, and of the others a few of each class have a label.
+An embedder learns features from images without labels. A classifier on these features then needs
+fewer labels than a classifier on pixels. How many fewer, and with which embedder, depends on the
+images: ``compare_embedders`` measures it. A quarter of the images are held out for testing, and a
+few of the others are labelled in each class.
 
-Run ``python examples/quickstart.py`` for 1,797 handwritten digits, or take your own images, one
-folder a class: ``python examples/quickstart.py --data my_images.zip``. Images without class folders
-are shown without labels.
+Run ``python examples/quickstart.py`` for 1,797 handwritten digits, or use your own images with one
+folder per class: ``python examples/quickstart.py --data my_images.zip``. Images without class
+folders are shown without labels.
 """
 
 # %%
-# What is compared
-# ----------------
-# Raw pixels and an untrained network are always there. Add embedders, or give these other
-# parameters. ``verbose=1`` says how far a training is.
+# The candidates
+# --------------
+# Raw pixels and an untrained network are always included. Add embedders, or change the parameters
+# of these. ``verbose=1`` shows the progress of training.
 
 import argparse
 from pathlib import Path
@@ -44,40 +44,40 @@ EMBEDDERS = {
 
 
 def load(data, image_size):
-    """Load the digits, or a folder or zip file of images; a target of -1 is no label."""
+    """Load the digits, or a folder or zip file of images; unlabelled images have target -1."""
     if data is None:
         return load_digit_images()
     return load_image_folder(data, image_size=image_size, on_error="skip")
 
 
 def check(bunch):
-    """Refuse images among which there is nothing to compare."""
+    """Raise an error if there are too few images or classes for a comparison."""
     if len(bunch.images) < 4:
         raise ValueError(f"At least 4 images are needed, but there are {len(bunch.images)}.")
     sizes = np.bincount(bunch.target[bunch.target >= 0])
     if len(sizes) == 1:
         raise ValueError(
-            f"All labels are of one class, '{bunch.target_names[0]}'. Give each class a folder of "
-            "its own, or put images without labels into no folder at all."
+            f"All labels are of one class, '{bunch.target_names[0]}'. Create one folder per class, "
+            "or use no class folders for unlabelled images."
         )
     if len(sizes) and sizes.min() < 2:
         raise ValueError(
-            f"There is only one image of the class '{bunch.target_names[sizes.argmin()]}'. Give at "
-            "least 2 of each class: one to learn from, and one to test on."
+            f"There is only one image of the class '{bunch.target_names[sizes.argmin()]}'. At "
+            "least 2 images per class are needed: one for training, and one for testing."
         )
 
 
 # %%
 # Choosing an embedder
 # --------------------
-# The table has the accuracy on the images set aside. The embedder to take is the one that was
-# fitted fastest among those that are not worse than the best by more than the spread.
+# The table has the accuracy on the held-out images. The recommended embedder is the fastest to fit
+# among those that are not worse than the best by more than the spread.
 
 
 def choose_embedder(images, y):
-    """Compare the embedders, print what came of it, and give the one to take."""
+    """Compare the embedders, print the results, and return the recommended one."""
     if (y < 0).all():
-        print("There are no labels to compare embedders by: this is a PatchDictionaryEmbedder.")
+        print("Without labels embedders cannot be compared: using a PatchDictionaryEmbedder.")
         return PatchDictionaryEmbedder(random_state=0).fit(images)
     smallest = np.bincount(y[y >= 0]).min()
     test_size = 0.25 if smallest >= 8 else 0.5
@@ -90,9 +90,9 @@ def choose_embedder(images, y):
 
 
 def judge(comparison):
-    """Say whether the features were worth it, and what to try next."""
+    """Report whether the features were better than pixels, and what to try next."""
     n_labels, choice = comparison.n_labels[-1], comparison.choice
-    labels = f"with {n_labels} label{'s' * (n_labels > 1)} a class"
+    labels = f"with {n_labels} label{'s' * (n_labels > 1)} per class"
     wrong = {name: f"{1 - scores[-1].mean():.1%}" for name, scores in comparison.scores.items()}
     pretrained = (
         'a network trained on ImageNet, RotNetEmbedder("resnet18", image_size=224, '
@@ -107,7 +107,7 @@ def judge(comparison):
     next_step = pretrained
     if comparison.scores[choice][-1].mean() > 0.8:
         name = type(comparison.estimators[choice]).__name__
-        next_step = f"SemiSupervisedClassifier({name}()), which learns from images without a label"
+        next_step = f"SemiSupervisedClassifier({name}()), which also learns from unlabelled images"
     return (
         f"Worth it: {labels} {choice} gets {wrong[choice]} of other images wrong, raw pixels "
         f"{wrong['raw pixels']} and an untrained network {wrong['untrained network']}; next, try "
@@ -118,14 +118,14 @@ def judge(comparison):
 # %%
 # The picture
 # -----------
-# What the features say is alike: a map of the images, the nearest neighbours of some, and the
-# classes that a classifier on the features mixes up.
+# It shows which images have similar features: a map of the images, the nearest neighbours of some,
+# and the classes that a classifier on the features confuses.
 
-MOST_IMAGES, MOST_CLASSES = 1000, 12  # that are shown
+MOST_IMAGES, MOST_CLASSES = 1000, 12  # shown at most
 
 
 def save_picture(path, bunch, features):
-    """Draw all there is to see of the features, and save the figure to `path`."""
+    """Draw all plots of the features, and save the figure to `path`."""
     features = StandardScaler().fit_transform(features)
     has_labels = (bunch.target >= 0).any()
     figure = Figure(figsize=(12, 11), layout="constrained")
@@ -139,16 +139,16 @@ def save_picture(path, bunch, features):
 
 
 def draw_map(ax, bunch, features):
-    """Draw images where t-SNE puts them, the more alike the nearer."""
+    """Draw images at their t-SNE coordinates, similar images close together."""
     rows = np.random.default_rng(0).permutation(len(features))[:MOST_IMAGES]
     tsne = TSNE(perplexity=min(30, (len(rows) - 1) / 3), random_state=0)
     places = tsne.fit_transform(features[rows])
     palette = matplotlib.colormaps["tab20"].colors
-    palette = palette[::2] + palette[1::2]  # the strong ones first
+    palette = palette[::2] + palette[1::2]  # strong colours first
     colors = dict(zip(largest_classes(bunch), palette, strict=False))
     of_rows = [colors.get(label, "lightgrey") for label in bunch.target[rows]]
     ax.scatter(*places.T, c=of_rows, s=12)
-    gap = 0.065 * np.ptp(places, axis=0)  # between the images shown, so that none hides another
+    gap = 0.065 * np.ptp(places, axis=0)  # between images, so that they do not overlap
     shown = []
     for i, place in enumerate(places):
         if all((np.abs(place - places[j]) > gap).any() for j in shown):
@@ -156,7 +156,7 @@ def draw_map(ax, bunch, features):
             image = OffsetImage(pixels(bunch, rows[i]), zoom=26 / len(bunch.images[0]), cmap="gray")
             frame = {"edgecolor": of_rows[i], "linewidth": 2}
             ax.add_artist(AnnotationBbox(image, place, pad=0.1, bboxprops=frame))
-    ax.set(title="Map of the images: what is alike lies near", xticks=[], yticks=[])
+    ax.set(title="Map of the images: similar images are close", xticks=[], yticks=[])
     legend = {shorten(bunch.target_names[label]): color for label, color in colors.items()}
     if legend and "lightgrey" in of_rows:
         legend["others"] = "lightgrey"
@@ -166,7 +166,7 @@ def draw_map(ax, bunch, features):
 
 
 def draw_confusion(ax, bunch, features):
-    """Draw what a classifier on the features takes for what."""
+    """Draw the confusion matrix of a classifier on the features."""
     labelled = bunch.target >= 0
     Z_train, Z_test, y_train, y_test = train_test_split(
         features[labelled],
@@ -190,16 +190,16 @@ def draw_confusion(ax, bunch, features):
     ax.set_anchor("N")
     which = f"; the {len(classes)} largest classes" if len(classes) <= y_test.max() else ""
     ax.figure.suptitle(
-        "Half of the images, as learned from the others:\n"
+        "Predictions for half of the images, trained on the others:\n"
         f"{probe.score(Z_test, y_test):.1%} right{which}"
     )
 
 
 def draw_neighbors(figure, bunch, features):
-    """Draw some images, each with those whose features are nearest."""
+    """Draw some images with their nearest neighbours in feature space."""
     figure.suptitle("Some images (framed), and their nearest neighbours")
     rows = np.random.default_rng(0).permutation(len(features))
-    _, firsts = np.unique(bunch.target[rows], return_index=True)  # one of each class, then others
+    _, firsts = np.unique(bunch.target[rows], return_index=True)  # one per class, then others
     queries = np.append(rows[np.sort(firsts)], np.delete(rows, firsts))[:6]
     n_neighbors = min(6, len(features))
     search = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(features)
@@ -219,13 +219,13 @@ def draw_neighbors(figure, bunch, features):
 
 
 def largest_classes(bunch):
-    """Give the classes with most images, in their order."""
+    """Return the classes with the most images, in order."""
     sizes = np.bincount(bunch.target[bunch.target >= 0])
     return np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES])
 
 
 def pixels(bunch, row):
-    """Give one image in a form that can be drawn, a deep one from its darkest to its brightest."""
+    """Return an image that can be drawn; deep images are scaled to their range."""
     image = bunch.images[row].squeeze()
     if image.dtype == np.uint8:
         return image / 255
@@ -233,40 +233,42 @@ def pixels(bunch, row):
 
 
 def caption(bunch, row):
-    """Give the class of an image, or the name of its file where it has none."""
+    """Return the class of an image, or its file name if it has no label."""
     if bunch.target[row] >= 0:
         return shorten(bunch.target_names[bunch.target[row]], 12)
     return shorten(Path(bunch.filenames[row]).stem, 12)
 
 
 def shorten(name, longest=16):
-    """Leave out the middle of a name that is too long for its place."""
+    """Shorten a long name by removing its middle."""
     n_first = longest // 3
     fits = len(name) <= longest
     return name if fits else f"{name[:n_first]}…{name[n_first + 1 - longest :]}"
 
 
 # %%
-# All together
+# Main program
 # ------------
 
 
 def main(arguments=None):
     """Compare the embedders, print the table and save the picture."""
-    parser = argparse.ArgumentParser(description="What do embedders make of some images?")
-    parser.add_argument("--data", help="a folder or zip of your own images, one folder a class")
+    parser = argparse.ArgumentParser(description="Compare embedders on a set of images.")
+    parser.add_argument(
+        "--data", help="a folder or zip file of your own images, one folder per class"
+    )
     parser.add_argument(
         "--image-size", type=int, default=64, help="side to which your images are resized"
     )
-    parser.add_argument("--output", default="quickstart.png", help="where the picture goes")
+    parser.add_argument("--output", default="quickstart.png", help="file name of the picture")
     args = parser.parse_args(arguments)
     if not Path(args.output).absolute().parent.is_dir():
-        parser.error(f"There is no folder for the picture {args.output!r}. Make it first.")
+        parser.error(f"The folder of the picture {args.output!r} does not exist. Create it first.")
     try:
         bunch = load(args.data, args.image_size)
         check(bunch)
         embedder = choose_embedder(bunch.images, bunch.target)
-    except (OSError, ValueError) as error:  # what is said about images of your own
+    except (OSError, ValueError) as error:  # problems with the user's images
         parser.error(str(error))
     save_picture(args.output, bunch, embedder.transform(bunch.images))
     print(f"The picture is in {args.output}.")

@@ -2,25 +2,26 @@
 Where is the sign?
 ==================
 
-Features learned from telling rotations serve to say where things are, too. Here a network that saw
-traffic signs without labels is frozen after its second block, and a convolutional block and three
-layers behind it learn the corners of each sign's box from examples, as in a course project at KTH
-by Dalla Torre, Cros and Soyleyici (2019). It is compared with the same network frozen at random
-weights, with one trained in full, and with an answer that looks at no image: the mean box.
+Features learned by predicting rotations can also be used to locate objects. Here a network is
+trained on traffic signs without labels and frozen after its second block. A convolutional block and
+three further layers are trained to predict the bounding box of each sign, as in a course project at
+KTH by Dalla Torre, Cros and Soyleyici (2019). It is compared with the same network frozen with
+random weights, with a network trained completely, and with a constant prediction: the mean box.
 
-Run ``python examples/traffic_sign_boxes.py``. The signs, a part of GTSRB [1]_ cut to 35x35 pixels
-with their boxes, are looked for as ``gtsrb-sub.npz`` in the folder that the environment variable
-SKLSSL_DATA names. Without it the things to find are digits on a larger canvas.
+Run ``python examples/traffic_sign_boxes.py``. The signs, a part of GTSRB [1]_ cropped to 35x35
+pixels with their boxes, are loaded from ``gtsrb-sub.npz`` in the folder in the environment variable
+SKLSSL_DATA. Without it, the objects are digits on a larger canvas.
 
 .. [1] Stallkamp, Schlipsing, Salmen, Igel. The German Traffic Sign Recognition Benchmark.
    IJCNN 2011.
 """
 
 # %%
-# What is compared
-# ----------------
-# A box is (x1, y1, x2, y2) in pixels. How good an answer is says the area that it shares with the
-# true box over the area that either covers: 1 for the same box, 0 for boxes apart.
+# The score
+# ---------
+# A box is (x1, y1, x2, y2) in pixels. A prediction is scored by intersection over union (IoU): the
+# area shared with the true box divided by the area covered by either box, 1 for identical boxes and
+# 0 for disjoint boxes.
 
 import argparse
 import os
@@ -36,9 +37,9 @@ from sklssl.finetuning import FineTuneRegressor
 
 
 def iou(boxes, others):
-    """Give intersection over union, (n,), of boxes (n, 4) with others (n, 4).
+    """Return the intersection over union, (n,), of boxes (n, 4) with others (n, 4).
 
-    A box whose corners are in the wrong order has no area.
+    A box whose corners are in the wrong order has area 0.
     """
     boxes, others = np.asarray(boxes, float), np.asarray(others, float)
     low = np.maximum(boxes[:, :2], others[:, :2])
@@ -58,39 +59,39 @@ def iou(boxes, others):
 # %%
 # The signs
 # ---------
-# The images of one track of GTSRB are frames of one drive past one sign, all but the same. Whoever
-# chooses settings by a part of the training images must therefore split them by track, as with
-# ``GroupShuffleSplit`` and ``groups=track_train``, and not use ``early_stopping``, which splits by
-# image. Nothing is chosen here, and scores are of the test images.
+# The images of a track of GTSRB are nearly identical frames from driving past one sign. To choose
+# settings on a part of the training images, they must therefore be split by track, for example with
+# ``GroupShuffleSplit`` and ``groups=track_train``, and ``early_stopping``, which splits by image,
+# must not be used. Nothing is chosen here, and scores are computed on the test images.
 #
-# Every sign fills most of its image, so that the mean box of the training images is all but right.
-# To ask for more, the images are shrunk and moved within their frame, and the boxes with them; the
-# pixels at their edges run on to the frame. The paper cuts signs out of whole street scenes.
+# Every sign fills most of its image, so that the mean box of the training images is nearly correct.
+# For a harder task, images are shrunk and moved within their frame, together with the boxes; edge
+# pixels are extended to the frame. The paper crops signs from whole street scenes.
 
 
 def load_signs(path):
-    """Give images and boxes for training, and for the test."""
+    """Return training images and boxes, and test images and boxes."""
     with np.load(path, allow_pickle=False) as file:
         names = ("x_train", "roi_train", "x_test", "roi_test")
         return tuple(file[name] for name in names)
 
 
 def move(images, boxes, seed, scales=(0.4, 0.8)):
-    """Shrink each image to a share of its side drawn from `scales`, at a random place."""
+    """Shrink each image by a factor drawn from `scales`, and place it at random."""
     rng = np.random.default_rng(seed)
     side = images.shape[1]
     scale = rng.uniform(*scales, (len(images), 1))
     corner = rng.uniform(0, 1, (len(images), 2)) * side * (1 - scale)
     moved = np.empty_like(images)
     for i, (image, s, (x, y)) in enumerate(zip(images, scale[:, 0], corner, strict=True)):
-        # Half a pixel, since a box counts from the pixel's edge and OpenCV from its centre.
+        # Half a pixel: boxes are measured from pixel edges, OpenCV from pixel centres.
         matrix = np.array([[s, 0, x + s / 2 - 0.5], [0, s, y + s / 2 - 0.5]])
         moved[i] = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
     return moved, boxes * scale + np.tile(corner, 2)
 
 
 def paste_digits(images, seed, side=32):
-    """Paste 8x8 digits, enlarged to 10 to 20 pixels, on a canvas; give the boxes of their ink."""
+    """Paste 8x8 digits, enlarged to 10 to 20 pixels, on a canvas; return their boxes."""
     rng = np.random.default_rng(seed)
     canvas = np.zeros((len(images), side, side, 1), np.uint8)
     boxes = np.empty((len(images), 4))
@@ -105,7 +106,7 @@ def paste_digits(images, seed, side=32):
 
 
 def tasks(n_images=None):
-    """Yield a name, images and boxes for training, and images and boxes for the test."""
+    """Yield a name, training images and boxes, and test images and boxes."""
     path = Path(os.environ.get("SKLSSL_DATA") or ".") / "gtsrb-sub.npz"
     if path.exists():
         X, boxes, X_test, boxes_test = load_signs(path)
@@ -120,24 +121,24 @@ def tasks(n_images=None):
 
 
 def pick(n, n_wanted):
-    """Give `n_wanted` random ones of n rows, or all."""
+    """Return `n_wanted` random indices of n rows, or all."""
     return np.random.default_rng(0).permutation(n)[:n_wanted]
 
 
 # %%
-# The learners
-# ------------
-# All have the same network and head. Only the start differs, and what is frozen.
+# The models
+# ----------
+# All have the same network and head. Only the initial weights and the frozen layers differ.
 
 
 def pretrain(X, backbone, epochs, on_cifar10=False):
-    """Learn from the images alone, or from CIFAR-10: then the weights are carried over."""
+    """Train on the images without labels, or on CIFAR-10, whose weights are then reused."""
     if not on_cifar10:
         return RotNetEmbedder(backbone, max_epochs=epochs, random_state=0).fit(X)
     other = RotNetEmbedder(backbone, max_epochs=epochs, random_state=0)
     other.fit(load_cifar10().images[: len(X)])
-    # The images differ in size, so an embedder for these starts from the other's weights, and as
-    # it does not train, keeps them.
+    # The images differ in size, so another embedder for these images is initialised with the
+    # weights, and is not trained.
     return RotNetEmbedder(backbone, init_weights=other, max_epochs=0, random_state=0).fit(X)
 
 
@@ -153,7 +154,7 @@ def learners(pretrained, backbone, epochs, layer="block2", seed=0):
 
 
 def compare(X, boxes, X_test, boxes_test, models):
-    """Yield a name, the boxes that it predicts for the test images, and the seconds it learned."""
+    """Yield the name, the predicted boxes of the test images, and the training time of models."""
     yield "mean box", np.tile(boxes.mean(axis=0), (len(X_test), 1)), 0.0
     for name, model in models.items():
         start = time.perf_counter()
@@ -165,7 +166,7 @@ def compare(X, boxes, X_test, boxes_test, models):
 # %%
 # The picture
 # -----------
-# Some test images with the true box and two answers.
+# Some test images with the true box and two predictions.
 
 
 COLORS = ("#37b24d", "#f2a900", "#e03131")
@@ -192,10 +193,10 @@ def save_picture(path, images, boxes):
 
 
 # %%
-# All together
+# Main program
 # ------------
 # The paper reports an "accuracy" of 69.91 % for RotNet, frozen, and 22.51 % for random weights,
-# without saying what it counts; so only the order can be compared.
+# without defining it, so only the order can be compared.
 
 
 def main(
@@ -206,9 +207,9 @@ def main(
     on_cifar10=False,
     output="traffic_sign_boxes.png",
 ):
-    """Compare the learners, print a table for each task and save the picture of the last one."""
+    """Compare the models, print a table for each task and save the picture of the last one."""
     for task, X, boxes, X_test, boxes_test in tasks(n_images):
-        print(f"{task}: {len(X)} images to learn from, {len(X_test)} to test on\n")
+        print(f"{task}: {len(X)} training images, {len(X_test)} test images\n")
         print(f"{'':21} {'mean IoU':>8} {'IoU > 0.5':>10} {'seconds':>8}")
         pretrained = pretrain(X, backbone, pretrain_epochs, on_cifar10)
         models = learners(pretrained, backbone, epochs)
@@ -227,13 +228,17 @@ def main(
 SMALL = {"n_images": 96, "pretrain_epochs": 1, "epochs": 1}
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Find boxes with features learned from images.")
-    parser.add_argument("--small", action="store_true", help="a few images, one epoch of each")
+    parser = argparse.ArgumentParser(
+        description="Predict boxes from features learned without labels."
+    )
+    parser.add_argument("--small", action="store_true", help="a few images, one epoch each")
     parser.add_argument("--backbone", default="convnet", help="the network; nin in the paper")
-    parser.add_argument("--n-images", type=int, help="of the images; all by default")
+    parser.add_argument("--n-images", type=int, help="number of images; default: all")
     parser.add_argument("--pretrain-epochs", type=int, default=10, help="of RotNet")
     parser.add_argument("--epochs", type=int, default=10, help="of learning boxes")
-    parser.add_argument("--on-cifar10", action="store_true", help="RotNet sees CIFAR-10 instead")
+    parser.add_argument(
+        "--on-cifar10", action="store_true", help="train RotNet on CIFAR-10 instead"
+    )
     parser.add_argument("--output", default="traffic_sign_boxes.png", help="for the picture")
     settings = vars(parser.parse_args())
     small = settings.pop("small")

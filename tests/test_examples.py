@@ -48,8 +48,8 @@ def test_quickstart(quickstart, tmp_path, capsys, monkeypatch):
     for name in ("raw pixels", "untrained network", "Patches"):
         assert f"\n{name} " in shown
     assert "10 labels   50 labels" in shown
-    assert "\nTake Patches" in shown
-    assert "\nWorth it: with 50 labels a class Patches gets " in shown
+    assert "\nUse Patches" in shown
+    assert "\nWorth it: with 50 labels per class Patches gets " in shown
     assert "next, try SemiSupervisedClassifier(PatchDictionaryEmbedder())" in shown
     assert look(tmp_path / "picture.png") == (1100, 1200)
 
@@ -69,7 +69,7 @@ def test_quickstart_on_two_images_of_each_class(quickstart, folder, tmp_path, ca
             file.unlink()
     picture = tmp_path / "picture.png"
     quickstart.main(["--data", str(folder), "--image-size", "16", "--output", str(picture)])
-    assert "with 1 label a class" in capsys.readouterr().out
+    assert "with 1 label per class" in capsys.readouterr().out
     look(picture)
 
 
@@ -86,7 +86,7 @@ def test_quickstart_on_images_without_labels(
         warnings.simplefilter("ignore", UserWarning)  # that some images have no label
         quickstart.main(["--data", str(folder), "--image-size", "16", "--output", str(picture)])
     shown = capsys.readouterr().out
-    assert ("There are no labels" in shown) == (n_labelled_classes == 0)
+    assert ("Without labels embedders cannot be compared" in shown) == (n_labelled_classes == 0)
     assert ("raw pixels" in shown) == (n_labelled_classes > 0)
     assert look(picture) == (1100, 1200)
 
@@ -94,7 +94,7 @@ def test_quickstart_on_images_without_labels(
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
-        ([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]], "Not worth it here: with 5 labels a class no"),
+        ([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]], "Not worth it here: with 5 labels per class no"),
         ([[0.5, 0.5], [0.6, 0.6], [0.6, 0.6]], "better than the untrained network, which gets 40"),
         ([[0.5, 0.5], [0.5, 0.5], [0.6, 0.6]], "next, try a network trained on ImageNet"),
         ([[0.5, 0.5], [0.6, 0.6], [0.9, 0.9]], "next, try SemiSupervisedClassifier(Rot"),
@@ -119,7 +119,7 @@ def test_quickstart_says_what_is_wrong(quickstart, folder, tmp_path, capsys):
     assert "error: There is no folder or zip file" in complaint(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     assert "contains no images" in complaint(tmp_path / "empty")
-    assert "There is no folder for the picture" in complaint(
+    assert "The folder of the picture" in complaint(
         folder, "--output", str(tmp_path / "no" / "a.png")
     )
     for file in sorted((folder / "class2").iterdir())[1:]:

@@ -143,7 +143,7 @@ def test_weights_that_cannot_be_fetched_are_left_out(monkeypatch, digits, capsys
     setting = {"backbone": "convnet", "image_size": 16, "simclr_epochs": 0}
     starts = module.make_starts(setting, digits[0][:30], "Some_Weights.V1", 0)
     assert list(starts) == ["untrained", "SimCLR"]
-    assert "Left out, as there are no such weights here: no network" in capsys.readouterr().out
+    assert "Skipped, because these weights are not available: no network" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("root", ["", "tiny-imagenet-200/"])

@@ -188,7 +188,7 @@ def validate_images(estimator, X, *, reset, **check_params):
         validate_data(estimator, X, skip_check_array=True, reset=reset)
     images = check_images(X, estimator=estimator, **check_params)
     if not reset and not named:
-        _check_shape(estimator, images.shape)
+        _check_fitted_shape(estimator, images.shape)
     if reset:
         shape = resolve_image_shape(images.shape, estimator.image_shape, estimator=estimator)
     if reset or not named:
@@ -200,7 +200,7 @@ def validate_images(estimator, X, *, reset, **check_params):
     return fold_rows(images, estimator.image_shape_)
 
 
-def _check_shape(estimator, shape):
+def _check_fitted_shape(estimator, shape):
     """Raise an error if images in an array of this shape differ in shape from those in fit."""
     came, expected = (*shape[1:], 1)[:3], estimator.image_shape_
     as_fitted = shape[1] == estimator.n_features_in_ if len(shape) == 2 else came == expected

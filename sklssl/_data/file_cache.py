@@ -210,7 +210,7 @@ class ImageCache:
             _write_header(file, (n_images, *self.image_shape), self.dtype)
         for positions, images in batches:
             with self._explain_errors(n_images):
-                _write(file, images)
+                _write_all(file, images)
             done.append(positions)
         done = np.concatenate(done)
         with self._explain_errors(n_images):
@@ -290,7 +290,7 @@ def _first_half(keys):
 def _write_keys(path, keys):
     with open(path, "xb", buffering=0) as file:
         _write_header(file, keys.shape, keys.dtype)
-        _write(file, keys)
+        _write_all(file, keys)
         os.fsync(file.fileno())
 
 
@@ -298,10 +298,10 @@ def _write_header(file, shape, dtype):
     header = io.BytesIO()
     fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, fields)
-    _write(file, header.getvalue())
+    _write_all(file, header.getvalue())
 
 
-def _write(file, data):
+def _write_all(file, data):
     """Write bytes or an array completely; the system may write only a part at a time."""
     data = memoryview(data).cast("B")
     while len(data):

@@ -141,7 +141,7 @@ class ImageFiles:
                 "ImageFiles expects a list, tuple, 1-D array or Series of at least one file name "
                 f"(str or path-like). Got {reprlib.repr(paths)}."
             )
-        self._image_shape = _check_shape(image_shape)
+        self._image_shape = _check_image_shape(image_shape)
         self._paths = np.array([to_path_string(path) for path in paths], dtype=object)
         self._resize = resize
         self.dtype = np.dtype(dtype)
@@ -343,7 +343,7 @@ def _in_threads(work, n):
         pool.shutdown(cancel_futures=True)
 
 
-def _check_shape(image_shape):
+def _check_image_shape(image_shape):
     whole = all(isinstance(side, Integral) and side > 0 for side in image_shape)
     if len(image_shape) != 3 or not whole:
         raise ValueError(

@@ -214,7 +214,7 @@ class _Encoder:
         if isinstance(value, dict):
             return self._encode_dict(value, place)
         if isinstance(value, list | tuple):
-            items = [self.encode(item, _join(place, i)) for i, item in enumerate(value)]
+            items = [self.encode(item, _child_path(place, i)) for i, item in enumerate(value)]
             return items if isinstance(value, list) else {"$tuple": items}
         raise TypeError(f"{type(value).__name__} at {place!r} cannot be written.")
 
@@ -223,9 +223,9 @@ class _Encoder:
         if value and names and all(isinstance(item, Tensor) for item in value.values()):
             # Names are taken from the file: those of a deep network would double its header.
             for key, item in value.items():
-                self._keep(item, _join(place, key))
+                self._keep(item, _child_path(place, key))
             return {"$tensors": place}
-        items = {key: self.encode(item, _join(place, key)) for key, item in value.items()}
+        items = {key: self.encode(item, _child_path(place, key)) for key, item in value.items()}
         if names and not any(key.startswith("$") for key in value):
             return items
         return {"$dict": [[self.encode(key, place), item] for key, item in items.items()]}
@@ -258,7 +258,7 @@ def _is_plain_scalar(scalar: np.generic) -> bool:
     return plain and scalar.dtype.kind in _SCALARS
 
 
-def _join(place: str, key: object) -> str:
+def _child_path(place: str, key: object) -> str:
     return f"{place}/{key}" if place else str(key)
 
 
@@ -301,7 +301,7 @@ def _decode_number(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def _decode_named(place: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    start = _join(place, "")
+    start = _child_path(place, "")
     return {k.removeprefix(start): tensors.pop(k) for k in list(tensors) if k.startswith(start)}
 
 

@@ -112,8 +112,8 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
     if not match.n_taken:
         raise ValueError(
             f"{name}: no weight of {found.label} fits the backbone {owner.backbone!r}. Use the "
-            f"same backbone in both. Without a match: {_few(match.left)}; of the source: "
-            f"{_few(match.unused or list(found.state))}."
+            f"same backbone in both. Without a match: {_format_names(match.left)}; of the source: "
+            f"{_format_names(match.unused or list(found.state))}."
         )
     backbone.load_state_dict(match.taken, strict=False)
     if found.mean is not None and backbone.in_channels in (1, 3):
@@ -130,14 +130,14 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
             f"{backbone.in_channels}."
         )
     if match.left or match.unused:
-        left = f" Left as they were: {_few(match.left)}." if match.left else ""
-        unused = f" Not used: {_few(match.unused)}." if match.unused else ""
+        left = f" Left as they were: {_format_names(match.left)}." if match.left else ""
+        unused = f" Not used: {_format_names(match.unused)}." if match.unused else ""
         warnings.warn(text + left + unused, UserWarning, stacklevel=2)
     elif owner.verbose:
         print(text)
 
 
-def _few(names: list[str]) -> str:
+def _format_names(names: list[str]) -> str:
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return ", ".join(names[:4]) + more if names else "none"
 

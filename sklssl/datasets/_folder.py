@@ -146,7 +146,7 @@ def load_image_folder(
         images, labels = _leave_out(errors, images, labels)
     bunch = make_bunch(images, labels["target"], labels["target_names"], labels["subset"])
     bunch.filenames = labels["filenames"]
-    bunch.DESCR = _describe(len(images), bunch.target_names, path, "read")
+    bunch.DESCR = _description(len(images), bunch.target_names, path, "read")
     return (bunch.images, bunch.target) if return_X_y else bunch
 
 
@@ -300,13 +300,13 @@ def list_images(path, *, unlabelled="auto", return_X_y=False):
     if root.is_file():
         raise ValueError(
             f"{str(path)!r} is a file, but list_images expects a folder. If it is a zip file, "
-            "unpack it or read it with load_image_folder."
+            "extract it or load it with load_image_folder."
         )
     with open_folder(path) as (names, _):
         layout = read_layout(names, path, unlabelled, "list_images")
     paths = np.array([os.path.join(root, name) for name in layout.names])
     bunch = Bunch(paths=paths, **_labels(layout))
-    bunch.DESCR = _describe(len(paths), bunch.target_names, path, "listed")
+    bunch.DESCR = _description(len(paths), bunch.target_names, path, "listed")
     return (bunch.paths, bunch.target) if return_X_y else bunch
 
 
@@ -333,6 +333,6 @@ def _labels(layout):
     }
 
 
-def _describe(n_images, target_names, path, how):
+def _description(n_images, target_names, path, how):
     of = f"of {len(target_names)} classes" if len(target_names) else "without labels"
     return f"{n_images} images {of}, {how} from {Path(path).name}."

@@ -65,14 +65,14 @@ def read_images(names, read, *, image_size=None, channels=3, pages="first", erro
             image = resize_image(image, (image_size, image_size))
         if images is None:
             images, first = np.empty((len(names), *image.shape), image.dtype), name
-        _check_shape(image, name, images, first)
+        _check_same_shape(image, name, images, first)
         images[i] = image
     if multipage:
         warn_unread_pages(*multipage[0])
     return images
 
 
-def _check_shape(image, name, images, first):
+def _check_same_shape(image, name, images, first):
     """Raise an error if an image has another shape than the first one."""
     if image.shape[2] != images.shape[3]:
         raise ValueError(

@@ -88,7 +88,7 @@ def make_candidates(embedders, baselines, settings, rng):
         If there are no embedders, or two with the same name.
     """
     first = _baselines(settings) if baselines else {}
-    given = _defaults(settings) if embedders is None else _read(embedders)
+    given = _defaults(settings) if embedders is None else _named_embedders(embedders)
     both = sorted(first.keys() & given.keys())
     if both:
         raise ValueError(
@@ -98,7 +98,7 @@ def make_candidates(embedders, baselines, settings, rng):
     return {name: _set_seeds(clone(e), rng) for name, e in (first | given).items()}
 
 
-def _read(embedders):
+def _named_embedders(embedders):
     """Return the user's embedders by name, in whichever form they were passed."""
     given = [embedders] if hasattr(embedders, "fit") else embedders
     given = list(given.items()) if isinstance(given, dict) else given
@@ -133,7 +133,7 @@ def _check_embedder(name, embedder):
 
 def _make_names(named):
     """Name embedders without a name by their repr; number those with the same name."""
-    names = [name or _describe(embedder) for name, embedder in named]
+    names = [name or _short_repr(embedder) for name, embedder in named]
     counts, seen = Counter(names), Counter()
     for i, (name, _) in enumerate(named):
         if counts[names[i]] == 1:
@@ -148,7 +148,7 @@ def _make_names(named):
     return names
 
 
-def _describe(embedder):
+def _short_repr(embedder):
     text = " ".join(repr(embedder).split())
     return text if len(text) <= _MAX_NAME else type(embedder).__name__
 

@@ -136,7 +136,7 @@ class Comparison:
         return min(near, key=lambda row: row["fit_time"])["name"]
 
     def _advise(self):
-        labels = f"with {_join(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} per class"
+        labels = f"with {_join_words(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} per class"
         scores = f"{self._format_scores(self.choice)} {labels}"
         if self.choice == PIXELS:
             return (
@@ -164,7 +164,7 @@ class Comparison:
     def _format_scores(self, name):
         """Format the scores of an embedder for a sentence."""
         means = [self._show(scores.mean()) for scores in self.scores[name]]
-        return _join(means) + " %" * self._as_percent
+        return _join_words(means) + " %" * self._as_percent
 
     # The table -------------------------------------------------------------------------------
 
@@ -214,6 +214,6 @@ class Comparison:
         )
 
 
-def _join(items):
+def _join_words(items):
     *first, last = map(str, items)
     return f"{', '.join(first)} and {last}" if first else last

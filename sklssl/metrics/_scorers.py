@@ -44,19 +44,19 @@ _DOC = """Scorer: {summary}; higher is better.
 
 def _embed(name, estimator, X):
     """Return the features of `X` as the arguments of a score."""
-    _check_embedder(name, estimator)
+    _check_has_transform(name, estimator)
     return (estimator.transform(X),)
 
 
 def embed_views(name, estimator, X):
     """Return the features of two random views of each image."""
-    _check_embedder(name, estimator)
+    _check_has_transform(name, estimator)
     from sklssl.metrics._views import embed_two_views  # imports torch
 
     return embed_two_views(name, estimator, X)
 
 
-def _check_embedder(name, estimator):
+def _check_has_transform(name, estimator):
     if not hasattr(estimator, "transform"):
         raise ValueError(
             f"The 'estimator' argument of {name} must have a transform that returns features, such "

@@ -41,7 +41,7 @@ def embed_two_views(name, estimator, X):
     shape = _image_shape(name, estimator, learner, images)
     # For the images only: views are clipped to the range seen in fit.
     warn_if_other_range(steps[0], fold_rows(images, shape))
-    value_range = _value_range(steps[0], images)
+    value_range = _find_value_range(steps[0], images)
     rng = torch.Generator().manual_seed(0)
     features = [], []
     for start in range(0, len(images), _IMAGES_AT_ONCE):  # to limit memory
@@ -83,7 +83,7 @@ def _image_shape(name, estimator, learner, images):
     return shape
 
 
-def _value_range(first, images):
+def _find_value_range(first, images):
     """Return the values mapped to 0 and 1: of uint8, of the first step, or of `X`."""
     if images.dtype == np.uint8:
         return 0.0, 255.0

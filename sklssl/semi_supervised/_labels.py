@@ -49,7 +49,7 @@ def check_labels(y, *, owner, classes=None):
         If all values are -1 or 1. These are the two classes of many binary problems, and with -1
         as the marker only one class would remain. Both are then treated as classes.
     """
-    who = _name(owner)
+    who = _owner_name(owner)
     if y is None:
         raise ValueError(
             f"{who} requires y to be passed, but the target y is None. Pass the labels, with -1 "
@@ -109,7 +109,7 @@ def encode_labels(y, labelled, *, owner):
     classes, places = np.unique(y[labelled], return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"{_name(owner)} needs labels of at least two classes, but the "
+            f"{_owner_name(owner)} needs labels of at least two classes, but the "
             f"{labelled.sum()} labelled rows of y have {len(classes)} class: {classes}. "
             "Label some rows of another class."
         )
@@ -118,7 +118,7 @@ def encode_labels(y, labelled, *, owner):
     return classes, codes
 
 
-def _name(owner):
+def _owner_name(owner):
     return owner if isinstance(owner, str) else type(owner).__name__
 
 

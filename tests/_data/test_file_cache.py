@@ -140,7 +140,7 @@ def _full(*args):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("step", ["_write", "_write_keys", "os.fsync", "os.replace"])
+@pytest.mark.parametrize("step", ["_write_all", "_write_keys", "os.fsync", "os.replace"])
 @pytest.mark.parametrize("before", [False, True])
 def test_full_disk(paths, step, before, tmp_path, monkeypatch):
     cache_dir = tmp_path / "cache"
@@ -305,8 +305,8 @@ def test_interruption_leaves_nothing(paths, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         original(file, data)
 
-    original = file_cache._write
-    monkeypatch.setattr("sklssl._data.file_cache._write", interrupt)
+    original = file_cache._write_all
+    monkeypatch.setattr("sklssl._data.file_cache._write_all", interrupt)
     monkeypatch.setattr("sklssl._data.files._BATCH_IMAGES", 2)
     with pytest.raises(KeyboardInterrupt):
         ImageFiles(paths, SHAPE, cache_dir=tmp_path / "cache").store()

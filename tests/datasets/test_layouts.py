@@ -139,7 +139,7 @@ def test_an_encrypted_entry_is_named(tmp_path):
 
 def test_list_images_takes_no_file(tmp_path):
     path = write_zip(tmp_path / "images.zip", files("cat/1.png"))
-    with pytest.raises(ValueError, match="is a file, but list_images expects a folder.*unpack it"):
+    with pytest.raises(ValueError, match="is a file, but list_images expects a folder.*extract it"):
         list_images(path)
     with pytest.raises(FileNotFoundError, match="no folder"):
         list_images(tmp_path / "gone")

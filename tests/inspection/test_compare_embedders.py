@@ -390,7 +390,7 @@ def test_what_an_embedder_raises_names_it(images, labels):
         ({"y": np.full(N, np.nan)}, "y of compare_embedders contains nan"),
         ({"y": np.r_[2, np.arange(N - 1) % 2]}, "'test_size' argument of compare_embedders is"),
         ({"y": np.r_[2, 2, np.arange(N - 2) % 2]}, "1 of 3 classes have no test image"),
-        ({"X": np.zeros((N, 8, 8, 1, 1))}, "compare_embedders takes images"),
+        ({"X": np.zeros((N, 8, 8, 1, 1))}, "compare_embedders expects images"),
         ({"X": np.full((N, 8, 8), np.nan)}, "NaN"),
         (
             {"n_labels": 46},

@@ -39,25 +39,37 @@ class Pretext(nn.Module):
         Parameters
         ----------
         images : tensor of shape (b, C, H, W)
-            Floats in [0, 1].
+            Float32 in [0, 1].
 
         rng : torch.Generator
             The source of all randomness, on the device of the images.
 
-        index : tensor of shape (b,)
-            The row numbers of the images in X.
+        index : tensor of shape (b,), int64
+            The row numbers of the images in X, where files that ``on_error="skip"`` leaves out
+            are not counted: 0 to the `n_images` of ``before_fit``, less 1.
 
         Returns
         -------
-        views, targets
-            Handed to ``forward`` as they are.
+        views, targets : tuple
+            Handed to ``forward`` as they are. None for targets where there are none.
         """
         raise NotImplementedError(f"{type(self).__name__} must define views(images, rng, index).")
 
     def forward(self, views, targets):
         """Give named scalar terms: ``"loss"`` is minimised, the rest is recorded.
 
-        A term named ``"accuracy"``, if there is one, is what ``score`` returns.
+        A term named ``"accuracy"``, if there is one, is what ``score`` returns. The maps of
+        backbones are float32, whatever they compute in, and so is all that is made of them.
+
+        Parameters
+        ----------
+        views, targets
+            What ``views`` returned.
+
+        Returns
+        -------
+        terms : dict of str to tensor of shape ()
+            The loss has a gradient.
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(views, targets).")
 

@@ -7,6 +7,7 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sklssl._runtime.device import network_autocast, whole_maps
 from sklssl.backbones._base import conv_block
 
 __all__ = ["HEADS", "Head", "make_head"]
@@ -58,6 +59,14 @@ class Head(nn.Module):
         return outputs
 
 
+class _Convolutions(nn.Sequential):
+    """Layers in the precision of the network, which they may cost as much as: then float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with network_autocast(x.device):
+            return whole_maps(super().forward(x))
+
+
 def make_head(
     kind: str, shape: tuple[int, int, int], n_outputs: int, pool_size: int, *, keep_places: bool
 ) -> Head:
@@ -95,7 +104,7 @@ def make_head(
                 f"have {height}x{side}. Take an earlier layer, larger images (image_size of the "
                 "embedder), or 'mlp'."
             )
-        block = nn.Sequential(
+        block = _Convolutions(
             conv_block(width, _CONV_WIDTH, _CONV_SIZE),
             conv_block(_CONV_WIDTH, _CONV_WIDTH, 1),
             conv_block(_CONV_WIDTH, _CONV_WIDTH, 1),

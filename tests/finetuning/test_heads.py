@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from sklssl._runtime.device import network_precision
 from sklssl.backbones import make_backbone
@@ -60,4 +61,12 @@ def test_answers_are_float32_in_bfloat16_too(kind):
     with network_precision(torch.device("cpu"), "bfloat16"):
         outputs = head(backbone(torch.rand(6, 1, 20, 28)))
     assert outputs.dtype == torch.float32
+    convolutions = [part for part in head.modules() if isinstance(part, nn.Conv2d)]
+    assert len(convolutions) == (3 if kind == "conv" else 0)
+    seen = []
+    for part in convolutions:
+        part.register_forward_hook(lambda module, args, out: seen.append(out.dtype))
+    with network_precision(torch.device("cpu"), "bfloat16"):
+        head(torch.rand(6, *shape))
+    assert seen == [torch.bfloat16] * len(convolutions)
     assert not torch.equal(outputs, outputs.bfloat16().float())

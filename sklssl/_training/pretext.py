@@ -1,4 +1,4 @@
-"""What a method is: the task that a network learns by."""
+"""The pretext task: what a method trains the network on."""
 
 from torch import nn
 
@@ -6,20 +6,20 @@ __all__ = ["Pretext"]
 
 
 class Pretext(nn.Module):
-    """One self-supervised task: what the network sees and what it must answer.
+    """A self-supervised task: the input of the network, and the loss of its output.
 
-    It owns the backbone and whatever else learns or remembers (heads, a teacher, a queue), and
-    is built inside ``fit`` by :meth:`BaseEmbedder._make_pretext`.
+    It owns the backbone and all other modules and state of the method (heads, a teacher, a queue).
+    It is built during ``fit`` by :meth:`BaseEmbedder._make_pretext`.
 
     Parameters
     ----------
     backbone : Backbone
-        The network whose features are wanted.
+        The network to train.
 
     Attributes
     ----------
     finished : bool
-        Set to True by a task that wants no further epoch.
+        Set to True to end training after the current epoch.
     """
 
     finished = False
@@ -30,11 +30,11 @@ class Pretext(nn.Module):
 
     @property
     def encoder(self):
-        """The module whose maps ``transform`` pools: the backbone, unless a task says else."""
+        """The network whose feature maps ``transform`` pools; the backbone by default."""
         return self.backbone
 
     def views(self, images, rng, index):
-        """Make what the network sees, and the answer it must give.
+        """Return the input of the network and the targets for a batch.
 
         Parameters
         ----------
@@ -45,70 +45,70 @@ class Pretext(nn.Module):
             The source of all randomness, on the device of the images.
 
         index : tensor of shape (b,), int64
-            The row numbers of the images in X, where files that ``on_error="skip"`` leaves out
-            are not counted: 0 to the `n_images` of ``before_fit``, less 1.
+            The rows of the images among the `n_images` of ``before_fit``: the rows of X without
+            files that ``on_error="skip"`` leaves out.
 
         Returns
         -------
         views, targets : tuple
-            Handed to ``forward`` as they are. None for targets where there are none.
+            Passed to ``forward`` unchanged. Return None as targets if there are none.
         """
         raise NotImplementedError(f"{type(self).__name__} must define views(images, rng, index).")
 
     def forward(self, views, targets):
-        """Give named scalar terms: ``"loss"`` is minimised, the rest is recorded.
+        """Return named terms: ``"loss"`` is minimised, all of them are recorded.
 
-        A term named ``"accuracy"``, if there is one, is what ``score`` returns. The maps of
-        backbones are float32, whatever they compute in, and so is all that is made of them.
+        ``score`` returns the term ``"accuracy"``, if there is one. The feature maps of backbones
+        are float32, whatever the precision of their computations, so heads and losses compute in
+        float32.
 
         Parameters
         ----------
         views, targets
-            What ``views`` returned.
+            The values returned by ``views``.
 
         Returns
         -------
         terms : dict of str to tensor of shape ()
-            The loss has a gradient.
+            The loss must have a gradient.
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(views, targets).")
 
     def chance_loss(self, n_images):
-        """Give the loss of guessing in a batch of `n_images`, to warn of one that is no better.
+        """Return the loss of random guessing in a batch of `n_images`, or None by default.
 
-        None, as here, where there is no such loss.
+        A warning is raised if the loss does not become smaller than this.
         """
 
     def before_fit(self, n_images):
-        """Prepare for training on `n_images` rows, or refuse them by a ValueError. Nothing here.
+        """Prepare for training on `n_images` images. Does nothing by default.
 
-        Called once by each ``fit`` and ``partial_fit``, on the CPU: the place to make what
-        remembers something of every row.
+        Called once per ``fit`` and ``partial_fit``, on the CPU. Create buffers with an entry per
+        image here, and raise a ValueError if the task cannot be trained on that many images.
         """
 
     def before_epoch(self, embed, rng):
-        """Prepare an epoch. Nothing here.
+        """Prepare an epoch. Does nothing by default.
 
-        ``embed()`` gives the features (n, d) of all training images in row order, in evaluation
-        mode; ``embed(encode)`` what a function of images (b, C, H, W) gives for them.
+        ``embed()`` returns the features (n, d) of all training images in row order, in evaluation
+        mode. ``embed(encode)`` returns the outputs of a function of images (b, C, H, W) instead.
         """
 
     def after_step(self, progress):
-        """Follow up a step. Nothing here.
+        """Update state after a training step. Does nothing by default.
 
         Parameters
         ----------
         progress : float
-            The share of the planned steps that are done, in (0, 1], 1 after the last one. It
-            counts the epochs of all scales of this call of ``fit``, also of one with
-            ``warm_start``, or the one epoch of this call of ``partial_fit``; it goes on where a
-            checkpoint left it. It never falls; it jumps ahead where a callback ends a scale early.
+            The completed share of the planned steps of this call of ``fit`` (all scales) or
+            ``partial_fit``, in (0, 1]. It never decreases, and continues when a checkpoint is
+            resumed. It skips the remaining steps of a scale that a callback ends early.
         """
 
     def after_epoch(self):
-        """Give more named terms for the row of the epoch, in evaluation mode. None here.
+        """Return more terms for the history, in evaluation mode. Empty by default.
 
-        A ``"valid_loss"`` among them is what ``lr_schedule="plateau"`` watches in place of the
+        ``lr_schedule="plateau"`` monitors ``"valid_loss"``, if it is among them, instead of the
         loss.
         """
         return {}

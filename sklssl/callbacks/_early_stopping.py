@@ -100,7 +100,7 @@ class EarlyStopping:
         StopTraining
             To continue with the next scale, or to stop training after the last one.
         """
-        rows = [r for r in estimator.history_ if r.get("phase") == row["phase"]]
+        rows = [r for r in estimator.history_ if r.get("phase") == row.get("phase")]
         values = [r[self.monitor] for r in rows if self.monitor in r]
         if not values and len(rows) == 1 and not self._may_be_recorded(estimator):
             raise ValueError(

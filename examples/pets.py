@@ -201,7 +201,7 @@ def compare(starts, setting, X, y, X_test, y_test, seed):
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     print(f"{'accuracy in %':18}{'linear probe':>14}{'transfer':>14}{'fine-tuned':>14}")
     print(f"{'raw pixels':18}{100 * probe.fit(pixels[0], y).score(pixels[1], y_test):14.1f}")
-    best, best_score = None, -1.0
+    found = []
     for name, start in starts.items():
         linear = probe.fit(start.transform(X), y).score(start.transform(X_test), y_test)
         print(f"{name:18}{100 * linear:14.1f}", end="", flush=True)
@@ -209,11 +209,11 @@ def compare(starts, setting, X, y, X_test, y_test, seed):
             classifier = make_classifier(start, setting, seed, frozen=frozen).fit(X, y)
             score = classifier.score(X_test, y_test)
             print(f"{100 * score:14.1f}", end="", flush=True)
-            if score > best_score:
-                way = "transfer" if frozen else "fine-tuned"
-                best, best_score = (f"{name}, {way}", classifier), score
+            way = "transfer" if frozen else "fine-tuned"
+            found.append((score, f"{name}, {way}", classifier))
         print()
-    return best
+    _, name, best = max(found, key=lambda each: each[0])
+    return name, best
 
 
 # %%

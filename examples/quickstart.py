@@ -127,13 +127,12 @@ MOST_IMAGES, MOST_CLASSES = 1000, 12  # shown at most
 def save_picture(path, bunch, features):
     """Draw all plots of the features, and save the figure to `path`."""
     features = StandardScaler().fit_transform(features)
-    has_labels = (bunch.target >= 0).any()
     figure = Figure(figsize=(12, 11), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[7, 4])
-    left, right = top.subfigures(1, 2, width_ratios=[7, 5]) if has_labels else (top, None)
-    draw_map(left.subplots(), bunch, features)
-    if has_labels:
+    (left,), (bottom,) = figure.subfigures(2, 1, height_ratios=[7, 4], squeeze=False)
+    if (bunch.target >= 0).any():
+        left, right = left.subfigures(1, 2, width_ratios=[7, 5])
         draw_confusion(right.subplots(), bunch, features)
+    draw_map(left.subplots(), bunch, features)
     draw_neighbors(bottom, bunch, features)
     figure.savefig(path, dpi=100)
 
@@ -143,7 +142,7 @@ def draw_map(ax, bunch, features):
     rows = np.random.default_rng(0).permutation(len(features))[:MOST_IMAGES]
     tsne = TSNE(perplexity=min(30, (len(rows) - 1) / 3), random_state=0)
     places = tsne.fit_transform(features[rows])
-    palette = matplotlib.colormaps["tab20"].colors
+    palette = matplotlib.color_sequences["tab20"]
     palette = palette[::2] + palette[1::2]  # strong colours first
     colors = dict(zip(largest_classes(bunch), palette, strict=False))
     of_rows = [colors.get(label, "lightgrey") for label in bunch.target[rows]]

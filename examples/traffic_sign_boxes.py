@@ -80,7 +80,7 @@ def move(images, boxes, seed, scales=(0.4, 0.8)):
     """Shrink each image by a factor drawn from `scales`, and place it at random."""
     rng = np.random.default_rng(seed)
     side = images.shape[1]
-    scale = rng.uniform(*scales, (len(images), 1))
+    scale = rng.uniform(*scales, size=(len(images), 1))
     corner = rng.uniform(0, 1, (len(images), 2)) * side * (1 - scale)
     moved = np.empty_like(images)
     for i, (image, s, (x, y)) in enumerate(zip(images, scale[:, 0], corner, strict=True)):
@@ -96,7 +96,7 @@ def paste_digits(images, seed, side=32):
     canvas = np.zeros((len(images), side, side, 1), np.uint8)
     boxes = np.empty((len(images), 4))
     for i, image in enumerate(images):
-        size = rng.integers(10, 21)
+        size = int(rng.integers(10, 21))
         x, y = rng.integers(0, side - size + 1, 2)
         digit = cv2.resize(image[..., 0], (size, size))
         canvas[i, y : y + size, x : x + size, 0] = digit
@@ -241,5 +241,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("--output", default="traffic_sign_boxes.png", help="for the picture")
     settings = vars(parser.parse_args())
-    small = settings.pop("small")
-    main(**(settings | SMALL if small else settings))
+    if settings.pop("small"):
+        settings.update(SMALL)
+    main(**settings)

@@ -2,13 +2,14 @@
 
 import copy
 import math
-from typing import Unpack
+from collections.abc import Callable
+from typing import Any, Self, Unpack
 
 import numpy as np
 import torch
 
 from sklssl._data.batches import ToTensor, count_batches, image_statistics, iter_batches
-from sklssl._data.input import decode_files, validate_input
+from sklssl._data.input import CheckedImages, decode_files, validate_input
 from sklssl._features.estimator import FeatureEstimator
 from sklssl._features.extractor import full_size, make_extractor, resolve_layer
 from sklssl._features.symmetry import find_symmetry
@@ -32,7 +33,7 @@ from sklssl._training.guards import ChanceGuard, CollapseGuard
 from sklssl._training.pretext import Pretext
 from sklssl._training.pretext_checks import check_made
 from sklssl._training.run import TrainingRun
-from sklssl.backbones import make_backbone
+from sklssl.backbones import Backbone, make_backbone
 from sklssl.backbones._weights import check_start, load_weights
 from sklssl.utils._checks import (
     check_network,
@@ -41,6 +42,7 @@ from sklssl.utils._checks import (
     naming_parameter,
 )
 from sklssl.utils._sklearn_compat import _fit_context
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["BaseEmbedder", "Pretext", "SharedParameters", "parameters"]
 
@@ -77,16 +79,28 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         "value_range_": is_range,
     }
 
+    pretext_: Pretext
+    history_: list[dict[str, Any]]
+    image_shape_: tuple[int, int, int]
+    layer_names_: tuple[str, ...]
+    n_features_in_: int
+    symmetry_: str | None
+    value_range_: tuple[Any, Any]
+
     # Whether the task needs square images.
     _square_only = False
     # The parameters that determine the size of the network.
     _sized_by = "backbone or image_size"
 
-    def __init__(self, backbone="patchconvnet", **shared: Unpack[SharedParameters]):
+    def __init__(
+        self,
+        backbone: str | Callable[..., Any] = "patchconvnet",
+        **shared: Unpack[SharedParameters],
+    ) -> None:
         self._store(backbone=backbone, **shared)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ImagesLike, y: object = None) -> Self:
         """Learn the embedding from images alone.
 
         Parameters
@@ -130,7 +144,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         return self._fit(X, y, Plan(self._phases(), self, continued))
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: ImagesLike, y: object = None) -> Self:
         """Train one epoch on a chunk of images, at full size and a constant learning rate.
 
         The first chunk determines the shape, the value range and the standardisation of the
@@ -152,7 +166,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         phase = self._phases()[-1]._replace(max_epochs=1)
         return self._fit(X, y, Plan([phase], self, self.__sklearn_is_fitted__(), in_pieces=True))
 
-    def score(self, X, y=None):
+    def score(self, X: ImagesLike, y: object = None) -> float:
         """Return how well the pretext task is solved on `X`; higher is better, no labels needed.
 
         Parameters
@@ -184,22 +198,22 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
                 total += score.item() * len(index)
         return total / len(images)
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> Pretext:
         raise NotImplementedError(f"{type(self).__name__} must define _make_pretext(backbone).")
 
-    def _check_size(self, size):
+    def _check_size(self, size: tuple[int, int]) -> None:
         """Raise an error if the task cannot handle images of (height, width) `size`."""
         if self._square_only:
             check_square(self, size)
 
-    def _phases(self):
+    def _phases(self) -> list[Phase]:
         """Return the phases of training; methods with several scales return several."""
         return [Phase(1.0, self.learning_rate, self.max_epochs)]
 
     # Fitting --------------------------------------------------------------------------------
 
     @plain_torch()
-    def _fit(self, X, y, plan):
+    def _fit(self, X: ImagesLike, y: object, plan: Plan) -> Self:
         with self._fitting(plan, (X, y)) as (fresh, fit_tasks):
             images = fresh._check_images(X, plan)
             device = resolve_device(self.device, owner=self)
@@ -221,7 +235,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
                 ).train()
         return self
 
-    def _continued(self):
+    def _continued(self) -> Self:
         """Copy self with separate weights and history, to continue training."""
         fresh = object.__new__(type(self))
         fresh.__dict__ = {
@@ -231,7 +245,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         }
         return fresh
 
-    def _check_images(self, X, plan):
+    def _check_images(self, X: ImagesLike, plan: Plan) -> CheckedImages:
         """Return `X` as images, after checking that the task can use them at all scales."""
         if not plan.continued:
             check_start(self)
@@ -243,7 +257,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         decode_files(self, images, min_samples=2)
         return images
 
-    def _begin(self, images, plan):
+    def _begin(self, images: CheckedImages, plan: Plan) -> None:
         """Build the pretext task, unless training continues."""
         sizes = [self._scaled(phase.scale) for phase in plan.phases]
         if plan.continued:
@@ -254,7 +268,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         resolve_layer(self, self.pretext_.encoder)
         self.pretext_.before_fit(len(images))
 
-    def _build(self, images, sizes):
+    def _build(self, images: CheckedImages, sizes: list[tuple[int, int]]) -> None:
         """Build the pretext task around a backbone with the statistics of `images`."""
         self.value_range_, mean, scale = image_statistics(images)
         backbone = self._make_backbone()
@@ -270,7 +284,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         self.history_ = []
         self.symmetry_ = self._find_symmetry(images) if self.symmetry == "auto" else None
 
-    def _make_backbone(self):
+    def _make_backbone(self) -> Backbone:
         with naming_parameter(self, "backbone"):
             return make_backbone(
                 self.backbone,
@@ -278,21 +292,21 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
                 image_size=min(full_size(self)),
             )
 
-    def _build_module(self, name):
+    def _build_module(self, name: str) -> Pretext:
         """Build the pretext task, whose weights will be loaded from a file."""
         return self._make_pretext(self._make_backbone())
 
     @property
-    def _too_large(self):
+    def _too_large(self) -> str:
         name = type(self).__name__
         return f"{name}: the network does not fit in memory. Use a smaller {self._sized_by}."
 
-    def _find_symmetry(self, images):
+    def _find_symmetry(self, images: CheckedImages) -> str | None:
         height, width = full_size(self)
         embed = make_extractor(self).embed_changed
         return find_symmetry(images, embed, square=height == width)
 
-    def _learn_weights(self, backbone, images):
+    def _learn_weights(self, backbone: Backbone, images: CheckedImages) -> None:
         """Compute the weights that need no training from a sample of the images."""
         to_tensor = ToTensor(torch.device("cpu"), self.value_range_, full_size(self))
         rows = torch.randperm(len(images))[:_LEARNED_FROM].sort().values.numpy()
@@ -300,7 +314,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         with naming_parameter(self, "backbone"):
             backbone.learn_from(lambda: iter_batches(images, parts, to_tensor), len(rows))
 
-    def _training_config(self, plan):
+    def _training_config(self, plan: Plan) -> TrainingConfig:
         return TrainingConfig(
             self.optimizer,
             self.weight_decay,
@@ -311,9 +325,9 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
             self.max_grad_norm,
         )
 
-    def _make_guards(self, images):
+    def _make_guards(self, images: CheckedImages) -> tuple[CollapseGuard, ChanceGuard]:
         chance = ChanceGuard(self.pretext_, len(images), self.batch_size)
         return CollapseGuard(images, lambda some: make_extractor(self).embed(some)), chance
 
-    def _scaled(self, scale):
+    def _scaled(self, scale: float) -> tuple[int, int]:
         return tuple(round(scale * side) for side in full_size(self))

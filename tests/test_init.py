@@ -1,9 +1,13 @@
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import sklssl
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_every_name_loads():
@@ -30,6 +34,11 @@ def test_import_loads_nothing_heavy():
     code = "import sys, sklssl; print(*{'torch', 'sklearn', 'numpy', 'cv2'} & sys.modules.keys())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == ""
+
+
+def test_type_checkers_see_the_same_names():
+    for path, text in runpy.run_path(str(ROOT / "docs/_stubs.py"))["make_stubs"]().items():
+        assert path.read_text() == text, "run: python docs/_stubs.py --write"
 
 
 def test_show_versions(capsys):

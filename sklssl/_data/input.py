@@ -1,5 +1,7 @@
 """Validate X, arrays or file names, and return images that can be sliced."""
 
+from typing import TypeAlias
+
 import numpy as np
 from sklearn.utils.validation import validate_data
 
@@ -10,7 +12,9 @@ from sklssl._data.files import ImageFiles, first_image
 from sklssl._data.pictures import stack_pictures
 from sklssl.utils._checks import naming_parameter, warn_if_other_range
 
-__all__ = ["decode_files", "select_rows", "validate_input"]
+__all__ = ["CheckedImages", "decode_files", "select_rows", "validate_input"]
+
+CheckedImages: TypeAlias = np.ndarray | ImageFiles
 
 
 def validate_input(embedder, X, *, reset, min_samples=1):

@@ -1,11 +1,17 @@
 """The methods of an embedder that follow ``fit``: features of its network."""
 
+import os
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data.input import validate_input
-from sklssl._features.extractor import make_extractor, resolve_layer
+from sklssl._data.input import CheckedImages, validate_input
+from sklssl._features.extractor import FeatureExtractor, make_extractor, resolve_layer
 from sklssl._training.estimator import TrainedEstimator
 from sklssl.utils._checks import check_features
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["FeatureEstimator"]
 
@@ -18,7 +24,7 @@ class FeatureEstimator(TrainedEstimator):
     `value_range_`.
     """
 
-    def transform(self, X):
+    def transform(self, X: ImagesLike) -> np.ndarray:
         """Embed images.
 
         Parameters
@@ -34,7 +40,7 @@ class FeatureEstimator(TrainedEstimator):
         extractor, images = self._prepare(X)
         return check_features(self, extractor.embed(images))
 
-    def transform_iter(self, X):
+    def transform_iter(self, X: ImagesLike) -> Iterator[np.ndarray]:
         """Embed images block by block, for more images than fit in memory.
 
         Parameters
@@ -68,7 +74,9 @@ class FeatureEstimator(TrainedEstimator):
         extractor, images = self._prepare(X)  # now, not when the first block is requested
         return (check_features(self, block) for block in extractor.iter_blocks(images))
 
-    def transform_layers(self, X, pool_size=None):
+    def transform_layers(
+        self, X: ImagesLike, pool_size: int | None = None
+    ) -> dict[str, np.ndarray]:
         """Embed images with all stages of the network, in one pass.
 
         Parameters
@@ -90,7 +98,7 @@ class FeatureEstimator(TrainedEstimator):
         features = extractor.embed_layers(images, choices)
         return {name: check_features(self, Z) for (name, _), Z in features.items()}
 
-    def set_layer(self, layer):
+    def set_layer(self, layer: str) -> Self:
         """Set the stage from which ``transform`` takes its features, without training again.
 
         Parameters
@@ -111,7 +119,7 @@ class FeatureEstimator(TrainedEstimator):
         resolve_layer(self, self.pretext_.encoder, layer)
         return self.set_params(layer=layer)
 
-    def export_onnx(self, path):
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Export the computation of ``transform`` for arrays to an ONNX file.
 
         Parameters
@@ -158,7 +166,9 @@ class FeatureEstimator(TrainedEstimator):
 
         export_onnx(extractor, self.image_shape_, path)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: Sequence[str] | np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the names of the features: the class name in lower case, and a number.
 
         Parameters
@@ -173,14 +183,14 @@ class FeatureEstimator(TrainedEstimator):
         one = input_features is not None and len(input_features) == 1 != self.n_features_in_
         return super().get_feature_names_out(None if one else input_features)
 
-    def _prepare(self, X):
+    def _prepare(self, X: ImagesLike) -> tuple[FeatureExtractor, CheckedImages]:
         """Return the fitted network, and `X` as checked images for it."""
         extractor = make_extractor(self)
         return extractor, validate_input(self, X, reset=False)
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         return make_extractor(self).n_features
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "pretext_")

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from inspect import Parameter, Signature
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from sklssl._parameters.docstrings import complete_docstring, read_entries
 from sklssl._parameters.table import Entry, Shared
@@ -106,6 +106,10 @@ class SharesParameters(ChecksArguments):
             own.get("__init__"), own.get("_parameter_constraints", {}), own.get("__doc__")
         )
         _complete(cls, {})
+
+    if TYPE_CHECKING:  # which does not see the parameters that are set by name
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def _store(self, **values: Any) -> None:
         """Set parameters, except those to which the class assigns a value itself."""

@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 
 from sklssl._runtime.allocator import retain_freed_memory
 from sklssl._runtime.device import forked_rng
@@ -92,11 +92,11 @@ class TrainedEstimator(
             yield checkpoints
 
     @property
-    def n_epochs_(self):
+    def n_epochs_(self) -> int:
         """The number of epochs trained."""
         return len(self.history_)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.string = True

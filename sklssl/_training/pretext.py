@@ -1,6 +1,15 @@
 """The pretext task: what a method trains the network on."""
 
-from torch import nn
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from sklssl.backbones import Backbone
 
 __all__ = ["Pretext"]
 
@@ -24,16 +33,16 @@ class Pretext(nn.Module):
 
     finished = False
 
-    def __init__(self, backbone):
+    def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
 
     @property
-    def encoder(self):
+    def encoder(self) -> Backbone:
         """The network whose feature maps ``transform`` pools; the backbone by default."""
         return self.backbone
 
-    def views(self, images, rng, index):
+    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Any, Any]:
         """Return the input of the network and the targets for a batch.
 
         Parameters
@@ -55,7 +64,7 @@ class Pretext(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must define views(images, rng, index).")
 
-    def forward(self, views, targets):
+    def forward(self, views: Any, targets: Any) -> dict[str, Tensor]:
         """Return named terms: ``"loss"`` is minimised, all of them are recorded.
 
         ``score`` returns the term ``"accuracy"``, if there is one. The feature maps of backbones
@@ -74,27 +83,27 @@ class Pretext(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(views, targets).")
 
-    def chance_loss(self, n_images):
+    def chance_loss(self, n_images: int) -> float | None:
         """Return the loss of random guessing in a batch of `n_images`, or None by default.
 
         A warning is raised if the loss does not become smaller than this.
         """
 
-    def before_fit(self, n_images):
+    def before_fit(self, n_images: int) -> None:
         """Prepare for training on `n_images` images. Does nothing by default.
 
         Called once per ``fit`` and ``partial_fit``, on the CPU. Create buffers with an entry per
         image here, and raise a ValueError if the task cannot be trained on that many images.
         """
 
-    def before_epoch(self, embed, rng):
+    def before_epoch(self, embed: Callable[..., Tensor], rng: torch.Generator) -> None:
         """Prepare an epoch. Does nothing by default.
 
         ``embed()`` returns the features (n, d) of all training images in row order, in evaluation
         mode. ``embed(encode)`` returns the outputs of a function of images (b, C, H, W) instead.
         """
 
-    def after_step(self, progress):
+    def after_step(self, progress: float) -> None:
         """Update state after a training step. Does nothing by default.
 
         Parameters
@@ -105,7 +114,7 @@ class Pretext(nn.Module):
             resumed. It skips the remaining steps of a scale that a callback ends early.
         """
 
-    def after_epoch(self):
+    def after_epoch(self) -> dict[str, float]:
         """Return more terms for the history, in evaluation mode. Empty by default.
 
         ``lr_schedule="plateau"`` monitors ``"valid_loss"``, if it is among them, instead of the

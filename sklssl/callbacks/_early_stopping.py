@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,14 @@ class EarlyStopping:
     True
     """
 
-    def __init__(self, monitor="loss", *, patience=5, min_delta=0.0, mode="auto"):
+    def __init__(
+        self,
+        monitor: str = "loss",
+        *,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+    ) -> None:
         _check("monitor", isinstance(monitor, str), "the name of a recorded value", monitor)
         whole = isinstance(patience, Integral) and patience >= 1
         _check("patience", whole, "a whole number from 1", patience)
@@ -84,7 +92,7 @@ class EarlyStopping:
         self.min_delta = to_builtin(min_delta)
         self.mode = mode
 
-    def __call__(self, estimator, row):
+    def __call__(self, estimator: Any, row: dict[str, Any]) -> None:
         """Stop training at the current scale if the monitored value has not improved.
 
         Parameters
@@ -109,7 +117,7 @@ class EarlyStopping:
         if self._count_without_improvement(values) >= self.patience:
             raise StopPhase
 
-    def after_training(self, estimator):
+    def after_training(self, estimator: Any) -> None:
         """Warn if the monitored value was never recorded.
 
         Parameters
@@ -125,7 +133,7 @@ class EarlyStopping:
                 stacklevel=2,
             )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"EarlyStopping({self.monitor!r}, patience={self.patience}, "
             f"min_delta={self.min_delta}, mode={self.mode!r})"

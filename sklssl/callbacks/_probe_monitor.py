@@ -2,8 +2,10 @@
 
 import warnings
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -18,6 +20,7 @@ from sklssl.metrics import knn_score
 from sklssl.utils._arguments import to_builtin
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import _safe_indexing
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["ProbeMonitor"]
 
@@ -84,7 +87,16 @@ class ProbeMonitor:
     [False, True, False, True]
     """
 
-    def __init__(self, X_val, y_val, *, every=5, probe="knn", n_neighbors=20, cv=3):
+    def __init__(
+        self,
+        X_val: ImagesLike,
+        y_val: npt.ArrayLike,
+        *,
+        every: int = 5,
+        probe: str = "knn",
+        n_neighbors: int = 20,
+        cv: int = 3,
+    ) -> None:
         if probe not in _TERMS:
             raise ValueError(
                 f"The 'probe' parameter of ProbeMonitor must be one of {list(_TERMS)}. Got "
@@ -106,7 +118,7 @@ class ProbeMonitor:
         self.n_neighbors = to_builtin(n_neighbors)
         self.cv = to_builtin(cv)
 
-    def __call__(self, estimator, row):
+    def __call__(self, estimator: Any, row: dict[str, Any]) -> None:
         """Add the accuracy to `row` if this epoch is evaluated.
 
         Parameters
@@ -127,14 +139,14 @@ class ProbeMonitor:
                 warnings.simplefilter("ignore")
                 self._embed(estimator, _safe_indexing(self._readable(estimator)[0], [0]))
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # A search copies the parameters for each fit. This object never changes, so copies can
         # share the images.
         copied = object.__new__(type(self))
         copied.__dict__ = dict(vars(self))
         return copied
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"ProbeMonitor(every={self.every}, probe={self.probe!r})"
 
     @property

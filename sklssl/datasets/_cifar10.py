@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from sklssl.datasets._folder import make_bunch
 from sklssl.datasets._layout import read_layout
@@ -30,7 +32,33 @@ _DEFAULT_HOME = "~/sklssl_data"
 _SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
-def load_cifar10(data_home=None, *, subset="train", download=False, return_X_y=False):
+@overload
+def load_cifar10(
+    data_home: str | os.PathLike[str] | None = ...,
+    *,
+    subset: str = ...,
+    download: bool = ...,
+    return_X_y: Literal[False] = False,
+) -> Bunch: ...
+
+
+@overload
+def load_cifar10(
+    data_home: str | os.PathLike[str] | None = ...,
+    *,
+    subset: str = ...,
+    download: bool = ...,
+    return_X_y: Literal[True],
+) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def load_cifar10(
+    data_home: str | os.PathLike[str] | None = None,
+    *,
+    subset: str = "train",
+    download: bool = False,
+    return_X_y: bool = False,
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load the 60,000 colour images of CIFAR-10 [1]_.
 
     Looks in `data_home` for torchvision's copy (``cifar-10-batches-py/``), then for a zip file

@@ -1,5 +1,7 @@
 """The handwritten digits of scikit-learn, as images."""
 
+from typing import Literal, overload
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
@@ -7,7 +9,15 @@ from sklearn.utils import Bunch
 __all__ = ["load_digit_images"]
 
 
-def load_digit_images(*, return_X_y=False):
+@overload
+def load_digit_images(*, return_X_y: Literal[False] = False) -> Bunch: ...
+
+
+@overload
+def load_digit_images(*, return_X_y: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def load_digit_images(*, return_X_y: bool = False) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load scikit-learn's 1797 handwritten digits as 8x8 grey images.
 
     The data are part of scikit-learn, so nothing is downloaded. Grey values from 0 to 16 are

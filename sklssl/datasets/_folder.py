@@ -3,7 +3,9 @@
 import os
 import reprlib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -17,17 +19,45 @@ from sklssl.datasets._stack import check_read_options, read_images
 __all__ = ["list_images", "load_image_folder", "load_images", "make_bunch"]
 
 
+@overload
 def load_image_folder(
-    path,
+    path: str | os.PathLike[str],
     *,
-    image_size=None,
-    color=True,
-    pages="first",
-    channels=None,
-    unlabelled="auto",
-    on_error="raise",
-    return_X_y=False,
-):
+    image_size: int | None = ...,
+    color: bool = ...,
+    pages: str | int = ...,
+    channels: str | Sequence[int] | None = ...,
+    unlabelled: str | Sequence[str] = ...,
+    on_error: str = ...,
+    return_X_y: Literal[False] = False,
+) -> Bunch: ...
+
+
+@overload
+def load_image_folder(
+    path: str | os.PathLike[str],
+    *,
+    image_size: int | None = ...,
+    color: bool = ...,
+    pages: str | int = ...,
+    channels: str | Sequence[int] | None = ...,
+    unlabelled: str | Sequence[str] = ...,
+    on_error: str = ...,
+    return_X_y: Literal[True],
+) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def load_image_folder(
+    path: str | os.PathLike[str],
+    *,
+    image_size: int | None = None,
+    color: bool = True,
+    pages: str | int = "first",
+    channels: str | Sequence[int] | None = None,
+    unlabelled: str | Sequence[str] = "auto",
+    on_error: str = "raise",
+    return_X_y: bool = False,
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load the images of a folder or zip file, with the folder names as classes.
 
     The first folder is the class, whatever the depth of the file below it: ``<class>/<file>``.
@@ -166,7 +196,14 @@ def _leave_out(errors, images, labels):
     return images[kept], labels | {key: labels[key][kept] for key in per_image}
 
 
-def load_images(paths, *, image_size=None, color=True, pages="first", channels=None):
+def load_images(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    image_size: int | None = None,
+    color: bool = True,
+    pages: str | int = "first",
+    channels: str | Sequence[int] | None = None,
+) -> np.ndarray:
     """Read image files into one array.
 
     Embedders can read files themselves. Use this function to select pages or channels, which
@@ -225,7 +262,30 @@ def load_images(paths, *, image_size=None, color=True, pages="first", channels=N
     return read_images(names, read_bytes, **taken)
 
 
-def list_images(path, *, unlabelled="auto", return_X_y=False):
+@overload
+def list_images(
+    path: str | os.PathLike[str],
+    *,
+    unlabelled: str | Sequence[str] = ...,
+    return_X_y: Literal[False] = False,
+) -> Bunch: ...
+
+
+@overload
+def list_images(
+    path: str | os.PathLike[str],
+    *,
+    unlabelled: str | Sequence[str] = ...,
+    return_X_y: Literal[True],
+) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def list_images(
+    path: str | os.PathLike[str],
+    *,
+    unlabelled: str | Sequence[str] = "auto",
+    return_X_y: bool = False,
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """List the images of a folder, with the folder names as classes.
 
     The files are not read: every embedder accepts their names as `X`, and decodes them once. Images

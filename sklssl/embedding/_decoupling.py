@@ -5,10 +5,12 @@ Sangam, Feng. Improving Self-Supervised Representation Learning by Rotation Feat
 NT-Xent Loss. 2021.
 """
 
+from collections.abc import Callable
 from numbers import Real
-from typing import Unpack
+from typing import Any, Unpack
 
-from sklssl.base import BaseEmbedder, SharedParameters, parameters
+from sklssl.backbones import Backbone
+from sklssl.base import BaseEmbedder, Pretext, SharedParameters, parameters
 from sklssl.embedding._decoupling_tasks import ContrastiveDecouplingPretext, NCEDecouplingPretext
 from sklssl.utils._sklearn_compat import Interval, StrOptions
 
@@ -87,18 +89,18 @@ class RotationDecouplingEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        backbone="patchconvnet",
+        backbone: str | Callable[..., Any] = "patchconvnet",
         *,
-        instance_task="nce",
-        temperature=None,
-        pu_weighting=False,
+        instance_task: str = "nce",
+        temperature: float | None = None,
+        pu_weighting: bool = False,
         **shared: Unpack[SharedParameters],
-    ):
+    ) -> None:
         super().__init__(backbone, **shared)
         self.instance_task = instance_task
         self.temperature = temperature
         self.pu_weighting = pu_weighting
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> Pretext:
         make, usual_temperature = _TASKS[self.instance_task]
         return make(backbone, self.temperature or usual_temperature, self.pu_weighting)

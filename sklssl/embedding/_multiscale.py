@@ -4,10 +4,14 @@ Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for 
 Information. GCPR 2021.
 """
 
+import os
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._parameters.embedders import EMBEDDER_ATTRIBUTES
@@ -15,6 +19,7 @@ from sklssl._parameters.sharing import SharesParameters
 from sklssl._training.config import Phase, Plan
 from sklssl.base import BaseEmbedder
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "check_sequence", "make_phases"]
 
@@ -25,7 +30,9 @@ MULTISCALE_CONSTRAINTS = {
 }
 
 
-def make_phases(estimator, learning_rates, max_epochs):
+def make_phases(
+    estimator: Any, learning_rates: float | Sequence[float], max_epochs: int | Sequence[int]
+) -> list[Phase]:
     """Return one phase per scale of `estimator`; a single rate or number of epochs serves all.
 
     Raises
@@ -54,7 +61,7 @@ def make_phases(estimator, learning_rates, max_epochs):
     ]
 
 
-def check_sequence(estimator, name, values):
+def check_sequence(estimator: BaseEstimator, name: str, values: object) -> None:
     """Raise an error for array-likes that cannot be iterated, such as 0-dimensional arrays."""
     if np.ndim(values) == 0:
         raise ValueError(
@@ -63,7 +70,14 @@ def check_sequence(estimator, name, values):
         )
 
 
-def _check_each(estimator, name, values, kind, is_allowed, allowed):
+def _check_each(
+    estimator: BaseEstimator,
+    name: str,
+    values: Sequence[float],
+    kind: type,
+    is_allowed: Callable[[float], bool],
+    allowed: str,
+) -> None:
     if len(values) == 0 or not all(isinstance(v, kind) and is_allowed(v) for v in values):
         raise ValueError(
             f"The '{name}' parameter of {type(estimator).__name__} must hold {allowed}, at least "
@@ -153,13 +167,20 @@ class MultiScaleEmbedder(
         "estimator_": lambda value: isinstance(value, BaseEmbedder) and hasattr(value, "pretext_")
     }
 
-    def __init__(self, estimator, scales=(0.5, 1.0), *, learning_rates=None, max_epochs=None):
+    def __init__(
+        self,
+        estimator: BaseEmbedder,
+        scales: Sequence[float] = (0.5, 1.0),
+        *,
+        learning_rates: float | Sequence[float] | None = None,
+        max_epochs: int | Sequence[int] | None = None,
+    ) -> None:
         self.estimator = estimator
         self.scales = scales
         self.learning_rates = learning_rates
         self.max_epochs = max_epochs
 
-    def _phases(self):
+    def _phases(self) -> list[Phase]:
         inner = self.estimator._phases()[-1]
         rates = inner.learning_rate if self.learning_rates is None else self.learning_rates
         return make_phases(
@@ -167,7 +188,7 @@ class MultiScaleEmbedder(
         )
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: ImagesLike, y: object = None) -> Self:
         """Learn the embedding from images alone, scale after scale.
 
         Parameters
@@ -194,7 +215,7 @@ class MultiScaleEmbedder(
         return self._fit(X, y, Plan(self._phases(), self, continued))
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: ImagesLike, y: object = None) -> Self:
         """Train one epoch at the last scale on a chunk of images.
 
         Parameters
@@ -212,16 +233,16 @@ class MultiScaleEmbedder(
         phase = self._phases()[-1]._replace(max_epochs=1)
         return self._fit(X, y, Plan([phase], self, self.__sklearn_is_fitted__(), in_pieces=True))
 
-    def _fit(self, X, y, plan):
+    def _fit(self, X: ImagesLike, y: object, plan: Plan) -> Self:
         estimator = self.estimator_ if plan.continued else clone(self.estimator)
         estimator._validate_params()
         self.estimator_ = estimator._fit(X, y, plan)
         return self
 
-    def _attributes_from(self, fitted):
+    def _attributes_from(self, fitted: BaseEmbedder) -> dict[str, BaseEmbedder]:
         return {"estimator_": fitted}
 
-    def transform(self, X):
+    def transform(self, X: ImagesLike) -> np.ndarray:
         """Embed images at full size.
 
         Parameters
@@ -236,7 +257,7 @@ class MultiScaleEmbedder(
         check_is_fitted(self)
         return self.estimator_.transform(X)
 
-    def transform_iter(self, X):
+    def transform_iter(self, X: ImagesLike) -> Iterator[np.ndarray]:
         """Embed images at full size block by block, for more images than fit in memory.
 
         Parameters
@@ -251,7 +272,7 @@ class MultiScaleEmbedder(
         check_is_fitted(self)
         return self.estimator_.transform_iter(X)
 
-    def score(self, X, y=None):
+    def score(self, X: ImagesLike, y: object = None) -> float:
         """Return the accuracy of the pretext task on `X`, at full size.
 
         Parameters
@@ -269,7 +290,9 @@ class MultiScaleEmbedder(
         check_is_fitted(self)
         return self.estimator_.score(X)
 
-    def transform_layers(self, X, pool_size=None):
+    def transform_layers(
+        self, X: ImagesLike, pool_size: int | None = None
+    ) -> dict[str, np.ndarray]:
         """Embed images with all stages of the network, in one pass.
 
         Parameters
@@ -288,7 +311,7 @@ class MultiScaleEmbedder(
         check_is_fitted(self)
         return self.estimator_.transform_layers(X, pool_size)
 
-    def set_layer(self, layer):
+    def set_layer(self, layer: str) -> Self:
         """Set the stage from which ``transform`` of the fitted embedder takes its features.
 
         Parameters
@@ -304,7 +327,7 @@ class MultiScaleEmbedder(
         self.estimator_.set_layer(layer)
         return self
 
-    def export_onnx(self, path):
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Export the computation of ``transform`` for arrays to an ONNX file.
 
         Parameters
@@ -316,16 +339,16 @@ class MultiScaleEmbedder(
         check_is_fitted(self)
         self.estimator_.export_onnx(path)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         # Fitted attributes belong to the inner estimator and are not stored twice.
         if name in _DELEGATED and "estimator_" in vars(self):
             return getattr(self.estimator_, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return "estimator_" in vars(self)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         inner = tags_of(self.estimator, tags)
         tags.input_tags = inner.input_tags

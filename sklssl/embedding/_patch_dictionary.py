@@ -7,8 +7,10 @@ Oyallon. The Unreasonable Effectiveness of Patches in Deep Convolutional Kernels
 
 from functools import partial
 from numbers import Integral
+from typing import Any, NoReturn
 
 from sklssl._training.config import Phase
+from sklssl.backbones import Backbone
 from sklssl.backbones._patchnet import check_n_atoms, patchnet
 from sklssl.base import BaseEmbedder, Pretext, parameters
 from sklssl.utils._checks import MAX_SIDE, naming_parameter
@@ -109,18 +111,24 @@ class PatchDictionaryEmbedder(BaseEmbedder):
     init_weights, warm_start, callbacks = None, False, None
     checkpoint_dir, checkpoint_every, resume = None, "epoch", "never"
 
-    def __init__(self, n_atoms=(128, 384), *, patch_size=None, **shared):
+    def __init__(
+        self,
+        n_atoms: int | tuple[int, ...] = (128, 384),
+        *,
+        patch_size: int | None = None,
+        **shared: Any,
+    ) -> None:
         super().__init__(**shared)
         self.n_atoms = n_atoms
         self.patch_size = patch_size
 
     @property
-    def backbone(self):
+    def backbone(self) -> partial[Backbone]:
         """The function that builds the network."""
         return partial(patchnet, n_atoms=self.n_atoms, patch_size=self.patch_size)
 
     @property
-    def partial_fit(self):
+    def partial_fit(self) -> NoReturn:
         """Not available: a dictionary is built from all images at once."""
         raise AttributeError(
             f"{type(self).__name__} has no partial_fit: its dictionary is built from all images at "
@@ -128,14 +136,14 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         )
 
     @property
-    def score(self):
+    def score(self) -> NoReturn:
         """Not available: there is no task."""
         raise AttributeError(
             f"{type(self).__name__} has no score: it solves no task. Score a classifier on its "
             "features, or pass a scorer of sklssl.metrics as scoring."
         )
 
-    def _check_size(self, size):
+    def _check_size(self, size: tuple[int, int]) -> None:
         """Raise an error for numbers of atoms below 1, and for patches larger than the images."""
         with naming_parameter(self, "n_atoms"):
             check_n_atoms(self.n_atoms)
@@ -146,8 +154,8 @@ class PatchDictionaryEmbedder(BaseEmbedder):
                 "larger image_size."
             )
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> Pretext:
         return Pretext(backbone)
 
-    def _phases(self):
+    def _phases(self) -> list[Phase]:
         return [Phase(1.0, self.learning_rate, 0)]

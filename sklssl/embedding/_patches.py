@@ -1,7 +1,8 @@
 """Images with a small copy of themselves pasted in, and the base of the embedders using them."""
 
+from collections.abc import Callable
 from numbers import Real
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 
@@ -68,12 +69,16 @@ class PatchEmbedder(BaseEmbedder):
     _parameter_constraints = {"patch_ratio": [Interval(Real, 0, 1, closed="neither")]}
 
     def __init__(
-        self, backbone="patchconvnet", *, patch_ratio=0.4, **shared: Unpack[SharedParameters]
-    ):
+        self,
+        backbone: str | Callable[..., Any] = "patchconvnet",
+        *,
+        patch_ratio: float = 0.4,
+        **shared: Unpack[SharedParameters],
+    ) -> None:
         super().__init__(backbone, **shared)
         self.patch_ratio = patch_ratio
 
-    def _check_size(self, size):
+    def _check_size(self, size: tuple[int, int]) -> None:
         """Raise an error for a patch that has no pixel or fills the image, too."""
         super()._check_size(size)
         side = size[0]

@@ -4,8 +4,11 @@ Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for 
 Information. GCPR 2021.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from sklssl._training.config import Phase
+from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder
 from sklssl.embedding._multiscale import MULTISCALE_CONSTRAINTS, check_sequence, make_phases
 from sklssl.embedding._rotnet import RotationPretext
@@ -70,21 +73,21 @@ class ScaleNetEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        scales=(0.5, 1.0),
+        scales: Sequence[float] = (0.5, 1.0),
         *,
-        learning_rates=None,
+        learning_rates: float | Sequence[float] | None = None,
         max_epochs: int | Sequence[int] = 10,
-        backbone="patchconvnet",
-        **shared,
-    ):
+        backbone: str | Callable[..., Any] = "patchconvnet",
+        **shared: Any,
+    ) -> None:
         super().__init__(backbone, max_epochs=max_epochs, **shared)
         self.scales = scales
         self.learning_rates = learning_rates
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> RotationPretext:
         return RotationPretext(backbone)
 
-    def _phases(self):
+    def _phases(self) -> list[Phase]:
         rates = self.learning_rates
         if rates is None:
             check_sequence(self, "scales", self.scales)

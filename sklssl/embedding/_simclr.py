@@ -6,14 +6,15 @@ Representations. ICML 2020.
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 from torch import nn
 
 from sklssl.augmentation import RandomViews
-from sklssl.backbones import pool_map
+from sklssl.backbones import Backbone, pool_map
 from sklssl.base import BaseEmbedder, Pretext, SharedParameters, parameters
 from sklssl.losses import contrastive_accuracy, nt_xent
 from sklssl.utils._checks import naming_parameter
@@ -135,15 +136,15 @@ class SimCLREmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        backbone="patchconvnet",
+        backbone: str | Callable[..., Any] = "patchconvnet",
         *,
-        temperature=0.5,
-        projection_dim=128,
-        crop_scale=(0.2, 1.0),
-        jitter_strength=0.5,
-        horizontal_flip=True,
+        temperature: float = 0.5,
+        projection_dim: int = 128,
+        crop_scale: Sequence[float] = (0.2, 1.0),
+        jitter_strength: float = 0.5,
+        horizontal_flip: bool = True,
         **shared: Unpack[SharedParameters],
-    ):
+    ) -> None:
         super().__init__(backbone, **shared)
         self.temperature = temperature
         self.projection_dim = projection_dim
@@ -151,7 +152,7 @@ class SimCLREmbedder(BaseEmbedder):
         self.jitter_strength = jitter_strength
         self.horizontal_flip = horizontal_flip
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> Pretext:
         n_channels = self.image_shape_[2]
         if n_channels not in (1, 3) and self.jitter_strength > 0:
             warnings.warn(

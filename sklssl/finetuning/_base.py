@@ -3,9 +3,10 @@
 import copy
 import math
 import os
-from typing import Unpack
+from typing import Any, Self, Unpack
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
@@ -41,6 +42,7 @@ from sklssl.utils._sklearn_compat import (
     _fit_context,
     _safe_indexing,
 )
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["BaseFineTuner"]
 
@@ -79,12 +81,14 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
     # What "conv" does with its map: see make_head.
     _keep_places = False
 
-    def __init__(self, embedder, **shared: Unpack[FineTuningParameters]):
+    def __init__(self, embedder: Any, **shared: Unpack[FineTuningParameters]) -> None:
         self._store(embedder=embedder, **shared)
 
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ImagesLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
         """Fine-tune the network to predict `y`.
 
         Parameters
@@ -176,7 +180,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             return X
         return check_images(X, estimator=self, min_samples=2)
 
-    def transform(self, X):
+    def transform(self, X: ImagesLike) -> np.ndarray:
         """Embed images with the fine-tuned network.
 
         Parameters
@@ -192,7 +196,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         check_is_fitted(self)
         return self.embedder_.transform(X)
 
-    def to_embedder(self):
+    def to_embedder(self) -> BaseEmbedder:
         """Return the embedder with the fine-tuned network.
 
         Returns
@@ -359,13 +363,13 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
     # The scikit-learn contract ---------------------------------------------------------------
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         # Attributes of the images belong to the embedder and are not stored twice.
         if name in _DELEGATED and "embedder_" in vars(self):
             return getattr(self.embedder_, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return "head_" in vars(self)
 
 

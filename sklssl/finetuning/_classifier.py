@@ -1,6 +1,6 @@
 """Classification by fine-tuning."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from sklssl.finetuning._base import BaseFineTuner
 from sklssl.finetuning._parameters import FineTuningParameters
 from sklssl.utils._checks import check_classes, naming_parameter
 from sklssl.utils._sklearn_compat import StrOptions
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["FineTuneClassifier"]
 
@@ -67,11 +68,17 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
     # A class is that of the mirrored image, too; a number may be a position.
     _averages_orientations = True
 
-    def __init__(self, embedder, *, class_weight=None, **shared: Unpack[FineTuningParameters]):
+    def __init__(
+        self,
+        embedder: Any,
+        *,
+        class_weight: dict[Any, float] | str | None = None,
+        **shared: Unpack[FineTuningParameters],
+    ) -> None:
         super().__init__(embedder, **shared)
         self.class_weight = class_weight
 
-    def predict(self, X):
+    def predict(self, X: ImagesLike) -> np.ndarray:
         """Predict the most likely class of each image.
 
         Parameters
@@ -86,7 +93,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ImagesLike) -> np.ndarray:
         """Return the probability of each class.
 
         Parameters
@@ -101,7 +108,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         """
         return softmax(self._outputs(X), axis=1)
 
-    def decision_function(self, X):
+    def decision_function(self, X: ImagesLike) -> np.ndarray:
         """Return the logits of the classes: the higher, the more likely.
 
         Parameters

@@ -7,6 +7,7 @@ from sklearn.utils import check_array
 
 from sklssl._storage.attributes import is_bool, is_numbers
 from sklssl.finetuning._base import BaseFineTuner
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["FineTuneRegressor"]
 
@@ -50,7 +51,7 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
 
     _fitted_attributes = {"y_mean_": is_numbers, "y_scale_": is_numbers, "_one_column": is_bool}
 
-    def predict(self, X):
+    def predict(self, X: ImagesLike) -> np.ndarray:
         """Predict the numbers of each image.
 
         Parameters

@@ -1,9 +1,12 @@
 """Compare embedders by a probe that learns from their features and a few labels."""
 
 import time
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -21,6 +24,7 @@ from sklssl.semi_supervised._indexing import take_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
 from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["compare_embedders"]
 
@@ -49,22 +53,22 @@ _C_TIMES_FEATURES = 5
     prefer_skip_nested_validation=False,
 )
 def compare_embedders(
-    X,
-    y,
-    embedders=None,
+    X: ImagesLike,
+    y: npt.ArrayLike,
+    embedders: Any = None,
     *,
-    n_labels=(10, 50),
-    n_draws=5,
-    test_size=0.25,
-    groups=None,
-    probe=None,
-    scoring=None,
-    baselines=True,
-    image_size=None,
-    image_shape=None,
-    random_state=None,
-    verbose=0,
-):
+    n_labels: int | Sequence[int] = (10, 50),
+    n_draws: int = 5,
+    test_size: float = 0.25,
+    groups: npt.ArrayLike | None = None,
+    probe: Any = None,
+    scoring: str | Callable[..., float] | None = None,
+    baselines: bool = True,
+    image_size: int | None = None,
+    image_shape: Sequence[int] | None = None,
+    random_state: Any = None,
+    verbose: int = 0,
+) -> Comparison:
     """Compare embedders on your own images, with raw pixels and an untrained network as baselines.
 
     Some of the images are held out for testing. Each embedder is fitted once on all others, without

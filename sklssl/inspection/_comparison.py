@@ -1,11 +1,16 @@
 """The result of a comparison: a table, and advice on which embedder to use."""
 
+from __future__ import annotations
+
 from html import escape
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from sklssl.inspection._candidates import PIXELS, UNTRAINED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Comparison", "Result"]
 
@@ -93,7 +98,7 @@ class Comparison:
         self.choice = self._choose()
         self.advice = self._advise()
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return the rows as a data frame.
 
         Returns
@@ -193,7 +198,7 @@ class Comparison:
             f"{self.n_train} training and {self.n_test} test images"
         )
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = self._cells()
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
@@ -202,10 +207,10 @@ class Comparison:
         ]
         return "\n".join([self._title(), "", *lines, "", self.advice])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} embedders; choice: {self.choice!r}>"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         heads, *lines = [[escape(cell) for cell in line] for line in self._cells()]
         rows = "".join(f"<tr><td>{'</td><td>'.join(line)}</td></tr>" for line in lines)
         return (

@@ -1,8 +1,11 @@
 """Score a simple probe on the features of each layer of a network."""
 
+from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -17,13 +20,24 @@ from sklssl._data.input import decode_files, validate_input
 from sklssl._features.extractor import make_extractor
 from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["layer_scores"]
 
 _POOL_SIZES = (1, 2, 3, 4)
 
 
-def layer_scores(embedder, X, y, *, probe=None, cv=5, pool_sizes=None, scoring=None, n_jobs=None):
+def layer_scores(
+    embedder: Any,
+    X: ImagesLike,
+    y: npt.ArrayLike,
+    *,
+    probe: Any = None,
+    cv: Any = 5,
+    pool_sizes: Sequence[int] | None = None,
+    scoring: str | Callable[..., float] | None = None,
+    n_jobs: int | None = None,
+) -> list[dict[str, Any]]:
     """Cross-validate a probe on the features of every layer, at several pool sizes.
 
     The embedder is neither trained nor changed, and each image passes through its network once.

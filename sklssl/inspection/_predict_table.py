@@ -1,19 +1,24 @@
 """Tabulate predictions with the names of the images."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.columns import is_path_sequence, unwrap_images
 from sklssl.datasets import list_images
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["predict_table"]
 
 _NAME = "predict_table"
 
 
-def predict_table(model, X, *, target_names=None):
+def predict_table(
+    model: Any, X: str | os.PathLike[str] | ImagesLike, *, target_names: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
     """Predict images and return a table of file names, predictions and probabilities.
 
     Parameters

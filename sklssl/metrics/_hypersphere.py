@@ -7,6 +7,7 @@ the Hypersphere. ICML 2020.
 from numbers import Integral
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl.metrics._checks import check_feature_matrix, unit_rows
@@ -28,7 +29,7 @@ _VIEW_NOTES = """
 """
 
 
-def alignment_score(Z1, Z2):
+def alignment_score(Z1: npt.ArrayLike, Z2: npt.ArrayLike) -> float:
     """Compute the alignment: how close the features of two views of an image are.
 
     The score is the negative mean squared distance between the rows of `Z1` and `Z2`, each scaled
@@ -84,7 +85,7 @@ def alignment_score(Z1, Z2):
     return 0.0 - total / len(Z1)
 
 
-def uniformity_score(Z, *, max_samples=5000):
+def uniformity_score(Z: npt.ArrayLike, *, max_samples: int | None = 5000) -> float:
     """Compute the uniformity: how evenly the features are distributed on the unit sphere.
 
     With u the rows of `Z`, each scaled to length 1, the score is the negative logarithm of the mean
@@ -148,7 +149,7 @@ def uniformity_score(Z, *, max_samples=5000):
     return max(0.0, float(-np.log(total / (n * (n - 1) / 2))))
 
 
-def _potential(units, start):
+def _potential(units: np.ndarray, start: int) -> float:
     """Sum the potential over all pairs of a row of the block at `start` and a later row."""
     block, later = units[start : start + _ROWS_AT_ONCE], units[start:]
     squares = np.sum(later**2, axis=1)  # 1, or 0 for rows of zeros

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -13,7 +14,9 @@ from sklssl.metrics._scorers import make_scorer
 __all__ = ["knn_score", "knn_scorer"]
 
 
-def knn_score(Z, y, n_neighbors=20, *, temperature=0.07):
+def knn_score(
+    Z: npt.ArrayLike, y: npt.ArrayLike, n_neighbors: int = 20, *, temperature: float = 0.07
+) -> float:
     """Compute the leave-one-out accuracy of weighted nearest neighbours.
 
     Each image is classified by a vote of its nearest neighbours among the other images, so nothing

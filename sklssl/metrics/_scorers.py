@@ -1,6 +1,13 @@
 """The scores as scorers for scikit-learn's ``scoring=``, called with an estimator and images."""
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
+
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["embed_views", "make_scorer"]
 
@@ -42,13 +49,13 @@ _DOC = """Scorer: {summary}; higher is better.
     """
 
 
-def _embed(name, estimator, X):
+def _embed(name: str, estimator: Any, X: ImagesLike) -> tuple[np.ndarray]:
     """Return the features of `X` as the arguments of a score."""
     _check_has_transform(name, estimator)
     return (estimator.transform(X),)
 
 
-def embed_views(name, estimator, X):
+def embed_views(name: str, estimator: Any, X: ImagesLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the features of two random views of each image."""
     _check_has_transform(name, estimator)
     from sklssl.metrics._views import embed_two_views  # imports torch
@@ -67,7 +74,15 @@ def _check_has_transform(name, estimator):
     check_is_fitted(estimator)
 
 
-def make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **words):
+def make_scorer(
+    name: str,
+    function: Callable[..., float],
+    *,
+    embed: Callable[..., tuple[np.ndarray, ...]] = _embed,
+    sign: int = 1,
+    labelled: bool = False,
+    **words: str,
+) -> Callable[..., float]:
     """Make a scorer from a score, in the file of that score, where pickle finds it by name.
 
     Parameters
@@ -97,7 +112,7 @@ def make_scorer(name, function, *, embed=_embed, sign=1, labelled=False, **words
         With a docstring.
     """
 
-    def scorer(estimator, X, y=None):
+    def scorer(estimator: Any, X: ImagesLike, y: npt.ArrayLike | None = None) -> float:
         features = embed(name, estimator, X)
         return sign * float(function(*features, y) if labelled else function(*features))
 

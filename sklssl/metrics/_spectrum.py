@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import eigvalsh
 
 from sklssl.metrics._checks import ROUNDING, centre_and_size, check_feature_matrix, iter_blocks
@@ -18,7 +19,7 @@ __all__ = [
 ]
 
 
-def rankme_score(Z):
+def rankme_score(Z: npt.ArrayLike) -> float:
     """Compute RankMe, the exponential of the entropy of the singular values of the features.
 
     With p the singular values of `Z` divided by their sum, the score is ``exp(-sum(p * log(p)))``.
@@ -70,7 +71,7 @@ def rankme_score(Z):
     return _exp_entropy(np.sqrt(_squared_singular_values(Z, 0.0, _largest(Z))))
 
 
-def effective_rank(Z):
+def effective_rank(Z: npt.ArrayLike) -> float:
     """Compute the effective rank of the covariance of the features.
 
     With p the variances along the principal axes divided by their sum, the score is
@@ -127,7 +128,7 @@ def effective_rank(Z):
     return _exp_entropy(_squared_singular_values(Z, mean, deviation.max()))
 
 
-def dead_feature_share(Z, *, tolerance=1e-4):
+def dead_feature_share(Z: npt.ArrayLike, *, tolerance: float = 1e-4) -> float:
     """Compute the share of features that are (almost) constant over all images.
 
     A feature is dead if its standard deviation is at most `tolerance` times its root mean square,

@@ -1,5 +1,9 @@
 """Save estimators to files that contain no code, and load them."""
 
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from sklearn.base import BaseEstimator
 
 from sklssl._runtime.device import plain_torch
@@ -14,7 +18,7 @@ _KIND = "estimator"
 
 
 @plain_torch()
-def save(estimator, path):
+def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """Save an estimator, fitted or not, to a file that can be loaded without running code.
 
     Weights are written as safetensors, parameters and other fitted attributes as JSON, and
@@ -95,7 +99,7 @@ def save(estimator, path):
 
 
 @plain_torch()
-def load(path, *, trusted=()):
+def load(path: str | os.PathLike[str], *, trusted: Sequence[type | Callable[..., Any]] = ()) -> Any:
     """Load an estimator written by :func:`save`, without running code from the file.
 
     Parameters

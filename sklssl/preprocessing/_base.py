@@ -1,6 +1,7 @@
 """Base class of transformers from images to images."""
 
 from abc import ABCMeta, abstractmethod
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -10,6 +11,7 @@ from sklssl._data.arrays import check_images, validate_images
 from sklssl._storage.attributes import is_positive_int, is_positive_ints
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._sklearn_compat import _fit_context
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["ImageTransformer", "luminance"]
 
@@ -39,7 +41,7 @@ class ImageTransformer(
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ImagesLike, y: object = None) -> Self:
         """Check the images and remember their shape.
 
         Parameters
@@ -57,7 +59,7 @@ class ImageTransformer(
         self._fit(validate_images(self, X, reset=True, dtype=DTYPES))
         return self
 
-    def transform(self, X):
+    def transform(self, X: ImagesLike) -> np.ndarray:
         """Return the transformed images; `X` is not modified.
 
         Parameters
@@ -82,7 +84,7 @@ class ImageTransformer(
             return images.reshape(len(images), -1)[:, : self._n_features_out]
         return images[..., 0] if ndim == 3 else images
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: images do not fit a data frame, so the output is always an array.
 
         Parameters

@@ -1,5 +1,7 @@
 """Remove the colour of images, but keep their channels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
@@ -53,7 +55,7 @@ class PseudoGrayscaler(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_
     array([[[[118, 118, 118]]]], dtype=uint8)
     """
 
-    def __init__(self, image_shape=None):
+    def __init__(self, image_shape: Sequence[int] | None = None) -> None:
         self.image_shape = image_shape
 
     def _transform(self, images):

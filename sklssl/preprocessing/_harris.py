@@ -1,7 +1,9 @@
 """Mask the corners of images."""
 
 import hashlib
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
@@ -99,7 +101,13 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
         "seed_": lambda value: isinstance(value, int) and 0 <= value < 2**31,
     }
 
-    def __init__(self, fraction=1.0, threshold=0.01, image_shape=None, random_state=None):
+    def __init__(
+        self,
+        fraction: float = 1.0,
+        threshold: float = 0.01,
+        image_shape: Sequence[int] | None = None,
+        random_state: Any = None,
+    ) -> None:
         self.fraction = fraction
         self.threshold = threshold
         self.image_shape = image_shape

@@ -1,6 +1,8 @@
 """Resize images."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
@@ -10,6 +12,7 @@ from sklssl._storage.attributes import is_positive_ints
 from sklssl.preprocessing._base import ImageTransformer
 from sklssl.utils._checks import MAX_SIDE
 from sklssl.utils._sklearn_compat import Interval, _fit_context
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["ImageResizer"]
 
@@ -70,12 +73,14 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
 
     _fitted_attributes = {"image_size_": is_positive_ints(2)}
 
-    def __init__(self, image_size=32, image_shape=None):
+    def __init__(
+        self, image_size: int | Sequence[int] = 32, image_shape: Sequence[int] | None = None
+    ) -> None:
         self.image_size = image_size
         self.image_shape = image_shape
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ImagesLike, y: object = None) -> Self:
         """Check the images and remember their shape.
 
         Parameters

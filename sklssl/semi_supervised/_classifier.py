@@ -1,6 +1,10 @@
 """A classifier for many images of which few are labelled."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -19,6 +23,7 @@ from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["SemiSupervisedClassifier"]
 
@@ -96,12 +101,12 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         "classes_": is_vector,
     }
 
-    def __init__(self, embedder, classifier=None):
+    def __init__(self, embedder: Any, classifier: Any = None) -> None:
         self.embedder = embedder
         self.classifier = classifier
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X: ImagesLike, y: npt.ArrayLike | Sequence[Any]) -> Self:
         """Fit the embedder on all rows, and the classifier on the rows it can learn from.
 
         Parameters
@@ -149,7 +154,7 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         self.embedder_, self.classifier_, self.classes_ = embedder, classifier, classes
         return self
 
-    def predict(self, X):
+    def predict(self, X: ImagesLike) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -166,7 +171,7 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         return self.classes_[np.asarray(codes, dtype=int)]
 
     @available_if(classifier_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: ImagesLike) -> np.ndarray:
         """Return the class probabilities, if the classifier has ``predict_proba``.
 
         Parameters
@@ -182,7 +187,7 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         return self._call_classifier("predict_proba", X)
 
     @available_if(classifier_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: ImagesLike) -> np.ndarray:
         """Return the decision values, if the classifier has ``decision_function``.
 
         Parameters
@@ -197,7 +202,12 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         """
         return self._call_classifier("decision_function", X)
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self,
+        X: ImagesLike,
+        y: npt.ArrayLike | Sequence[Any],
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> float:
         """Return the accuracy on the labelled rows; rows marked with -1 are ignored.
 
         Parameters

@@ -1,12 +1,16 @@
 """Cross-validation for data of which most rows are unlabelled."""
 
+from collections.abc import Iterator, Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.model_selection import BaseCrossValidator, check_cv
 
 from sklssl.semi_supervised._indexing import take_rows
 from sklssl.semi_supervised._labels import check_labels
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["LabeledSplit"]
 
@@ -46,10 +50,12 @@ class LabeledSplit(BaseCrossValidator):
     [0 1 2 5] [3 4]
     """
 
-    def __init__(self, cv=5):
+    def __init__(self, cv: Any = 5) -> None:
         self.cv = cv
 
-    def split(self, X, y, groups=None):
+    def split(
+        self, X: ImagesLike, y: npt.ArrayLike | Sequence[Any], groups: npt.ArrayLike | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the rows of each training and test set.
 
         Parameters
@@ -86,7 +92,12 @@ class LabeledSplit(BaseCrossValidator):
                 free = others[~np.isin(groups[others], groups[rows[test]])]
             yield np.sort(np.concatenate([rows[train], free])), rows[test]
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(
+        self,
+        X: ImagesLike | None = None,
+        y: npt.ArrayLike | Sequence[Any] | None = None,
+        groups: npt.ArrayLike | None = None,
+    ) -> int:
         """Return the number of splits.
 
         Parameters

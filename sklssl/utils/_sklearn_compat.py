@@ -1,8 +1,10 @@
 """The only imports from private modules of scikit-learn, to be adapted when they change."""
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from sklearn.base import _fit_context
+from sklearn import base
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils._param_validation import Interval as _Interval
@@ -28,6 +30,17 @@ __all__ = [
     "tags_of",
     "validate_params",
 ]
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
+    """Return scikit-learn's decorator of ``fit``, which checkers take to change no signature."""
+    decorator: Callable[[_Method], _Method] = base._fit_context(
+        prefer_skip_nested_validation=prefer_skip_nested_validation
+    )
+    return decorator
 
 
 class Interval(_Interval):

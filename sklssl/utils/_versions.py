@@ -18,7 +18,7 @@ _PACKAGES = (
 )
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions of Python, the operating system and the main dependencies."""
     print(f"python: {platform.python_version()} on {platform.platform()}")
     for package in _PACKAGES:

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from numpy.testing import assert_array_equal
 from PIL import Image
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
 __all__ = ["check_embedder"]
 
 
-def check_embedder(embedder):
+def check_embedder(embedder: BaseEstimator) -> None:
     """Check that an embedder meets the requirements of sklssl, on a few images of digits.
 
     scikit-learn's ``check_estimator`` checks the requirements of all transformers; this function

@@ -1,5 +1,6 @@
 """Self-supervised image representation learning as scikit-learn estimators."""
 
+# For type checkers, which do not see what the module imports on first use.
 from sklssl import augmentation as augmentation
 from sklssl import backbones as backbones
 from sklssl import base as base
@@ -18,14 +19,7 @@ from sklssl import utils as utils
 from sklssl.base import BaseEmbedder as BaseEmbedder
 from sklssl.base import Pretext as Pretext
 from sklssl.base import parameters as parameters
-from sklssl.embedding import MultiScaleEmbedder as MultiScaleEmbedder
-from sklssl.embedding import PatchDictionaryEmbedder as PatchDictionaryEmbedder
-from sklssl.embedding import PatchRelEmbedder as PatchRelEmbedder
-from sklssl.embedding import PatchRotEmbedder as PatchRotEmbedder
-from sklssl.embedding import RotationDecouplingEmbedder as RotationDecouplingEmbedder
-from sklssl.embedding import RotNetEmbedder as RotNetEmbedder
-from sklssl.embedding import ScaleNetEmbedder as ScaleNetEmbedder
-from sklssl.embedding import SimCLREmbedder as SimCLREmbedder
+from sklssl.embedding import *  # noqa: F403
 from sklssl.finetuning import FineTuneClassifier as FineTuneClassifier
 from sklssl.finetuning import FineTuneRegressor as FineTuneRegressor
 from sklssl.persistence import load as load
@@ -34,8 +28,8 @@ from sklssl.preprocessing import HarrisCornerMasker as HarrisCornerMasker
 from sklssl.preprocessing import ImageResizer as ImageResizer
 from sklssl.preprocessing import PseudoGrayscaler as PseudoGrayscaler
 from sklssl.semi_supervised import SemiSupervisedClassifier as SemiSupervisedClassifier
-from sklssl.utils._versions import show_versions as show_versions
+from sklssl.utils import show_versions as show_versions
 
 __all__: list[str]
-_PUBLIC_NAMES: dict[str, str]
 __version__: str
+_PUBLIC_NAMES: dict[str, str]

@@ -345,7 +345,7 @@ def test_of_a_damaged_checkpoint_the_one_before_is_used(tmp_path, X):
     folder = run_folder(tmp_path)
     first, newest = files(folder)
     (folder / newest).write_bytes((folder / newest).read_bytes()[:-1])
-    message = "damaged.*The one before is used"
+    message = "corrupt.*The previous one is used"
     stopped = rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(3)])
     with pytest.warns(CheckpointWarning, match=message), pytest.raises(Stopped):
         stopped.fit(X)

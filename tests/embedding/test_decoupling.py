@@ -152,5 +152,5 @@ def test_bad_parameters_are_named(X, params, message):
 
 
 def test_images_must_be_square():
-    with pytest.raises(ValueError, match="RotationDecouplingEmbedder turns images"):
+    with pytest.raises(ValueError, match="RotationDecouplingEmbedder rotates images"):
         quick().fit(np.zeros((4, 8, 12)))

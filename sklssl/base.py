@@ -330,4 +330,5 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         return CollapseGuard(images, lambda some: make_extractor(self).embed(some)), chance
 
     def _scaled(self, scale: float) -> tuple[int, int]:
-        return tuple(round(scale * side) for side in full_size(self))
+        height, width = full_size(self)
+        return round(scale * height), round(scale * width)

@@ -3,9 +3,12 @@
 import math
 import os
 import warnings
+from collections.abc import Iterable, Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 from torch.utils.data import DataLoader, Dataset
@@ -15,6 +18,7 @@ from sklssl._data.memmaps import check_length, find_memmap, release
 from sklssl._data.pages import EXACT
 from sklssl._data.pictures import stack_pictures
 from sklssl.utils._checks import naming_data
+from sklssl.utils._typing import ImagesLike
 
 __all__ = [
     "check_images",
@@ -31,7 +35,13 @@ _FEW_LEVELS = 1024
 _LAYOUT = "(n, height, width), (n, height, width, channels) or rows (n, height*width*channels)"
 
 
-def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
+def check_images(
+    X: ImagesLike,
+    *,
+    estimator: object = None,
+    dtype: Sequence[npt.DTypeLike] = EMBEDDER_DTYPES,
+    min_samples: int = 1,
+) -> np.ndarray:
     """Check that `X` holds images and return it as an array.
 
     Parameters
@@ -70,13 +80,13 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
     """
     who = _name(estimator)
     channels_last = "permute" if hasattr(X, "permute") else "transpose"  # torch and NumPy
-    X = _check_kind(X, who)
+    given = _check_kind(X, who)
     with naming_data(
         who, f"expects an array of images {_LAYOUT}, but X cannot be converted to one"
     ):
-        _check_not_masked(X, who)
-        images = check_array(
-            X,
+        _check_not_masked(given, who)
+        images: np.ndarray = check_array(
+            given,
             dtype=list(dtype),
             allow_nd=True,
             ensure_all_finite=False,  # would read a whole file into memory
@@ -85,31 +95,31 @@ def check_images(X, *, estimator=None, dtype=EMBEDDER_DTYPES, min_samples=1):
             input_name="X",
         )
         _check_finite(images, who)
-    _warn_if_rounded(X, images, who)
+    _warn_if_rounded(given, images, who)
     _check_axes(images.shape, who, channels_last)
     return images
 
 
-def _check_kind(X, who):
+def _check_kind(X: Any, who: str) -> Any:
     """Return `X` as something that may be an array of images: neither files nor a data set."""
     _check_not_torch_dataset(X, who)
-    X = unwrap_images(X)
-    check_file_names(X, who)
-    if is_picture_sequence(X):
-        X = stack_pictures(X, 3, who=who)
-    if _holds_strings(X):
+    given = unwrap_images(X)
+    check_file_names(given, who)
+    if is_picture_sequence(given):
+        given = stack_pictures(given, 3, who=who)
+    if _holds_strings(given):
         raise ValueError(
             f"{who} expects arrays of images, but X contains strings. Embedders accept file names "
             "as a one-dimensional sequence or one column of a table; elsewhere, load the images "
             "with sklssl.datasets.load_images."
         )
-    _check_one_size(X, who)
-    if find_memmap(X) is not None:
-        check_length(X, who)
-    return X
+    _check_one_size(given, who)
+    if find_memmap(given) is not None:
+        check_length(given, who)
+    return given
 
 
-def _check_axes(shape, who, channels_last):
+def _check_axes(shape: tuple[int, ...], who: str, channels_last: str) -> None:
     """Check the shape of images or rows; the method `channels_last` would move the channels."""
     if len(shape) > 4:
         raise ValueError(f"{who} expects images as {_LAYOUT}, but X has shape {shape}.")
@@ -127,7 +137,9 @@ def _check_axes(shape, who, channels_last):
         )
 
 
-def resolve_image_shape(shape, image_shape, *, estimator):
+def resolve_image_shape(
+    shape: tuple[int, ...], image_shape: Any, *, estimator: object
+) -> tuple[int, int, int]:
     """Return the shape (H, W, C) of images in an array of shape `shape`.
 
     Parameters
@@ -156,19 +168,20 @@ def resolve_image_shape(shape, image_shape, *, estimator):
             return _smallest_square(shape[1], estimator)
         if math.prod(given) == shape[1]:
             return given
-        came = f"rows of {shape[1]} values; {'*'.join(map(str, given))} = {math.prod(given)}"
+        what = f"rows of {shape[1]} values; {'*'.join(map(str, given))} = {math.prod(given)}"
     else:
-        came = (*shape[1:], 1)[:3]
+        height, width, channels = (*shape[1:], 1)[:3]
+        came = height, width, channels
         if given is None or given == came:
             return came
-        came = f"images of shape {came}"
+        what = f"images of shape {came}"
     raise ValueError(
-        f"The 'image_shape' parameter of {_name(estimator)} is {tuple(image_shape)}, but X holds "
-        f"{came}. Pass the (height, width, channels) of the images in X, or None."
+        f"The 'image_shape' parameter of {_name(estimator)} is {tuple(image_shape)}, but X "
+        f"holds {what}. Pass the (height, width, channels) of the images in X, or None."
     )
 
 
-def fold_rows(X, image_shape):
+def fold_rows(X: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
     """Reshape checked images or rows to (n, H, W, C); short rows are padded with zeros."""
     missing = math.prod(image_shape) - math.prod(X.shape[1:])
     if missing:
@@ -176,7 +189,9 @@ def fold_rows(X, image_shape):
     return X.reshape(len(X), *image_shape)
 
 
-def validate_images(estimator, X, *, reset, **check_params):
+def validate_images(
+    estimator: Any, X: ImagesLike, *, reset: bool, **check_params: Any
+) -> np.ndarray:
     """Check `X` for `estimator` and return it as (n, H, W, C).
 
     With ``reset=True`` sets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_``;
@@ -200,7 +215,7 @@ def validate_images(estimator, X, *, reset, **check_params):
     return fold_rows(images, estimator.image_shape_)
 
 
-def _check_fitted_shape(estimator, shape):
+def _check_fitted_shape(estimator: Any, shape: tuple[int, ...]) -> None:
     """Raise an error if images in an array of this shape differ in shape from those in fit."""
     came, expected = (*shape[1:], 1)[:3], estimator.image_shape_
     as_fitted = shape[1] == estimator.n_features_in_ if len(shape) == 2 else came == expected
@@ -225,7 +240,7 @@ def _check_fitted_shape(estimator, shape):
     )
 
 
-def parse_image_shape(image_shape, estimator):
+def parse_image_shape(image_shape: Iterable[int], estimator: object) -> tuple[int, int, int]:
     """Return the `image_shape` parameter as (H, W, C)."""
     try:
         sides = tuple(image_shape)
@@ -242,10 +257,11 @@ def parse_image_shape(image_shape, estimator):
             "channels first. Pass (height, width, channels); convert rows of this layout with "
             f"X.reshape(-1, {', '.join(map(str, sides))}).transpose(0, 2, 3, 1)."
         )
-    return (*map(int, sides), 1)[:3]
+    height, width, channels = (*map(int, sides), 1)[:3]
+    return height, width, channels
 
 
-def _is_channels_first(sides):
+def _is_channels_first(sides: Iterable[int]) -> bool:
     """Return whether the shape of an image looks like (C, H, W) instead of (H, W, C)."""
     first, middle, last = sides
     # Real images are not that small.
@@ -254,7 +270,7 @@ def _is_channels_first(sides):
     return first != middle == last or first < min(middle, last)
 
 
-def _smallest_square(n_features, estimator):
+def _smallest_square(n_features: int, estimator: object) -> tuple[int, int, int]:
     side = math.isqrt(n_features - 1) + 1
     # No warning below 8x8, where rows are hardly meant as images.
     if side * side != n_features and side > 8:
@@ -267,13 +283,13 @@ def _smallest_square(n_features, estimator):
     return side, side, 1
 
 
-def _name(estimator):
+def _name(estimator: object) -> str:
     if isinstance(estimator, str):
         return estimator
     return "check_images" if estimator is None else type(estimator).__name__
 
 
-def _holds_strings(X):
+def _holds_strings(X: Any) -> bool:
     if isinstance(X, (list, tuple)):
         return any(isinstance(x, (str, bytes, os.PathLike)) for x in X)
     if hasattr(X, "columns"):
@@ -283,7 +299,7 @@ def _holds_strings(X):
     return isinstance(np.asarray(X).flat[0], (str, bytes))  # a masked array may have no such item
 
 
-def _check_finite(X, who):
+def _check_finite(X: np.ndarray, who: str) -> None:
     """Raise an error for NaN or infinity, reading memory-mapped arrays piece by piece."""
     n_rows = max(1, _PIECE // max(1, X[:1].nbytes))
     for start in range(0, len(X) if X.dtype.kind == "f" else 0, n_rows):
@@ -299,7 +315,7 @@ def _check_finite(X, who):
         release(X)
 
 
-def _warn_if_rounded(given, images, who):
+def _warn_if_rounded(given: Any, images: np.ndarray, who: str) -> None:
     """Warn if the conversion of `given` to float32 `images` loses too many levels."""
     changed = isinstance(given, np.ndarray) and given.dtype != images.dtype == np.float32
     if not changed or not given.size or given.dtype.kind not in "iuf" or given.itemsize <= 2:
@@ -318,7 +334,7 @@ def _warn_if_rounded(given, images, who):
         )
 
 
-def _check_not_torch_dataset(X, who):
+def _check_not_torch_dataset(X: object, who: str) -> None:
     if isinstance(X, (Dataset, DataLoader)):
         raise TypeError(
             f"{who} expects an array of images, but X is a {type(X).__name__} of torch. Extract "
@@ -326,7 +342,7 @@ def _check_not_torch_dataset(X, who):
         )
 
 
-def _check_not_masked(X, who):
+def _check_not_masked(X: object, who: str) -> None:
     """Raise an error for masked arrays, whose hidden values would be used as pixels."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
@@ -335,7 +351,7 @@ def _check_not_masked(X, who):
         )
 
 
-def _check_one_size(X, who):
+def _check_one_size(X: Any, who: str) -> None:
     """Raise an error if a sequence of arrays has different shapes."""
     nested = getattr(X, "ndim", None) == 1 and getattr(X, "dtype", None) == np.dtype(object)
     if not isinstance(X, (list, tuple)) and not nested:

@@ -107,7 +107,9 @@ class MapsToDevice:
         return maps.contiguous(memory_format=torch.channels_last)
 
 
-def iter_batches(images: Any, parts: Iterable[Any], to_tensor: Any) -> Iterator[Tensor]:
+def iter_batches(
+    images: Any, parts: Iterable[Any], to_tensor: ToTensor | MapsToDevice
+) -> Iterator[Tensor]:
     """Yield the tensors of each of the `parts` (slices or row indices) of `images`.
 
     Parameters
@@ -238,7 +240,7 @@ def count_batches(n_images: int, batch_size: int) -> int:
 
 
 def embed_blocks(
-    images: Any, to_tensor: Any, encode: Callable[[Tensor], Tensor]
+    images: Any, to_tensor: ToTensor, encode: Callable[[Tensor], Tensor]
 ) -> Iterator[np.ndarray]:
     """Encode checked images (n, H, W, C), yielding float32 features (b, d) block by block.
 
@@ -273,7 +275,7 @@ def _encode_in_pieces(
 
 
 def embed_in_batches(
-    images: Any, to_tensor: Any, encode: Callable[[Tensor], Tensor], n_features: int
+    images: Any, to_tensor: ToTensor, encode: Callable[[Tensor], Tensor], n_features: int
 ) -> np.ndarray:
     """Encode checked images (n, H, W, C) to one array of float32 features (n, n_features)."""
     out = np.empty((len(images), n_features), dtype=np.float32)

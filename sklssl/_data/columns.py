@@ -3,6 +3,8 @@
 import os
 import reprlib
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ __all__ = [
 _PATH = (str, os.PathLike)
 
 
-def unwrap_images(X):
+def unwrap_images(X: Any) -> Any:
     """Extract images from tables, lists and PIL images; return anything else unchanged.
 
     - A table with a single column that is not numeric becomes that column.
@@ -38,29 +40,29 @@ def unwrap_images(X):
     return X
 
 
-def is_path_sequence(X):
+def is_path_sequence(X: Any) -> bool:
     """Return whether `X` is a list, tuple, 1-D array, Series or column of file names."""
     # Only the first item of arrays is checked, since they may have millions.
     return _is_sequence(X) and isinstance(_first(X), _PATH) and all(isinstance(x, _PATH) for x in X)
 
 
-def is_picture_sequence(X):
+def is_picture_sequence(X: Any) -> bool:
     """Return whether `X` is a sequence of PIL images."""
     return _is_sequence(X) and is_picture(_first(X)) and all(map(is_picture, X))
 
 
-def to_path_string(path):
+def to_path_string(path: str | bytes | os.PathLike[str]) -> str:
     """Return a file name as a plain str, with "~" expanded."""
     return os.path.expanduser(str(os.fsdecode(path)))  # not a NumPy str
 
 
-def is_picture(x):
+def is_picture(x: object) -> bool:
     """Return whether `x` is a PIL image, without importing Pillow."""
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(x, pillow.Image)
 
 
-def check_file_names(X, who):
+def check_file_names(X: Any, who: str) -> None:
     """Raise an error if `X` was meant as file names but is not a sequence of them.
 
     Parameters
@@ -100,7 +102,7 @@ def check_file_names(X, who):
         )
 
 
-def _explain_one(X):
+def _explain_one(X: str | bytes | os.PathLike[str]) -> str:
     name = to_path_string(X)
     if os.path.isdir(name):
         return (
@@ -111,25 +113,25 @@ def _explain_one(X):
     return f"X is one name: pass [{name!r}]."
 
 
-def _is_image(x):
+def _is_image(x: object) -> bool:
     """Return whether `x` is an array or tensor with at least two dimensions."""
     return hasattr(x, "__array__") and len(getattr(x, "shape", ())) > 1 and not is_picture(x)
 
 
-def _have_same_shape(X):
+def _have_same_shape(X: Any) -> bool:
     """Return whether `X` holds only arrays or tensors of the same shape."""
     return all(map(_is_image, X)) and len({tuple(x.shape) for x in X}) == 1
 
 
-def _is_numeric(column):
+def _is_numeric(column: Any) -> bool:
     """Return whether a column of pandas or polars is numeric."""
     dtype = column.dtype
     return dtype.is_numeric() if hasattr(dtype, "is_numeric") else dtype.kind in "biufc"
 
 
-def _is_sequence(X):
+def _is_sequence(X: object) -> bool:
     return isinstance(X, (list, tuple)) or len(getattr(X, "shape", ())) == 1
 
 
-def _first(X):
+def _first(X: Iterable[Any]) -> Any:
     return next(iter(X), None)

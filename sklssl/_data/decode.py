@@ -4,14 +4,18 @@ import errno
 import os
 import stat
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from sklssl._data.pages import REMEDY, corrupt_file_error, open_pages, too_many_pixels_error
 from sklssl.exceptions import ImageFileError
 
 __all__ = [
+    "Channels",
     "check_bytes",
     "decode_image",
     "depth_mismatch_message",
@@ -25,6 +29,9 @@ __all__ = [
     "warn_unread_pages",
 ]
 
+# The number of channels, "all", or which ones.
+Channels: TypeAlias = int | str | tuple[int, ...]
+
 # Far larger than photographs, far smaller than the memory of a computer.
 _MAX_FILE_BYTES = 2**28
 _MAX_STACK = 2**28  # values in all pages
@@ -32,7 +39,12 @@ _MAX_STACK = 2**28  # values in all pages
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
-def read_image_file(path, channels, pages="first", multipage=None):
+def read_image_file(
+    path: str | os.PathLike[str],
+    channels: Channels,
+    pages: str | int = "first",
+    multipage: list[tuple[str, int]] | None = None,
+) -> np.ndarray:
     """Read and decode one image file.
 
     Parameters
@@ -55,7 +67,7 @@ def read_image_file(path, channels, pages="first", multipage=None):
     return decode_image(read_bytes(path), os.fspath(path), channels, pages, multipage)
 
 
-def read_bytes(path, name=None):
+def read_bytes(path: str | os.PathLike[str], name: str | None = None) -> bytes:
     """Read a regular file as bytes; `name` is its name in error messages."""
     name = os.fspath(path) if name is None else name
     with errors_name_file(name):
@@ -69,7 +81,7 @@ def read_bytes(path, name=None):
 
 
 @contextmanager
-def errors_name_file(name):
+def errors_name_file(name: str) -> Iterator[None]:
     """Convert an OSError to an ImageFileError if it is caused by the file itself."""
     try:
         yield
@@ -82,7 +94,7 @@ def errors_name_file(name):
         raise ImageFileError(f"{name!r} cannot be read: {reason}. {REMEDY}") from error
 
 
-def check_bytes(size, name):
+def check_bytes(size: int, name: str) -> None:
     """Raise an error if a file is larger than any image."""
     if size > _MAX_FILE_BYTES:
         raise ImageFileError(
@@ -91,7 +103,13 @@ def check_bytes(size, name):
         )
 
 
-def decode_image(content, name, channels, pages="first", multipage=None):
+def decode_image(
+    content: bytes,
+    name: str,
+    channels: Channels,
+    pages: str | int = "first",
+    multipage: list[tuple[str, int]] | None = None,
+) -> np.ndarray:
     """Decode one image file: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM/PGM/PBM or JPEG 2000.
 
     Content is converted as follows.
@@ -158,12 +176,17 @@ def decode_image(content, name, channels, pages="first", multipage=None):
     return image
 
 
-def _combine_pages(read, n_pages, pages, channels, name):
+def _combine_pages(
+    read: Callable[[int, Channels], np.ndarray],
+    n_pages: int,
+    pages: str | int,
+    channels: Channels,
+    name: str,
+) -> np.ndarray:
     """Read the requested pages and combine them into one image."""
-    if pages in ("max", "mean", "channels"):
-        numbers = range(n_pages)
-    else:
-        numbers = [0 if pages == "first" else pages]
+    numbers: Sequence[int] = range(n_pages)
+    if pages not in ("max", "mean", "channels"):
+        numbers = [0 if isinstance(pages, str) else pages]
         if not 0 <= numbers[0] < n_pages:
             raise ImageFileError(
                 f"{name!r} has no page {numbers[0]}: its pages are 0 to {n_pages - 1}."
@@ -188,7 +211,7 @@ def _combine_pages(read, n_pages, pages, channels, name):
     return np.require(image, requirements=["C", "W"])
 
 
-def _check_page(image, shape, name):
+def _check_page(image: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:
     if image.shape != shape:
         raise ImageFileError(
             f"{name!r} has pages that differ in size: {shape[0]}x{shape[1]} and "
@@ -197,7 +220,7 @@ def _check_page(image, shape, name):
     return image
 
 
-def select_channels(image, channels, name):
+def select_channels(image: np.ndarray, channels: Channels, name: str) -> np.ndarray:
     """Convert a page (H, W) or (H, W, S) to the requested channels."""
     image = image if image.ndim == 3 else image[..., np.newaxis]
     stored = image.shape[2]
@@ -215,7 +238,7 @@ def select_channels(image, channels, name):
     return _select_stored(image, channels, name)
 
 
-def _select_stored(image, channels, name):
+def _select_stored(image: np.ndarray, channels: Channels, name: str) -> np.ndarray:
     """Return the channels with the given numbers, or check that there are this many."""
     stored = image.shape[2]
     if isinstance(channels, tuple):
@@ -234,7 +257,7 @@ def _select_stored(image, channels, name):
     return image
 
 
-def resize_image(image, size):
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize one image (H, W, C) to `size`, a pair (height, width), keeping its dtype."""
     import cv2  # slow to import
 
@@ -249,7 +272,7 @@ def resize_image(image, size):
     return image.reshape(*size, channels)
 
 
-def warn_unread_pages(name, n_pages):
+def warn_unread_pages(name: str, n_pages: int) -> None:
     """Warn that only the first page of a file, and of similar files, is read."""
     warnings.warn(
         f"{name!r} has {n_pages} pages or frames. Only the first page of such files is read; use "
@@ -260,7 +283,7 @@ def warn_unread_pages(name, n_pages):
     )
 
 
-def warn_skipped_files(names, n_images, reason):
+def warn_skipped_files(names: Sequence[str] | np.ndarray, n_images: int, reason: str) -> str:
     """Warn about skipped files, with the reason for the first one."""
     shown = ", ".join(repr(str(name)) for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -271,14 +294,16 @@ def warn_skipped_files(names, n_images, reason):
     )
 
 
-def no_readable_file_error(n_images, reason):
+def no_readable_file_error(n_images: int, reason: str | None) -> ImageFileError:
     """Return the error that no file can be read, with the reason for the first one."""
     return ImageFileError(
         f"None of the {n_images} image files can be read. Reason for the first: {reason}"
     )
 
 
-def depth_mismatch_message(name, dtype, other, other_dtype):
+def depth_mismatch_message(
+    name: str, dtype: npt.DTypeLike, other: str, other_dtype: npt.DTypeLike
+) -> str:
     """Return the error message for two images of different bit depths."""
     return (
         f"The images differ in bit depth: {name} has {_depth(dtype)}, {other} has "
@@ -286,5 +311,5 @@ def depth_mismatch_message(name, dtype, other, other_dtype):
     )
 
 
-def _depth(dtype):
+def _depth(dtype: npt.DTypeLike) -> str:
     return "floats" if np.dtype(dtype).kind == "f" else f"{8 * np.dtype(dtype).itemsize} bits"

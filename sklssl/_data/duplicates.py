@@ -1,13 +1,29 @@
 """Merge duplicate rows."""
 
 import hashlib
+import os
+from typing import Any
 
 import numpy as np
 
-__all__ = ["merge_duplicates"]
+from sklssl._data.arrays import check_images
+from sklssl._data.columns import is_path_sequence, is_picture_sequence
+
+__all__ = ["comparable_rows", "merge_duplicates"]
 
 
-def merge_duplicates(images, y, weights):
+def comparable_rows(X: Any, estimator: object) -> Any:
+    """Return what has equal rows where images are equal: pixels, names of files, pictures."""
+    if is_path_sequence(X):
+        return np.array([os.fsdecode(path) for path in X])
+    if is_picture_sequence(X):
+        return X
+    return check_images(X, estimator=estimator, min_samples=2)
+
+
+def merge_duplicates(
+    images: Any, y: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Merge rows with the same image and target into one row with the sum of their weights.
 
     The fit then depends neither on whether a row is repeated or weighted, nor on the order of the
@@ -32,7 +48,8 @@ def merge_duplicates(images, y, weights):
     weights : ndarray of shape (n_kept,)
         The sum of the weights of each group.
     """
-    first, total = {}, {}
+    first: dict[bytes, np.intp] = {}
+    total: dict[bytes, float] = {}
     for row in np.flatnonzero(weights):
         key = hashlib.blake2b(images[row].tobytes() + y[row].tobytes(), digest_size=16).digest()
         first.setdefault(key, row)

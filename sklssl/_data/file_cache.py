@@ -6,12 +6,15 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
+from typing import IO, Any, TypeAlias
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 
 from sklssl._data.decode import errors_name_file
 from sklssl.exceptions import ImageFileError
@@ -24,8 +27,10 @@ _LEFTOVER_SECONDS = 24 * 3600
 _SMALL_BYTES = 2**18
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
+_Batches: TypeAlias = Iterable[tuple[np.ndarray, np.ndarray]]  # positions, images
 
-def file_keys(paths, errors=None):
+
+def file_keys(paths: Iterable[str], errors: dict[int, str] | None = None) -> np.ndarray:
     """Identify each file by a hash of its absolute path, size and modification time.
 
     Parameters
@@ -52,7 +57,7 @@ def file_keys(paths, errors=None):
     return np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _KEY_BYTES)
 
 
-def _file_key(path):
+def _file_key(path: str) -> bytes:
     with errors_name_file(path):
         status = os.stat(path)
         text = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
@@ -84,16 +89,18 @@ class ImageCache:
         Memory-mapped, unless small.
     """
 
-    def __init__(self, image_shape, folder=None, dtype=np.uint8):
+    def __init__(
+        self, image_shape: Iterable[int], folder: str | None = None, dtype: npt.DTypeLike = np.uint8
+    ) -> None:
         self.image_shape = tuple(image_shape)
         self.dtype = np.dtype(dtype)
         self.folder = folder
-        self.shards = []
-        self._keys = []
-        self._opened = set()
+        self.shards: list[np.ndarray] = []
+        self._keys: list[np.ndarray] = []
+        self._opened: set[str] = set()
         self._index()
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Open the shards written by other processes; corrupt shards are ignored."""
         if self.folder is None:
             return
@@ -103,7 +110,7 @@ class ImageCache:
                     self._open(name)
         self._index()
 
-    def find(self, keys):
+    def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Look up images by the keys of their files.
 
         Parameters
@@ -123,7 +130,7 @@ class ImageCache:
             shard[hit], row[hit] = self._shard[at[hit]], self._row[at[hit]]
         return shard, row
 
-    def gather(self, shard, row):
+    def gather(self, shard: np.ndarray, row: np.ndarray) -> np.ndarray:
         """Copy images out of the shards.
 
         Parameters
@@ -143,7 +150,7 @@ class ImageCache:
             images[here] = self.shards[number][row[here]]
         return images
 
-    def write(self, batches, n_images, keys):
+    def write(self, batches: _Batches, n_images: int, keys: np.ndarray) -> None:
         """Store images as a new shard.
 
         Parameters
@@ -173,15 +180,15 @@ class ImageCache:
         write(batches, n_images, keys)
         self._index()
 
-    def _write_temporary(self, batches, n_images, keys):
+    def _write_temporary(self, batches: _Batches, n_images: int, keys: np.ndarray) -> None:
         # Unbuffered, here and below: on a full disk, closing would try to write the buffer again.
         with tempfile.TemporaryFile(buffering=0) as file:
             done = self._write_images(file, batches, n_images)
             self._add_written(file, keys[done])
 
-    def _write_shard(self, batches, n_images, keys):
+    def _write_shard(self, batches: _Batches, n_images: int, keys: np.ndarray) -> None:
         name = uuid4().hex
-        images, marks = (Path(self.folder, name + end) for end in (".npy", ".keys.npy"))
+        images, marks = (Path(self.folder or "", name + end) for end in (".npy", ".keys.npy"))
         parts = [path.with_name(path.name + ".part") for path in (images, marks)]
         try:
             with self._create(parts[0], n_images) as file:
@@ -199,11 +206,13 @@ class ImageCache:
                 for path in (*parts, *([] if marks.exists() else [images])):
                     path.unlink(missing_ok=True)
 
-    def _create(self, path, n_images):
+    def _create(self, path: Path, n_images: int) -> io.FileIO:
         with self._explain_errors(n_images):
             return open(path, "x+b", buffering=0)
 
-    def _write_images(self, file, batches, n_images, sync=False):
+    def _write_images(
+        self, file: IO[bytes], batches: _Batches, n_images: int, sync: bool = False
+    ) -> np.ndarray:
         """Write batches and return the positions of the images that were written."""
         done = [np.empty(0, np.int64)]
         with self._explain_errors(n_images):
@@ -212,17 +221,17 @@ class ImageCache:
             with self._explain_errors(n_images):
                 _write_all(file, images)
             done.append(positions)
-        done = np.concatenate(done)
+        rows = np.concatenate(done)
         with self._explain_errors(n_images):
             file.seek(0)
             _write_header(
-                file, (len(done), *self.image_shape), self.dtype
+                file, (len(rows), *self.image_shape), self.dtype
             )  # NumPy pads both to the same length
             if sync:
                 os.fsync(file.fileno())
-        return done
+        return rows
 
-    def _add_written(self, file, keys):
+    def _add_written(self, file: IO[bytes], keys: np.ndarray) -> None:
         """Map the images of an open file."""
         if len(keys) == 0:
             return
@@ -231,12 +240,14 @@ class ImageCache:
         # Not written through the map, since a full disk would kill the process.
         self._add(np.asarray(np.memmap(file, self.dtype, "r", offset=start, shape=shape)), keys)
 
-    def _open(self, name):
+    def _open(self, name: str) -> None:
         self._opened.add(name)
-        path = os.path.join(self.folder, name)
+        path = os.path.join(self.folder or "", name)
         try:
             keys = np.lib.format.open_memmap(path, mode="r")
-            images = np.lib.format.open_memmap(path.removesuffix(".keys.npy") + ".npy", mode="r")
+            images: np.ndarray = np.lib.format.open_memmap(
+                path.removesuffix(".keys.npy") + ".npy", mode="r"
+            )
             whole = keys.shape == (len(images), _KEY_BYTES) and images.shape[1:] == self.image_shape
         except Exception:  # NumPy may raise anything for a corrupt header
             return
@@ -245,11 +256,11 @@ class ImageCache:
             images = np.array(images) if images.nbytes <= _SMALL_BYTES else np.asarray(images)
             self._add(images, np.array(keys, order="C"))
 
-    def _add(self, images, keys):
+    def _add(self, images: np.ndarray, keys: np.ndarray) -> None:
         self.shards.append(images)
         self._keys.append(keys)
 
-    def _index(self):
+    def _index(self) -> None:
         """Sort all keys by their first half; the second half is compared on lookup."""
         sizes = [len(keys) for keys in self._keys]
         self._all_keys = np.concatenate([np.empty((0, _KEY_BYTES), np.uint8), *self._keys])
@@ -260,11 +271,11 @@ class ImageCache:
         self._first_half = head[self._order]
 
     @property
-    def _image_bytes(self):
+    def _image_bytes(self) -> int:
         return int(np.prod(self.image_shape)) * self.dtype.itemsize
 
     @contextmanager
-    def _explain_errors(self, n_images):
+    def _explain_errors(self, n_images: int) -> Iterator[None]:
         """Add the folder and the required space to errors of writing."""
         try:
             yield
@@ -283,32 +294,32 @@ class ImageCache:
             ) from error
 
 
-def _first_half(keys):
+def _first_half(keys: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(keys).view(np.uint64)[:, 0]
 
 
-def _write_keys(path, keys):
+def _write_keys(path: Path, keys: np.ndarray) -> None:
     with open(path, "xb", buffering=0) as file:
         _write_header(file, keys.shape, keys.dtype)
         _write_all(file, keys)
         os.fsync(file.fileno())
 
 
-def _write_header(file, shape, dtype):
+def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> None:
     header = io.BytesIO()
     fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, fields)
     _write_all(file, header.getvalue())
 
 
-def _write_all(file, data):
+def _write_all(file: IO[bytes], data: Any) -> None:
     """Write bytes or an array completely; the system may write only a part at a time."""
     data = memoryview(data).cast("B")
     while len(data):
         data = data[file.write(data) :]
 
 
-def _remove_leftovers(folder):
+def _remove_leftovers(folder: str) -> None:
     """Remove files left by killed processes: partial files, and images without keys."""
     for path in Path(folder).iterdir():
         if path.name.endswith((".part", ".npy")) and not path.name.endswith(".keys.npy"):

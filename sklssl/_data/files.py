@@ -4,10 +4,13 @@ import copy
 import os
 import reprlib
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from sklssl._data.columns import is_path_sequence, to_path_string, unwrap_images
@@ -31,7 +34,12 @@ _PIECE = 16  # images per task of a thread
 _UNKNOWN, _ABSENT = -2, -1
 
 
-def first_image(paths, channels, on_error="raise", multipage=None):
+def first_image(
+    paths: Sequence[str | os.PathLike[str]],
+    channels: int,
+    on_error: str = "raise",
+    multipage: list[tuple[str, int]] | None = None,
+) -> tuple[str, np.ndarray]:
     """Decode the first image, which determines the size and bit depth of all images.
 
     Parameters
@@ -126,15 +134,15 @@ class ImageFiles:
 
     def __init__(
         self,
-        paths,
-        image_shape,
+        paths: Any,
+        image_shape: Sequence[int],
         *,
-        cache_dir=None,
-        resize=True,
-        dtype=np.uint8,
-        decoded=None,
-        multipage=None,
-    ):
+        cache_dir: str | os.PathLike[str] | None = None,
+        resize: bool = True,
+        dtype: npt.DTypeLike = np.uint8,
+        decoded: dict[str, np.ndarray] | None = None,
+        multipage: list[tuple[str, int]] | None = None,
+    ) -> None:
         paths = unwrap_images(paths)
         if not is_path_sequence(paths):
             raise ValueError(
@@ -154,14 +162,14 @@ class ImageFiles:
         self._set_rows(*np.full((2, len(self._paths)), start))
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int, int, int]:
         """(n, height, width, channels)."""
         return (len(self), *self._image_shape)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, item):
+    def __getitem__(self, item: Any) -> np.ndarray:
         """Decode images, or read them from the cache; `item` is any index of a 1-D array."""
         rows = self._rows[item]
         if rows.ndim == 0:
@@ -181,14 +189,14 @@ class ImageFiles:
         images[absent] = self._decode(rows[absent])
         return images
 
-    def subset(self, item):
+    def subset(self, item: Any) -> Self:
         """Return some of the files, by an index of a 1-D array; the cache is shared."""
         some = copy.copy(self)
         some._paths = self._paths[item]
         some._set_rows(self._shard[item], self._row[item])
         return some
 
-    def store(self, on_error="raise"):
+    def store(self, on_error: str = "raise") -> np.ndarray:
         """Decode and store all images that are not stored yet.
 
         Parameters
@@ -211,7 +219,7 @@ class ImageFiles:
         """
         if on_error not in ("raise", "skip"):
             raise ValueError(f"on_error must be 'raise' or 'skip'. Got {on_error!r} instead.")
-        errors = None if on_error == "raise" else {}
+        errors: dict[int, str] | None = None if on_error == "raise" else {}
         rows = np.flatnonzero(self._shard < 0)
         try:
             self._store(rows, errors)
@@ -219,7 +227,7 @@ class ImageFiles:
             raise _with_hint(error) from error
         return self._leave_out(errors) if errors else self._rows.copy()
 
-    def _store(self, rows, errors):
+    def _store(self, rows: np.ndarray, errors: dict[int, str] | None) -> None:
         self._cache.refresh()
         keys = self._look_up(rows, errors)
         absent = [i for i in np.flatnonzero(self._shard[rows] < 0) if rows[i] not in (errors or ())]
@@ -231,16 +239,18 @@ class ImageFiles:
         self._cache.write(self._batches(rows[first], errors), len(first), keys[first])
         self._shard[rows], self._row[rows] = self._cache.find(keys)
 
-    def _look_up(self, rows, errors=None):
+    def _look_up(self, rows: np.ndarray, errors: dict[int, str] | None = None) -> np.ndarray:
         """Look up the given rows in the cache, and return the keys of their files."""
-        missing = None if errors is None else {}
+        missing: dict[int, str] | None = None if errors is None else {}
         keys = file_keys(self._paths[rows], missing)
-        if missing:
+        if missing and errors is not None:
             errors.update({rows[i]: reason for i, reason in missing.items()})
         self._shard[rows], self._row[rows] = self._cache.find(keys)
         return keys
 
-    def _batches(self, rows, errors):
+    def _batches(
+        self, rows: np.ndarray, errors: dict[int, str] | None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Decode rows piece by piece; yield positions in `rows` and images of readable files."""
         size = max(1, min(_BATCH_IMAGES, _BATCH_BYTES // int(np.prod(self._image_shape))))
         for start in range(0, len(rows), size):
@@ -253,12 +263,12 @@ class ImageFiles:
             if len(good):
                 yield start + good, images
 
-    def _decode(self, rows, errors=None):
+    def _decode(self, rows: np.ndarray, errors: dict[int, str] | None = None) -> np.ndarray:
         """Decode rows in threads; errors are raised, or stored in `errors` by row."""
         images = np.empty((len(rows), *self._image_shape), self.dtype)
         warned_before = bool(self._multipage)
 
-        def decode(some):
+        def decode(some: Iterable[int]) -> None:
             for i in some:
                 try:
                     images[i] = self._read(self._paths[rows[i]])
@@ -274,7 +284,7 @@ class ImageFiles:
             warn_unread_pages(*self._multipage[0])
         return images
 
-    def _read(self, path):
+    def _read(self, path: str) -> np.ndarray:
         height, width, channels = self._image_shape
         image = self._decoded.pop(path, None)
         if image is None:
@@ -294,7 +304,7 @@ class ImageFiles:
             "images to one size."
         )
 
-    def _leave_out(self, errors):
+    def _leave_out(self, errors: dict[int, str]) -> np.ndarray:
         """Remove the files that could not be read; return the indices of the others."""
         kept = np.flatnonzero(self._shard >= 0)
         bad = self._paths[self._shard < 0]
@@ -310,12 +320,12 @@ class ImageFiles:
         self._set_rows(self._shard[kept], self._row[kept])
         return kept
 
-    def _set_rows(self, shard, row):
+    def _set_rows(self, shard: np.ndarray, row: np.ndarray) -> None:
         """Set the shard, and the row within it, in which each image is stored."""
         self._shard, self._row = shard, row
         self._rows = np.arange(len(shard))
 
-    def _cache_folder(self, cache_dir):
+    def _cache_folder(self, cache_dir: str | os.PathLike[str] | None) -> str | None:
         if cache_dir is None:
             return None
         shape = "x".join(map(str, self._image_shape))
@@ -325,7 +335,7 @@ class ImageFiles:
         return os.path.join(os.path.expanduser(cache_dir), f"{shape}{depth}{kind}-v1")
 
 
-def _in_threads(work, n):
+def _in_threads(work: Callable[[Iterable[int]], None], n: int) -> None:
     """Call `work` with pieces of range(n), in as many threads as torch may use."""
     n_threads = torch.get_num_threads()  # workers of joblib have fewer
     size = min(_PIECE, -(-n // n_threads)) or 1
@@ -343,15 +353,16 @@ def _in_threads(work, n):
         pool.shutdown(cancel_futures=True)
 
 
-def _check_image_shape(image_shape):
-    whole = all(isinstance(side, Integral) and side > 0 for side in image_shape)
+def _check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
+    whole = all(isinstance(side, Integral) and int(side) > 0 for side in image_shape)
     if len(image_shape) != 3 or not whole:
         raise ValueError(
             "The 'image_shape' parameter of ImageFiles must be (height, width, channels), all "
             f"positive. Got {image_shape!r}."
         )
-    return tuple(map(int, image_shape))
+    height, width, channels = map(int, image_shape)
+    return height, width, channels
 
 
-def _with_hint(error):
+def _with_hint(error: ImageFileError) -> ImageFileError:
     return ImageFileError(f'{error} With on_error="skip", fit skips such files.')

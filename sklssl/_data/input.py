@@ -1,6 +1,7 @@
 """Validate X, arrays or file names, and return images that can be sliced."""
 
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -11,13 +12,16 @@ from sklssl._data.decode import warn_unread_pages
 from sklssl._data.files import ImageFiles, first_image
 from sklssl._data.pictures import stack_pictures
 from sklssl.utils._checks import naming_parameter, warn_if_other_range
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["CheckedImages", "decode_files", "select_rows", "validate_input"]
 
 CheckedImages: TypeAlias = np.ndarray | ImageFiles
 
 
-def validate_input(embedder, X, *, reset, min_samples=1):
+def validate_input(
+    embedder: Any, X: ImagesLike, *, reset: bool, min_samples: int = 1
+) -> CheckedImages:
     """Validate `X` for an embedder and return images (n, H, W, C) that can be sliced.
 
     Parameters
@@ -44,25 +48,26 @@ def validate_input(embedder, X, *, reset, min_samples=1):
     UserWarning
         If the values of `X` differ clearly from the range that the embedder was fitted on.
     """
-    X = unwrap_images(X)
-    if is_picture_sequence(X):
+    given = unwrap_images(X)
+    images: CheckedImages
+    if is_picture_sequence(given):
         shape = _target_shape(embedder) if reset else embedder.image_shape_
         channels, size = (3, None) if shape is None else (shape[2], shape[:2])
-        X = stack_pictures(X, channels, size, who=type(embedder).__name__)
-    if is_path_sequence(X):
-        images = _open_files(embedder, X, reset, min_samples)
+        given = stack_pictures(given, channels, size, who=type(embedder).__name__)
+    if is_path_sequence(given):
+        images = _open_files(embedder, given, reset, min_samples)
     else:
-        images = validate_images(embedder, X, reset=reset, min_samples=min_samples)
+        images = validate_images(embedder, given, reset=reset, min_samples=min_samples)
     if not reset:
         warn_if_other_range(embedder, images)
     return images
 
 
-def _open_files(embedder, paths, reset, min_samples):
+def _open_files(embedder: Any, paths: Sequence[str], reset: bool, min_samples: int) -> ImageFiles:
     """Return files as images of the target shape, with the bit depth of the first file."""
     _check_n_images(embedder, len(paths), min_samples)
     shape = _target_shape(embedder) if reset else embedder.image_shape_
-    multipage = []
+    multipage: list[tuple[str, int]] = []
     path, first = first_image(paths, 3 if shape is None else shape[2], embedder.on_error, multipage)
     if multipage:
         warn_unread_pages(*multipage[0])
@@ -84,7 +89,7 @@ def _open_files(embedder, paths, reset, min_samples):
     return files
 
 
-def decode_files(embedder, images, min_samples=1):
+def decode_files(embedder: Any, images: CheckedImages, min_samples: int = 1) -> np.ndarray | None:
     """Decode all files once, so that later slices are as fast as those of an array.
 
     Returns
@@ -99,12 +104,12 @@ def decode_files(embedder, images, min_samples=1):
     return rows
 
 
-def select_rows(images, rows):
+def select_rows(images: CheckedImages, rows: Any) -> CheckedImages:
     """Return some rows of the images from :func:`validate_input`, without reading files."""
     return images.subset(rows) if isinstance(images, ImageFiles) else images[rows]
 
 
-def _target_shape(embedder):
+def _target_shape(embedder: Any) -> tuple[int, int, int] | None:
     """Return the shape (H, W, C) of decoded files; None if the first file determines it."""
     if embedder.image_shape is not None:
         return parse_image_shape(embedder.image_shape, embedder)
@@ -113,7 +118,7 @@ def _target_shape(embedder):
     return None
 
 
-def _check_n_images(embedder, n_images, min_samples):
+def _check_n_images(embedder: object, n_images: int, min_samples: int) -> None:
     if n_images < min_samples:
         raise ValueError(
             f"{type(embedder).__name__} needs at least {min_samples} images, but X holds "

@@ -1,13 +1,14 @@
 """Memory-mapped arrays."""
 
 import mmap
+from typing import Any
 
 import numpy as np
 
 __all__ = ["check_length", "find_memmap", "release"]
 
 
-def find_memmap(array):
+def find_memmap(array: Any) -> Any:
     """Return the memory-mapped array that `array` is a view of, or None."""
     while isinstance(array, np.ndarray):
         if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
@@ -16,7 +17,7 @@ def find_memmap(array):
     return None
 
 
-def check_length(array, who):
+def check_length(array: object, who: str) -> None:
     """Raise an error if the file of a memory-mapped array is too short: reading it would crash.
 
     Raises
@@ -35,7 +36,7 @@ def check_length(array, who):
         )
 
 
-def release(array):
+def release(array: object) -> None:
     """Release the memory of pages read from a file; they can be read again.
 
     The system would release it only under memory pressure. Until then it counts as used.

@@ -1,12 +1,19 @@
 """Read the pages of an image file with a library that decodes them without loss."""
 
+from __future__ import annotations
+
 import io
 import struct
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sklssl.exceptions import ImageFileError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = [
     "EXACT",
@@ -32,7 +39,7 @@ _WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277  # tags of TIFF
 EXACT = 2**24  # float32 holds every whole number up to this one
 
 
-def open_pages(content, name):
+def open_pages(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.ndarray]]:
     """Open an image file without allocating memory for its pixels.
 
     Parameters
@@ -74,7 +81,7 @@ def open_pages(content, name):
     return n_pages, partial(_read, image, content, name)
 
 
-def _read(image, content, name, number, channels):
+def _read(image: Image, content: bytes, name: str, number: int, channels: Any) -> np.ndarray:
     """Decode a page of a file opened by Pillow."""
     if number == 0 and image.format in ("JPEG", "MPO", "PNG"):
         # Some versions of cv2 fill missing pixels with grey, and all write to stderr.
@@ -90,14 +97,14 @@ def _read(image, content, name, number, channels):
     return read_picture(image, name, channels)
 
 
-def _may_exceed_8_bits(image, content):
+def _may_exceed_8_bits(image: Image, content: bytes) -> bool:
     """Return whether an image may have more than 8 bits per channel, which Pillow reduces."""
     if image.format == "PNG":
         return content[24] == 16
     return image.format in ("PPM", "JPEG2000") and image.mode != "1"
 
 
-def _decode_with_cv2(content, name, channels):
+def _decode_with_cv2(content: bytes, name: str, channels: Any) -> np.ndarray:
     """Decode the first page; with `channels` None, the stored channels are returned."""
     import cv2  # slow to import
 
@@ -113,7 +120,7 @@ def _decode_with_cv2(content, name, channels):
     return _to_rgb_order(image)
 
 
-def _to_rgb_order(image):
+def _to_rgb_order(image: np.ndarray) -> np.ndarray:
     """Reorder channels decoded by cv2 to RGB or RGBA."""
     import cv2  # slow to import
 
@@ -123,7 +130,7 @@ def _to_rgb_order(image):
     return image
 
 
-def read_picture(image, name, channels):
+def read_picture(image: Image, name: str, channels: Any) -> np.ndarray:
     """Convert a PIL image to an array, rotated according to its EXIF entry.
 
     Parameters
@@ -158,7 +165,7 @@ def read_picture(image, name, channels):
     return np.array(image.convert(mode))
 
 
-def _as_floats(values, name):
+def _as_floats(values: np.ndarray, name: str) -> np.ndarray:
     """Convert integers or floats of any width to float32, if they fit."""
     if (
         values.dtype.kind in "iu"
@@ -172,23 +179,23 @@ def _as_floats(values, name):
     return values.astype(np.float32)
 
 
-def _exceeds_8_bits(image):
+def _exceeds_8_bits(image: Any) -> bool:
     """Return whether a TIFF has more than 8 bits per channel, which Pillow would truncate."""
     bits = image.tag_v2.get(_BITS, (8,))
     return max(bits) > 8 and not (image.mode.startswith("I;16") or image.mode in ("I", "F"))
 
 
-def _open_tiff(content, name):
+def _open_tiff(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.ndarray]]:
     """Open a TIFF that Pillow cannot read, or not without loss."""
     places = _find_page_offsets(content)
     return len(places), partial(_read_tiff, content, name, places)
 
 
-def _find_page_offsets(content):
+def _find_page_offsets(content: bytes) -> list[int]:
     """Return the offset of the header of each page, by following the chain of pages."""
     order = "<" if content[:2] == b"II" else ">"
     count, entry, pointer, at = ("Q", 20, "Q", 8) if _is_big(content) else ("H", 12, "I", 4)
-    places = []
+    places: list[int] = []
     (place,) = struct.unpack_from(order + pointer, content, at)
     while place and place not in places and len(places) < _MAX_PAGES:
         places.append(place)
@@ -198,12 +205,14 @@ def _find_page_offsets(content):
     return places
 
 
-def _is_big(content):
+def _is_big(content: bytes) -> bool:
     """Return whether a TIFF is a BigTIFF, which may be larger than 4 GiB."""
     return b"+" in content[2:4]
 
 
-def _read_tiff(content, name, places, number, channels):
+def _read_tiff(
+    content: bytes, name: str, places: list[int], number: int, channels: Any
+) -> np.ndarray:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
     header = ImageFileDirectory_v2(content[: 16 if _is_big(content) else 8])
@@ -217,7 +226,7 @@ def _read_tiff(content, name, places, number, channels):
     return _read_tiff_with_tifffile(content, name, number) if image is None else image
 
 
-def _read_tiff_with_cv2(content, name, number):
+def _read_tiff_with_cv2(content: bytes, name: str, number: int) -> np.ndarray | None:
     import cv2  # slow to import
 
     buffer = np.frombuffer(content, np.uint8)
@@ -228,7 +237,7 @@ def _read_tiff_with_cv2(content, name, number):
     return None if image is None else _to_rgb_order(_to_supported_dtype(image, name))
 
 
-def _read_tiff_with_tifffile(content, name, number):
+def _read_tiff_with_tifffile(content: bytes, name: str, number: int) -> np.ndarray:
     try:
         import tifffile
     except ImportError as error:
@@ -242,12 +251,12 @@ def _read_tiff_with_tifffile(content, name, number):
         return _to_supported_dtype(np.moveaxis(image, 0, -1) if page.axes == "SYX" else image, name)
 
 
-def _to_supported_dtype(image, name):
+def _to_supported_dtype(image: np.ndarray, name: str) -> np.ndarray:
     """Convert values of any width to uint8, uint16 or float32."""
     return image if image.dtype in (np.uint8, np.uint16) else _as_floats(image, name)
 
 
-def _is_complete(content):
+def _is_complete(content: bytes) -> bool:
     """Return whether a JPEG or PNG has its end marker; other data may follow it."""
     if not content.startswith(b"\xff\xd8"):
         return content.rfind(b"IEND\xaeB\x60\x82") >= 0
@@ -262,12 +271,12 @@ def _is_complete(content):
     return content.rfind(b"\xff\xd9", at) >= 0
 
 
-def corrupt_file_error(name):
+def corrupt_file_error(name: str) -> ImageFileError:
     """Return the error for a file that cannot be decoded."""
     return ImageFileError(f"{name!r} is corrupt or not an image. {REMEDY}")
 
 
-def too_many_pixels_error(name):
+def too_many_pixels_error(name: str) -> ImageFileError:
     """Return the error for an image that is too large."""
     return ImageFileError(
         f"{name!r} is too large: at most {_MAX_PIXELS} pixels are allowed. Make it smaller or "
@@ -275,6 +284,6 @@ def too_many_pixels_error(name):
     )
 
 
-def _check_pixels(width, height, name):
+def _check_pixels(width: int, height: int, name: str) -> None:
     if width * height > _MAX_PIXELS:
         raise too_many_pixels_error(name)

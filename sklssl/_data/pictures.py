@@ -1,5 +1,8 @@
 """Convert PIL images to an array of images."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
 from sklssl._data.decode import depth_mismatch_message, resize_image, select_channels
@@ -8,7 +11,9 @@ from sklssl._data.pages import read_picture
 __all__ = ["stack_pictures"]
 
 
-def stack_pictures(pictures, channels, size=None, *, who):
+def stack_pictures(
+    pictures: Iterable[Any], channels: int, size: tuple[int, int] | None = None, *, who: str
+) -> np.ndarray:
     """Convert PIL images to an array, in the same way as image files.
 
     Parameters

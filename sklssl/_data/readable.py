@@ -1,5 +1,9 @@
 """Find the readable image files of X, for callers that need the rows before embedding."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from sklssl._data.arrays import parse_image_shape
@@ -9,7 +13,7 @@ from sklssl._data.files import ImageFiles, first_image
 __all__ = ["readable_rows"]
 
 
-def readable_rows(X, estimators):
+def readable_rows(X: Any, estimators: Any) -> np.ndarray | None:
     """Return the rows with readable files, if one of the `estimators` skips unreadable files.
 
     Every file is decoded once for this purpose.
@@ -48,7 +52,7 @@ def readable_rows(X, estimators):
     return ImageFiles(X, smallest, dtype=first.dtype, decoded={path: first}).store("skip")
 
 
-def _skipping(item):
+def _skipping(item: Any) -> Iterator[Any]:
     """Yield the embedders in `item` with `on_error` "skip"."""
     if isinstance(item, dict):
         item = list(item.values())

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
 from sklssl._features.symmetry import average_orientations
 from sklssl._runtime.device import network_precision, plain_torch, resolve_device
-from sklssl.backbones import pool_map, pool_stages
+from sklssl.backbones import Backbone, pool_map, pool_stages
 from sklssl.utils._checks import check_network
 
 __all__ = ["FeatureExtractor", "full_size", "make_extractor", "resolve_layer"]
@@ -45,7 +45,7 @@ class FeatureExtractor:
         The orientations of an image over which features are averaged.
     """
 
-    encoder: Any
+    encoder: Backbone
     to_tensor: ToTensor
     precision: str
     layer: str
@@ -55,8 +55,7 @@ class FeatureExtractor:
     @property
     def shapes(self) -> dict[str, tuple[int, int, int]]:
         """The shape (D, h, w) of the feature map of each stage."""
-        shapes: dict[str, tuple[int, int, int]] = self.encoder.map_shapes(self.to_tensor.size)
-        return shapes
+        return self.encoder.map_shapes(self.to_tensor.size)
 
     @property
     def n_features(self) -> int:
@@ -193,7 +192,7 @@ def full_size(embedder: Any) -> tuple[int, int]:
     return height, width
 
 
-def resolve_layer(embedder: Any, encoder: Any, layer: str | None = None) -> str:
+def resolve_layer(embedder: Any, encoder: Backbone, layer: str | None = None) -> str:
     """Resolve `layer`, by default the parameter, to a stage or "all".
 
     Raises

@@ -7,6 +7,7 @@ Whether images can be told from their mirror images is the question of Lin, Sun,
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ def average_orientations(
 
 
 def find_symmetry(
-    images: np.ndarray,
+    images: Any,
     embed: Callable[[np.ndarray, Callable[[Tensor], Tensor]], np.ndarray],
     *,
     square: bool,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from torch import nn
 
 from sklssl._storage.state_file import read_state, write_state
 from sklssl._training.config import Plan
@@ -56,18 +57,21 @@ class Checkpoints:
         The state from which training is resumed.
     """
 
-    def __init__(self, owner, seed, folder=None, about=None):
+    def __init__(
+        self, owner: Any, seed: int, folder: Path | None = None, about: dict[str, Any] | None = None
+    ) -> None:
         self.owner, self.seed, self.folder, self.about = owner, seed, folder, about or {}
-        self.found = self.start = None
-        self._damaged = set()
+        self.found: dict[str, Any] | None = None
+        self.start: str | None = None
+        self._damaged: set[Path] = set()
         self._signals = DeferredSignals()
         self._saved_at = time.monotonic()
 
-    def defer_signals(self):
+    def defer_signals(self) -> contextlib.AbstractContextManager[Any]:
         """Defer signals within the block, so that the state is saved before the process stops."""
         return contextlib.nullcontext() if self.folder is None else self._signals
 
-    def is_due(self, *, epoch_ended=False):
+    def is_due(self, *, epoch_ended: bool = False) -> bool:
         """Return whether a checkpoint is due."""
         if self.folder is None:
             return False
@@ -77,7 +81,7 @@ class Checkpoints:
             in_time = time.monotonic() - self._saved_at >= 60 * self.owner.checkpoint_every
         return in_time or self._signals.pending is not None
 
-    def save(self, state, *, finished=False):
+    def save(self, state: dict[str, Any], *, finished: bool = False) -> None:
         """Write a checkpoint, then stop if a signal was received. The two newest are kept.
 
         Warns
@@ -96,7 +100,7 @@ class Checkpoints:
         }
         try:
             older = self._paths()
-            number = int(_NAME.fullmatch(older[0].name)[1]) + 1 if older else 1
+            number = int(older[0].stem.removeprefix("checkpoint-")) + 1 if older else 1
             path = self.folder / f"checkpoint-{number:08}.safetensors"
             write_state(path, tree, kind="checkpoint")
             whole = [path for path in older if path not in self._damaged]
@@ -113,7 +117,7 @@ class Checkpoints:
         self._saved_at = time.monotonic()
         self._signals.release()
 
-    def resume(self):
+    def resume(self) -> None:
         """Load the state of the run in the folder, if there is one.
 
         Raises
@@ -132,7 +136,7 @@ class Checkpoints:
         if isinstance(self.owner.random_state, Integral) or not finished:
             self.found, self.seed = state, seed
 
-    def check_start(self, network):
+    def check_start(self, network: nn.Module) -> None:
         """Record the initial weights, or check that they are those of the resumed run.
 
         Raises
@@ -150,12 +154,13 @@ class Checkpoints:
             )
         self.start = start
 
-    def _paths(self):
+    def _paths(self) -> list[Path]:
         """List the checkpoints, newest first."""
-        names = sorted(name for name in os.listdir(self.folder) if _NAME.fullmatch(name))
-        return [self.folder / name for name in reversed(names)]
+        folder = Path(self.folder or "")
+        names = sorted(name for name in os.listdir(folder) if _NAME.fullmatch(name))
+        return [folder / name for name in reversed(names)]
 
-    def _read(self):
+    def _read(self) -> dict[str, Any] | None:
         """Read the newest intact checkpoint, if there is one."""
         problem = None
         for path in self._paths():

@@ -1,15 +1,19 @@
 """The fit protocol shared by all estimators that train a network."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_random_state
 
 from sklssl._runtime.allocator import retain_freed_memory
 from sklssl._runtime.device import forked_rng
 from sklssl._storage.module_state import PackedModules
-from sklssl._training.checkpoints import open_checkpoints
+from sklssl._training.checkpoints import Checkpoints, open_checkpoints
+from sklssl._training.config import Plan
 from sklssl.utils._checks import check_callbacks, check_optimizer
 from sklssl.utils._sklearn_compat import CallbackSupport, FitTasks
 
@@ -30,7 +34,7 @@ class TrainedEstimator(
     """
 
     @contextlib.contextmanager
-    def _fitting(self, plan, data):
+    def _fitting(self, plan: Plan, data: tuple[Any, Any]) -> Iterator[tuple[Any, FitTasks]]:
         """Yield a copy to train and the tasks for scikit-learn's callbacks; then become the copy.
 
         Parameters
@@ -54,17 +58,19 @@ class TrainedEstimator(
         fit_tasks.end()
         self.__dict__ = fresh.__dict__
 
-    def _attributes_from(self, fitted):
+    def _attributes_from(self, fitted: Any) -> dict[str, Any]:
         """Return the fitted attributes of this estimator once `fitted` has been trained."""
         return fitted._learned()
 
-    def _draw_seed(self):
+    def _draw_seed(self) -> int:
         """Draw the seed of a fit; when training continues, the order of the images changes."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return seed + len(getattr(self, "history_", ()))
 
     @contextlib.contextmanager
-    def _training_resources(self, device, seed, rows, plan):
+    def _training_resources(
+        self, device: torch.device, seed: int, rows: list[Any], plan: Plan
+    ) -> Iterator[Checkpoints]:
         """Set up what a run needs: retained memory, a locked folder, separate generators.
 
         Parameters

@@ -2,10 +2,14 @@
 
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from sklssl._data.batches import count_batches
+from sklssl._data.input import CheckedImages
+from sklssl._training.pretext import Pretext
 from sklssl.exceptions import CollapseWarning, DivergenceWarning
 from sklssl.metrics import dead_feature_share, effective_rank
 from sklssl.utils._checks import check_learned
@@ -27,21 +31,21 @@ class CollapseGuard:
     Features are checked after epochs 1, 2, 4, 8, ... and after the last one, at negligible cost.
     """
 
-    def __init__(self, images, embed):
+    def __init__(self, images: CheckedImages, embed: Callable[[np.ndarray], np.ndarray]) -> None:
         self.images, self.embed = images[:_SAMPLE], embed
         self.warned = False
         self.looked_after = None  # epochs
 
-    def __call__(self, estimator, row):
+    def __call__(self, estimator: Any, row: dict[str, Any]) -> None:
         if row["epoch"].bit_count() == 1:
             self.looked_after = row["epoch"]
             self.look(estimator)
 
-    def after_training(self, estimator):
+    def after_training(self, estimator: Any) -> None:
         if not self.warned and estimator.n_epochs_ != self.looked_after:
             self.look(estimator)
 
-    def look(self, estimator):
+    def look(self, estimator: object) -> None:
         """Embed the sample, and warn if its features carry little information."""
         if self.warned:
             return
@@ -58,7 +62,7 @@ class CollapseGuard:
                 stacklevel=2,
             )
 
-    def _find_problem(self, Z):
+    def _find_problem(self, Z: np.ndarray) -> str | None:
         if np.linalg.norm(Z - Z.mean(axis=0)) <= _ROUNDING * np.linalg.norm(Z):
             return "all images have (almost) the same features"
         dead = dead_feature_share(Z)
@@ -72,7 +76,7 @@ class CollapseGuard:
         return None
 
     @staticmethod
-    def _participation(Z):
+    def _participation(Z: np.ndarray) -> float:
         """Return the participation ratio, a fast lower bound of the effective rank."""
         Z = Z - Z.mean(axis=0)
         products = Z @ Z.T
@@ -85,11 +89,13 @@ class ChanceGuard:
     It uses the rows of the history, which include the epochs before a resumed run.
     """
 
-    def __init__(self, pretext, n_images, batch_size):
-        self.chance = pretext.chance_loss(math.ceil(n_images / count_batches(n_images, batch_size)))
+    def __init__(self, pretext: Pretext, n_images: int, batch_size: int) -> None:
+        self.chance: float | None = pretext.chance_loss(
+            math.ceil(n_images / count_batches(n_images, batch_size))
+        )
         self.warned = False
 
-    def __call__(self, estimator, row):
+    def __call__(self, estimator: Any, row: dict[str, Any]) -> None:
         if self.chance is None or row["loss"] <= _WORSE * self.chance:
             return
         rows = estimator.history_
@@ -102,7 +108,7 @@ class ChanceGuard:
                 f"{self.chance:.3g}). Try a smaller learning_rate or max_grad_norm=1.0.",
             )
 
-    def after_training(self, estimator):
+    def after_training(self, estimator: Any) -> None:
         rows = estimator.history_
         if self.chance is None or len(rows) < _PATIENCE or self._is_better(rows[-1]):
             return
@@ -113,10 +119,10 @@ class ChanceGuard:
             "weight_decay, or another method: this one may be unsuitable for the images in X.",
         )
 
-    def _is_better(self, row):
-        return row["loss"] < _BETTER * self.chance
+    def _is_better(self, row: dict[str, Any]) -> bool:
+        return self.chance is not None and row["loss"] < _BETTER * self.chance
 
-    def _warn(self, estimator, what):
+    def _warn(self, estimator: object, what: str) -> None:
         if not self.warned:
             self.warned = True
             text = f"{type(estimator).__name__}: the pretext task {what}"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from torch import Tensor, nn
 
 from sklssl._data.batches import (
+    MapsToDevice,
     ToTensor,
     count_batches,
     iter_batches,
@@ -24,7 +25,7 @@ from sklssl._data.batches import (
 )
 from sklssl._runtime.device import network_precision
 from sklssl._storage.module_state import module_state
-from sklssl._training.config import OPTIMIZERS, Phase
+from sklssl._training.config import OPTIMIZERS, Phase, TrainingConfig
 from sklssl._training.pretext_checks import check_terms, check_views
 from sklssl._training.schedules import SCHEDULES
 from sklssl._training.state import (
@@ -37,10 +38,13 @@ from sklssl._training.state import (
 )
 from sklssl.exceptions import StopTraining
 
+if TYPE_CHECKING:
+    from sklssl._training.run import TrainingRun
+
 __all__ = ["train_phase"]
 
 
-def train_phase(run: Any, phase: Phase, start: dict[str, Any] | None = None) -> None:
+def train_phase(run: TrainingRun, phase: Phase, start: dict[str, Any] | None = None) -> None:
     """Train the task of a run in place for one phase.
 
     Parameters
@@ -85,7 +89,7 @@ class _Batches(torch.utils.data.IterableDataset):
     """All images once per epoch in a new random order, in batches of nearly equal size."""
 
     images: Any
-    to_tensor: ToTensor
+    to_tensor: ToTensor | MapsToDevice
     batch_size: int
     rng: torch.Generator
     first: int = 0  # batch of the next epoch
@@ -121,7 +125,7 @@ class _PretextNet(NeuralNet):
         self.is_checked = False  # the return values of the task
         self.first_step: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
-    def get_default_callbacks(self) -> list[Any]:
+    def get_default_callbacks(self) -> list[Callback]:
         return []
 
     def get_iterator(self, dataset: _Batches, training: bool = False) -> _Batches:
@@ -140,7 +144,12 @@ class _PretextNet(NeuralNet):
         return {name: term.detach() for name, term in terms.items()}
 
     def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+        self,
+        iterator: _Batches | None,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[[Any], dict[str, Tensor]],
+        **fit_params: Any,
     ) -> None:
         """Train an epoch without the ``loss.item()`` of skorch in each step, which stalls a GPU."""
         if iterator is None:
@@ -170,14 +179,14 @@ class _Bookkeeping(Callback):
     """
 
     def __init__(
-        self, run: Any, phase: Phase, batches: _Batches, schedule: list[LRScheduler]
+        self, run: TrainingRun, phase: Phase, batches: _Batches, schedule: list[LRScheduler]
     ) -> None:
         self.run, self.phase, self.batches, self.schedule = run, phase, batches, schedule
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: _PretextNet, **kwargs: Any) -> None:
         self._show(net.progress)
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: _PretextNet, **kwargs: Any) -> None:
         progress = net.progress
         self.start_ = time.perf_counter() - progress.elapsed
         if progress.step == 0:
@@ -185,7 +194,7 @@ class _Bookkeeping(Callback):
             progress.rate = net.optimizer_.param_groups[-1]["lr"]
             net.module_.before_epoch(partial(_embed_all, net, self.batches), net.rng)
 
-    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_batch_end(self, net: _PretextNet, **kwargs: Any) -> None:
         progress, n_batches = net.progress, len(self.batches)
         progress.step += 1
         progress.elapsed = time.perf_counter() - self.start_
@@ -197,7 +206,7 @@ class _Bookkeeping(Callback):
             net.loss_monitor.check_weights()
             self.run.save(self._state(net))
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: _PretextNet, **kwargs: Any) -> None:
         skip = {"batches", "epoch", "event_lr"}
         terms = {name: value for name, value in net.history[-1].items() if name not in skip}
         row = {"scale": self.phase.scale, "learning_rate": net.progress.rate, **terms}
@@ -211,7 +220,7 @@ class _Bookkeeping(Callback):
     def _show(self, progress: PhaseProgress) -> None:
         self.run.line.see(progress.step / len(self.batches))
 
-    def _state(self, net: Any) -> dict[str, Any]:
+    def _state(self, net: _PretextNet) -> dict[str, Any]:
         # When resumed, an unfinished epoch draws its order of the images again.
         order = self.batches.before_order if net.progress.step else self.batches.rng.get_state()
         return {
@@ -224,7 +233,7 @@ class _Bookkeeping(Callback):
 
 
 def _embed_all(
-    net: Any, batches: _Batches, encode: Callable[[Tensor], Tensor] | None = None
+    net: _PretextNet, batches: _Batches, encode: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
     """Return the outputs (b, ...) of `encode` for all training images, in row order.
 
@@ -239,11 +248,13 @@ def _embed_all(
     return torch.cat(features)
 
 
-def _clipping(config: Any) -> list[Callback]:
+def _clipping(config: TrainingConfig) -> list[Callback]:
     return [] if config.max_grad_norm is None else [GradientNormClipping(config.max_grad_norm)]
 
 
-def _make_net(run: Any, phase: Phase, progress: PhaseProgress, callbacks: Any) -> _PretextNet:
+def _make_net(
+    run: TrainingRun, phase: Phase, progress: PhaseProgress, callbacks: list[Callback]
+) -> _PretextNet:
     config = run.config
     optimizer = config.optimizer
     return _PretextNet(

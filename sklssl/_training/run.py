@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from sklssl._data.batches import MapsToDevice, ToTensor
 from sklssl._runtime.allocator import memory_errors, retain_freed_memory
 from sklssl._storage.module_state import module_state, set_module_state
 from sklssl._training.checkpoints import Checkpoints
@@ -20,6 +21,7 @@ from sklssl._training.pretext import Pretext
 from sklssl._training.progress_line import ProgressLine
 from sklssl._training.state import Diverged, checkpoint_mismatch_errors, set_generators
 from sklssl.exceptions import NonFiniteLossError, NonFiniteLossWarning, StopTraining
+from sklssl.utils._sklearn_compat import FitTasks
 
 __all__ = ["StopPhase", "TrainingRun"]
 
@@ -67,10 +69,10 @@ class TrainingRun:
     images: Any
     phases: list[Phase]
     config: TrainingConfig
-    to_tensor: Callable[[float], Any]
+    to_tensor: Callable[[float], ToTensor | MapsToDevice]
     device: torch.device
     checkpoints: Checkpoints
-    fit_tasks: Any
+    fit_tasks: FitTasks
     guards: Sequence[Callable[..., Any]] = ()
 
     def __post_init__(self) -> None:

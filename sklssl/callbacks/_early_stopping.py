@@ -139,7 +139,7 @@ class EarlyStopping:
             f"min_delta={self.min_delta}, mode={self.mode!r})"
         )
 
-    def _count_without_improvement(self, values):
+    def _count_without_improvement(self, values: list[float]) -> int:
         """Count the values since the last improvement."""
         higher = any(word in self.monitor.lower() for word in ("accuracy", "score"))
         sign = 1 if self.mode == "max" or (self.mode == "auto" and higher) else -1
@@ -149,7 +149,7 @@ class EarlyStopping:
             best, n_waited = (sign * value, 0) if better else (best, n_waited + 1)
         return n_waited
 
-    def _may_be_recorded(self, estimator):
+    def _may_be_recorded(self, estimator: Any) -> bool:
         """Return whether a callback may add the value; for a function this is unknown."""
         known = EarlyStopping, ProbeMonitor
         return any(
@@ -157,7 +157,7 @@ class EarlyStopping:
             for callback in estimator.callbacks or ()
         )
 
-    def _missing_message(self, estimator):
+    def _missing_message(self, estimator: Any) -> str:
         terms = list(dict.fromkeys(name for row in estimator.history_ for name in row))
         return (
             f"The 'monitor' parameter of EarlyStopping is {self.monitor!r}, but "
@@ -165,7 +165,7 @@ class EarlyStopping:
         )
 
 
-def _check(name, is_allowed, allowed, value):
+def _check(name: str, is_allowed: bool, allowed: str, value: object) -> None:
     if not is_allowed:
         raise ValueError(
             f"The '{name}' parameter of EarlyStopping must be {allowed}. Got {value!r}."

@@ -150,21 +150,21 @@ class ProbeMonitor:
         return f"ProbeMonitor(every={self.every}, probe={self.probe!r})"
 
     @property
-    def _records(self):
+    def _records(self) -> str:
         return _TERMS[self.probe]
 
-    def _readable(self, estimator):
+    def _readable(self, estimator: Any) -> tuple[Any, np.ndarray]:
         with naming_parameter(self, "X_val"):
             rows = readable_rows(self.X_val, estimator)
         if rows is None:
             return self.X_val, self.y_val
         return _safe_indexing(self.X_val, rows), self.y_val[rows]
 
-    def _embed(self, estimator, X):
+    def _embed(self, estimator: Any, X: Any) -> np.ndarray:
         with naming_parameter(self, "X_val"):
             return np.asarray(estimator.transform(X))  # may be a data frame
 
-    def _score(self, Z, y):
+    def _score(self, Z: np.ndarray, y: np.ndarray) -> float:
         if not np.isfinite(Z).all():
             return np.nan  # training fails at its next step, with a better message
         if self.probe == "knn":
@@ -173,8 +173,8 @@ class ProbeMonitor:
         return float(cross_val_score(probe, Z, y, cv=self.cv).mean())
 
 
-def _check_number(name, value, least, most=np.inf):
-    if not isinstance(value, Integral) or not least <= value <= most:
+def _check_number(name: str, value: object, least: int, most: float = np.inf) -> None:
+    if not isinstance(value, Integral) or not least <= int(value) <= most:
         allowed = f"from {least}" if most == np.inf else f"from {least} to {most}, one less than n"
         raise ValueError(
             f"The '{name}' parameter of ProbeMonitor must be a whole number {allowed}. Got "
@@ -182,7 +182,7 @@ def _check_number(name, value, least, most=np.inf):
         )
 
 
-def _check_y_val(monitor, y, n_images):
+def _check_y_val(monitor: object, y: Any, n_images: int) -> np.ndarray:
     with naming_parameter(monitor, "y_val"):
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y_val"))
         check_consistent_length(range(n_images), y)
@@ -190,7 +190,7 @@ def _check_y_val(monitor, y, n_images):
     return y
 
 
-def _check_folds(cv, y):
+def _check_folds(cv: int, y: np.ndarray) -> None:
     _check_number("cv", cv, 2)
     classes, counts = np.unique(y, return_counts=True)
     if len(classes) < 2:

@@ -1,6 +1,7 @@
 """Load CIFAR-10 from a local copy, or download it."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
@@ -142,7 +143,7 @@ def load_cifar10(
     return (bunch.images, bunch.target) if return_X_y else bunch
 
 
-def _from_torchvision(home, subsets, download):
+def _from_torchvision(home: Path, subsets: Sequence[str], download: bool) -> Bunch:
     from torchvision.datasets import CIFAR10  # slow to import
 
     # torchvision compares checksums before it unpickles these files.
@@ -155,7 +156,7 @@ def _from_torchvision(home, subsets, download):
     )
 
 
-def _from_zip(path, subsets):
+def _from_zip(path: Path, subsets: Sequence[str]) -> Bunch:
     with open_folder(path) as (names, read):
         layout = read_layout(names, path, [], "load_cifar10")
         parts = dict(
@@ -174,7 +175,7 @@ def _from_zip(path, subsets):
     return make_bunch(images, [_CLASSES.index(name) for name in classes], _CLASSES, subset)
 
 
-def _official_order(names, read):
+def _official_order(names: list[str], read: Callable[[str], bytes]) -> list[str]:
     """Sort file names as in the file ORDER.txt, if it exists and lists all of them."""
     try:
         order = read("ORDER.txt").decode().split()

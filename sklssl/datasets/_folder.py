@@ -5,23 +5,26 @@ import reprlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, TypeAlias, overload
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import Bunch
 
 from sklssl._data.columns import is_path_sequence, to_path_string, unwrap_images
 from sklssl._data.decode import no_readable_file_error, read_bytes, warn_skipped_files
-from sklssl.datasets._layout import read_layout
+from sklssl.datasets._layout import Layout, read_layout
 from sklssl.datasets._listing import open_folder
 from sklssl.datasets._stack import check_read_options, read_images
 
 __all__ = ["list_images", "load_image_folder", "load_images", "make_bunch"]
 
+_Path: TypeAlias = str | os.PathLike[str]
+
 
 @overload
 def load_image_folder(
-    path: str | os.PathLike[str],
+    path: _Path,
     *,
     image_size: int | None = ...,
     color: bool = ...,
@@ -35,7 +38,7 @@ def load_image_folder(
 
 @overload
 def load_image_folder(
-    path: str | os.PathLike[str],
+    path: _Path,
     *,
     image_size: int | None = ...,
     color: bool = ...,
@@ -48,7 +51,7 @@ def load_image_folder(
 
 
 def load_image_folder(
-    path: str | os.PathLike[str],
+    path: _Path,
     *,
     image_size: int | None = None,
     color: bool = True,
@@ -167,7 +170,7 @@ def load_image_folder(
             "The 'on_error' parameter of load_image_folder must be 'raise' or 'skip'. Got "
             f"{on_error!r}."
         )
-    errors = None if on_error == "raise" else {}
+    errors: dict[int, str] | None = None if on_error == "raise" else {}
     with open_folder(path) as (names, read):
         layout = read_layout(names, path, unlabelled, "load_image_folder")
         images = read_images(layout.names, read, **taken, errors=errors)
@@ -180,7 +183,9 @@ def load_image_folder(
     return (bunch.images, bunch.target) if return_X_y else bunch
 
 
-def _leave_out(errors, images, labels):
+def _leave_out(
+    errors: dict[int, str], images: np.ndarray, labels: dict[str, np.ndarray]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Remove the images that could not be read, with a warning."""
     n_images, names = len(labels["filenames"]), labels["filenames"]
     first = errors[min(errors)]
@@ -197,7 +202,7 @@ def _leave_out(errors, images, labels):
 
 
 def load_images(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Sequence[_Path],
     *,
     image_size: int | None = None,
     color: bool = True,
@@ -264,27 +269,18 @@ def load_images(
 
 @overload
 def list_images(
-    path: str | os.PathLike[str],
-    *,
-    unlabelled: str | Sequence[str] = ...,
-    return_X_y: Literal[False] = False,
+    path: _Path, *, unlabelled: str | Sequence[str] = ..., return_X_y: Literal[False] = False
 ) -> Bunch: ...
 
 
 @overload
 def list_images(
-    path: str | os.PathLike[str],
-    *,
-    unlabelled: str | Sequence[str] = ...,
-    return_X_y: Literal[True],
+    path: _Path, *, unlabelled: str | Sequence[str] = ..., return_X_y: Literal[True]
 ) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 def list_images(
-    path: str | os.PathLike[str],
-    *,
-    unlabelled: str | Sequence[str] = "auto",
-    return_X_y: bool = False,
+    path: _Path, *, unlabelled: str | Sequence[str] = "auto", return_X_y: bool = False
 ) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """List the images of a folder, with the folder names as classes.
 
@@ -370,7 +366,9 @@ def list_images(
     return (bunch.paths, bunch.target) if return_X_y else bunch
 
 
-def make_bunch(images, target, target_names, subset):
+def make_bunch(
+    images: np.ndarray, target: npt.ArrayLike, target_names: npt.ArrayLike, subset: npt.ArrayLike
+) -> Bunch:
     """Return a Bunch with the keys that all loaders of images have in common."""
     return Bunch(
         images=images,
@@ -381,7 +379,7 @@ def make_bunch(images, target, target_names, subset):
     )
 
 
-def _labels(layout):
+def _labels(layout: Layout) -> dict[str, np.ndarray]:
     """Return the content of a layout as the keys of a Bunch."""
     target_names = sorted({label for label in layout.classes if label is not None})
     index = {label: i for i, label in enumerate(target_names)} | {None: -1}
@@ -393,6 +391,6 @@ def _labels(layout):
     }
 
 
-def _description(n_images, target_names, path, how):
+def _description(n_images: int, target_names: Sequence[str], path: _Path, how: str) -> str:
     of = f"of {len(target_names)} classes" if len(target_names) else "without labels"
     return f"{n_images} images {of}, {how} from {Path(path).name}."

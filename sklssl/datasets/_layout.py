@@ -1,13 +1,26 @@
 """Find the subset and class of image files from the folders that contain them."""
 
 import itertools
+import os
 import unicodedata
 import warnings
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 __all__ = ["UNLABELLED", "Layout", "is_image", "read_layout"]
 
-_EXTENSIONS = (".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif")
+_EXTENSIONS: tuple[str, ...] = (
+    ".bmp",
+    ".gif",
+    ".jp2",
+    ".jpeg",
+    ".jpg",
+    ".pbm",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+)
 _EXTENSIONS += (".tiff", ".webp")
 _SUBSETS = ("train", "test", "val", "valid", "validation")
 # Folders with these names, in upper or lower case, contain images without a label.
@@ -34,13 +47,15 @@ class Layout(NamedTuple):
     classes: list
 
 
-def is_image(name):
+def is_image(name: str) -> bool:
     """Return whether a file name has an image extension and is not hidden."""
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
     return name.lower().endswith(_EXTENSIONS) and not hidden
 
 
-def read_layout(names, path, unlabelled, owner):
+def read_layout(
+    names: Iterable[str], path: str | os.PathLike[str], unlabelled: str | Sequence[str], owner: str
+) -> Layout:
     """Find the subset and the class of each image.
 
     Parameters
@@ -92,12 +107,12 @@ def read_layout(names, path, unlabelled, owner):
     return Layout(names, subsets, classes)
 
 
-def _folders(name):
+def _folders(name: str) -> list[str]:
     # macOS and Windows encode the same accented letter differently.
     return unicodedata.normalize("NFC", name).split("/")[:-1]
 
 
-def _strip_common_folder(folders):
+def _strip_common_folder(folders: list[list[str]]) -> None:
     """Remove outer folders that contain all files, as in a zip file of one folder."""
     while all(folders) and any(len(inner) > 1 for inner in folders):
         first = folders[0][0]
@@ -107,7 +122,7 @@ def _strip_common_folder(folders):
             del inner[0]
 
 
-def _pop_subsets(folders, names):
+def _pop_subsets(folders: list[list[str]], names: list[str]) -> list[str]:
     """Remove and return the folders train/, test/ etc. if they contain all images."""
     within = [bool(inner) and inner[0] in _SUBSETS for inner in folders]
     if all(within):
@@ -121,7 +136,7 @@ def _pop_subsets(folders, names):
     return [""] * len(folders)
 
 
-def _check_names(unlabelled, owner):
+def _check_names(unlabelled: str | Sequence[str], owner: str) -> Iterable[str]:
     names = [unlabelled] if isinstance(unlabelled, str) else unlabelled
     if not isinstance(names, (list, tuple, set)) or not all(isinstance(n, str) for n in names):
         raise ValueError(
@@ -131,7 +146,9 @@ def _check_names(unlabelled, owner):
     return names
 
 
-def _check_nested_classes(folders, classes, names):
+def _check_nested_classes(
+    folders: list[list[str]], classes: list[str | None], names: list[str]
+) -> None:
     known = set(classes)
     for inner, label, name in zip(folders, classes, names, strict=True):
         other = next((f for f in inner[1:] if f in known and f != label), None)
@@ -142,7 +159,7 @@ def _check_nested_classes(folders, classes, names):
             )
 
 
-def _warn_unlabelled(folders, classes):
+def _warn_unlabelled(folders: list[list[str]], classes: list[str | None]) -> None:
     n_unlabelled = classes.count(None)
     if n_unlabelled in (0, len(classes)):
         return

@@ -3,8 +3,10 @@
 import os
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from sklssl._data.decode import check_bytes, read_bytes
 from sklssl.datasets._layout import is_image
@@ -14,7 +16,7 @@ __all__ = ["open_folder"]
 
 
 @contextmanager
-def open_folder(path):
+def open_folder(path: str | os.PathLike[str]) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
     """Yield the names of the files in a folder or zip file, and a function that reads one."""
     path = Path(path).expanduser()
     if path.is_dir():
@@ -30,7 +32,7 @@ def open_folder(path):
             yield entries, lambda name: _read_entry(archive, index[name], name)
 
 
-def _walk(root):
+def _walk(root: Path) -> Iterator[str]:
     """Yield the names of all files below `root`, following links but each folder only once."""
     seen = set()
     for folder, inner, files in os.walk(root, followlinks=True, onerror=_raise_folder_error):
@@ -40,14 +42,14 @@ def _walk(root):
             yield Path(folder, file).relative_to(root).as_posix()
 
 
-def _raise_folder_error(error):
+def _raise_folder_error(error: OSError) -> NoReturn:
     raise ImageFileError(
         f"The folder {error.filename!r} cannot be read: {error.strerror}. Make it readable or "
         "remove it."
     ) from error
 
 
-def _entry_name(name):
+def _entry_name(name: str) -> str:
     """Return the name of an entry with forward slashes; raise if it points outside."""
     name = name.replace("\\", "/")
     if is_image(name.replace("..", "")) and (".." in name.split("/") or name.startswith("/")):
@@ -57,7 +59,7 @@ def _entry_name(name):
     return name
 
 
-def _read_entry(archive, entry, name):
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
     # zipfile never returns more bytes than the entry's stated size.
     check_bytes(entry.file_size, name)
     try:

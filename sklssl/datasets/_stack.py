@@ -1,10 +1,13 @@
 """Read image files into one array."""
 
+from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from sklssl._data.decode import (
+    Channels,
     decode_image,
     depth_mismatch_message,
     resize_image,
@@ -15,7 +18,13 @@ from sklssl.exceptions import ImageFileError
 __all__ = ["check_read_options", "read_images"]
 
 
-def check_read_options(owner, image_size, color, pages, channels):
+def check_read_options(
+    owner: str,
+    image_size: int | None,
+    color: bool,
+    pages: str | int,
+    channels: str | Sequence[int] | None,
+) -> dict[str, Any]:
     """Check the options for reading files and return them as arguments of `read_images`."""
     whole = isinstance(image_size, Integral) and not isinstance(image_size, bool)
     if image_size is not None and not (whole and image_size > 0):
@@ -29,8 +38,9 @@ def check_read_options(owner, image_size, color, pages, channels):
             f"The 'pages' parameter of {owner} must be 'first', 'max', 'mean', 'channels' or the "
             f"number of a page, from 0. Got {pages!r}."
         )
+    chosen: Channels = "all"
     if channels is None:
-        channels = "all" if pages == "channels" else 3 if color else 1
+        chosen = "all" if pages == "channels" else 3 if color else 1
     elif not isinstance(channels, str) or channels != "all":
         numbers = isinstance(channels, (list, tuple, range, np.ndarray)) and len(channels) > 0
         if not numbers or not all(isinstance(c, Integral) and c >= 0 for c in channels):
@@ -38,18 +48,27 @@ def check_read_options(owner, image_size, color, pages, channels):
                 f"The 'channels' parameter of {owner} must be None, 'all' or the numbers of "
                 f"channels, from 0. Got {channels!r}."
             )
-        channels = tuple(map(int, channels))
-    return {"image_size": image_size, "pages": pages, "channels": channels}
+        chosen = tuple(map(int, channels))
+    return {"image_size": image_size, "pages": pages, "channels": chosen}
 
 
-def read_images(names, read, *, image_size=None, channels=3, pages="first", errors=None):
+def read_images(
+    names: Sequence[str],
+    read: Callable[[str], bytes],
+    *,
+    image_size: int | None = None,
+    channels: Channels = 3,
+    pages: str | int = "first",
+    errors: dict[int, str] | None = None,
+) -> np.ndarray:
     """Read, decode and optionally resize images into one array (n, H, W, C).
 
     A file that cannot be read raises an ImageFileError. If `errors` is a dict, the message is
     stored there under the position of the file instead, and the image has arbitrary values.
     """
-    images = first = None
-    multipage = []
+    images: Any = None
+    first = None
+    multipage: list[tuple[str, int]] = []
     for i, name in enumerate(names):
         try:
             image = decode_image(read(name), name, channels, pages, multipage)
@@ -69,10 +88,11 @@ def read_images(names, read, *, image_size=None, channels=3, pages="first", erro
         images[i] = image
     if multipage:
         warn_unread_pages(*multipage[0])
-    return images
+    found: np.ndarray = images
+    return found
 
 
-def _check_same_shape(image, name, images, first):
+def _check_same_shape(image: np.ndarray, name: str, images: np.ndarray, first: str | None) -> None:
     """Raise an error if an image has another shape than the first one."""
     if image.shape[2] != images.shape[3]:
         raise ValueError(

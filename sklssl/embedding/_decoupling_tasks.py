@@ -5,11 +5,14 @@ Sangam, Feng. Improving Self-Supervised Representation Learning by Rotation Feat
 NT-Xent Loss. 2021.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from sklssl.backbones import pool_map
+from sklssl.backbones import Backbone, pool_map
 from sklssl.embedding._positive_unlabelled import estimate_pu_weights
 from sklssl.embedding._rotnet import RotationPretext, rotate_four_ways
 from sklssl.losses import instance_nce, nt_xent_to_mean, rotation_invariance, update_bank
@@ -21,7 +24,7 @@ _MAX_NOISE = 4096  # rows of the memory with which an image is compared
 _PU_START = 210 / 245  # of the epochs, in the base paper's code
 
 
-def make_head(n_in, n_out, *, linear):
+def make_head(n_in: int, n_out: int, *, linear: bool) -> nn.Module:
     """Build a head that maps features to outputs, with one layer or two."""
     if linear:
         return nn.Linear(n_in, n_out)
@@ -31,9 +34,12 @@ def make_head(n_in, n_out, *, linear):
 class DecouplingPretext(RotationPretext):
     """Predict rotations from the first half of the features; subclasses define the second task."""
 
+    head: nn.Module
+    pu_weights: Tensor | None
+
     _linear = False  # whether the heads have one layer
 
-    def __init__(self, backbone, temperature, pu_weighting):
+    def __init__(self, backbone: Backbone, temperature: float, pu_weighting: bool) -> None:
         super().__init__(backbone)
         self.n_related = backbone.n_features // 2
         n_unrelated = backbone.n_features - self.n_related
@@ -49,14 +55,14 @@ class DecouplingPretext(RotationPretext):
         self.progress = 0.0
         self.register_buffer("pu_weights", None)
 
-    def chance_loss(self, n_images):
+    def chance_loss(self, n_images: int) -> None:
         return None  # the loss is a sum of several
 
-    def views(self, images, rng, index):
+    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Tensor, Any]:
         views, rotations = super().views(images, rng, index)
         return views, (rotations, index, self.draw_noise(len(images), rng))
 
-    def forward(self, views, targets):
+    def forward(self, views: Tensor, targets: Any) -> dict[str, Tensor]:
         rotations, index, noise = targets
         related, unrelated = self.split(views)
         logits = self.head(related)
@@ -68,18 +74,22 @@ class DecouplingPretext(RotationPretext):
         accuracy = (logits.argmax(dim=1) == rotations).float().mean()
         return {"loss": sum(terms.values()), "accuracy": accuracy, **terms}
 
-    def split(self, views):
+    def split(self, views: Tensor) -> tuple[Tensor, Tensor]:
         """Return the two halves of the features, each (4 * b, d)."""
         features = pool_map(self.backbone(views))
         return features[:, : self.n_related], features[:, self.n_related :]
 
-    def draw_noise(self, n_images, rng):
+    def instance_terms(self, unrelated: Tensor, index: Tensor, noise: Any) -> dict[str, Tensor]:
+        """Return the terms of the second task for the second half of the features, (4, b, d)."""
+        raise NotImplementedError
+
+    def draw_noise(self, n_images: int, rng: torch.Generator) -> Tensor | None:
         """Draw the rows of the memory with which each image is compared, if there is a memory."""
 
-    def before_fit(self, n_images):
+    def before_fit(self, n_images: int) -> None:
         self.progress = 0.0
 
-    def before_epoch(self, embed, rng):
+    def before_epoch(self, embed: Callable[..., Tensor], rng: torch.Generator) -> None:
         if not self.pu_weighting or self.progress < _PU_START:
             self.pu_weights = None
         elif self.pu_weights is None:
@@ -87,19 +97,21 @@ class DecouplingPretext(RotationPretext):
             weights = estimate_pu_weights(related.cpu().numpy())
             self.pu_weights = torch.from_numpy(weights).to(related)
 
-    def embed_rotations(self, images):
+    def embed_rotations(self, images: Tensor) -> Tensor:
         """Return the first half of the features (b, 4, d) of rotated images (b, C, s, s)."""
         related, _ = self.split(rotate_four_ways(images)[0])
         return related.unflatten(0, (4, -1)).transpose(0, 1)
 
-    def after_step(self, progress):
+    def after_step(self, progress: float) -> None:
         self.progress = progress
 
 
 class ContrastiveDecouplingPretext(DecouplingPretext):
     """Second half: bring each rotation close to the mean of its image, by NT-Xent."""
 
-    def instance_terms(self, unrelated, index, noise):
+    def instance_terms(
+        self, unrelated: Tensor, index: Tensor, noise: Tensor | None
+    ) -> dict[str, Tensor]:
         with_mean = torch.cat([unrelated, unrelated.mean(dim=0, keepdim=True)])
         z = self.projection(with_mean.flatten(0, 1)).unflatten(0, (5, -1))
         return {"instance_loss": nt_xent_to_mean(z[:4], z[4], self.temperature)}
@@ -108,15 +120,18 @@ class ContrastiveDecouplingPretext(DecouplingPretext):
 class NCEDecouplingPretext(DecouplingPretext):
     """Second half: make rotations alike, and recognise their mean among all images of a memory."""
 
+    bank: Tensor
+
     _linear = True
 
-    def __init__(self, backbone, temperature, pu_weighting):
+    def __init__(self, backbone: Backbone, temperature: float, pu_weighting: bool) -> None:
         super().__init__(backbone, temperature, pu_weighting)
         self.register_buffer("bank", None)
         self.is_stale = False  # whether the memory may hold other images than those to come
-        self.seen = None  # rows of the memory, and what to write there after the step
+        # Rows of the memory, and what to write there after the step.
+        self.seen: tuple[Tensor, Tensor] | None = None
 
-    def before_fit(self, n_images):
+    def before_fit(self, n_images: int) -> None:
         super().before_fit(n_images)
         if self.bank is None:
             self.bank = F.normalize(torch.randn(n_images, _PROJECTION), dim=1)
@@ -130,38 +145,39 @@ class NCEDecouplingPretext(DecouplingPretext):
         else:
             self.is_stale = True
 
-    def before_epoch(self, embed, rng):
+    def before_epoch(self, embed: Callable[..., Tensor], rng: torch.Generator) -> None:
         super().before_epoch(embed, rng)
         if self.is_stale:
             self.bank = F.normalize(embed(self.embed_instances), dim=1)
             self.is_stale = False
 
-    def embed_instances(self, images):
+    def embed_instances(self, images: Tensor) -> Tensor:
         """Return what is remembered of images (b, C, s, s), as (b, 128) and not yet normalised."""
         _, unrelated = self.split(rotate_four_ways(images)[0])
         return self.projection(unrelated.unflatten(0, (4, -1)).mean(dim=0))
 
-    def draw_noise(self, n_images, rng):
+    def draw_noise(self, n_images: int, rng: torch.Generator) -> Tensor:
         n_rows = len(self.bank)
         size = (n_images, min(n_rows, _MAX_NOISE))
         return torch.randint(n_rows, size, generator=rng, device=rng.device)
 
-    def instance_terms(self, unrelated, index, noise):
+    def instance_terms(self, unrelated: Tensor, index: Tensor, noise: Tensor) -> dict[str, Tensor]:
         terms = {"invariance_loss": rotation_invariance(unrelated)}
         if self.training:  # in evaluation, the images may not be those of the memory
             z = self.projection(unrelated.mean(dim=0))
             terms["instance_loss"] = self.discriminate(z, index, noise)
         return terms
 
-    def discriminate(self, z, index, noise):
+    def discriminate(self, z: Tensor, index: Tensor, noise: Tensor) -> Tensor:
         """Return the loss of recognising images by their z (b, d)."""
         self.seen = index, update_bank(self.bank, z, index)
         # The constant of NCE is estimated from each batch. The papers keep that of the first batch,
         # but it belongs to a random memory and soon is far off: the loss kept growing.
         return instance_nce(z, self.bank, index, noise, self.temperature)
 
-    def after_step(self, progress):
+    def after_step(self, progress: float) -> None:
         super().after_step(progress)
-        index, rows = self.seen
-        self.bank[index] = rows
+        if self.seen is not None:
+            index, rows = self.seen
+            self.bank[index] = rows
         self.seen = None

@@ -23,16 +23,14 @@ from sklssl.utils._typing import ImagesLike
 
 __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "check_sequence", "make_phases"]
 
-MULTISCALE_CONSTRAINTS = {
+MULTISCALE_CONSTRAINTS: dict[str, list[Any]] = {
     "scales": ["array-like"],
     "learning_rates": [Interval(Real, 0, None, closed="neither"), "array-like", None],
     "max_epochs": [Interval(Integral, 0, None, closed="left"), "array-like"],
 }
 
 
-def make_phases(
-    estimator: Any, learning_rates: float | Sequence[float], max_epochs: int | Sequence[int]
-) -> list[Phase]:
+def make_phases(estimator: Any, learning_rates: Any, max_epochs: Any) -> list[Phase]:
     """Return one phase per scale of `estimator`; a single rate or number of epochs serves all.
 
     Raises
@@ -61,7 +59,7 @@ def make_phases(
     ]
 
 
-def check_sequence(estimator: BaseEstimator, name: str, values: object) -> None:
+def check_sequence(estimator: BaseEstimator, name: str, values: Any) -> None:
     """Raise an error for array-likes that cannot be iterated, such as 0-dimensional arrays."""
     if np.ndim(values) == 0:
         raise ValueError(
@@ -73,9 +71,9 @@ def check_sequence(estimator: BaseEstimator, name: str, values: object) -> None:
 def _check_each(
     estimator: BaseEstimator,
     name: str,
-    values: Sequence[float],
+    values: Any,
     kind: type,
-    is_allowed: Callable[[float], bool],
+    is_allowed: Callable[[Any], bool],
     allowed: str,
 ) -> None:
     if len(values) == 0 or not all(isinstance(v, kind) and is_allowed(v) for v in values):
@@ -162,6 +160,8 @@ class MultiScaleEmbedder(
         **MULTISCALE_CONSTRAINTS,
         "max_epochs": [*MULTISCALE_CONSTRAINTS["max_epochs"], None],
     }
+
+    estimator_: BaseEmbedder
 
     _fitted_attributes = {
         "estimator_": lambda value: isinstance(value, BaseEmbedder) and hasattr(value, "pretext_")

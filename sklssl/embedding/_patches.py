@@ -5,6 +5,7 @@ from numbers import Real
 from typing import Any, Unpack
 
 import torch
+from torch import Tensor
 
 from sklssl._data.batches import resize
 from sklssl.base import BaseEmbedder, SharedParameters, parameters
@@ -14,18 +15,18 @@ from sklssl.utils._sklearn_compat import Interval
 __all__ = ["PatchEmbedder", "draw_places", "paste", "patch_side", "rotate_and_patch"]
 
 
-def patch_side(side, patch_ratio):
+def patch_side(side: int, patch_ratio: float) -> int:
     """Return the side in pixels of the patch in an image of `side` pixels."""
     return round(patch_ratio * side)
 
 
-def draw_places(n_images, side, patch_side, rng):
+def draw_places(n_images: int, side: int, patch_side: int, rng: torch.Generator) -> Tensor:
     """Draw positions for patches: (n_images, 2) rows and columns of their upper left pixels."""
     high = side - patch_side + 1
     return torch.randint(0, high, (n_images, 2), generator=rng, device=rng.device)
 
 
-def paste(images, patches, places):
+def paste(images: Tensor, patches: Tensor, places: Tensor) -> Tensor:
     """Return copies of images (b, C, s, s) with patches (b, C, p, p) pasted at places (b, 2)."""
     span = torch.arange(patches.shape[2], device=images.device)
     rows, columns = places[:, :1] + span, places[:, 1:] + span
@@ -36,7 +37,7 @@ def paste(images, patches, places):
     return out.permute(0, 3, 1, 2)
 
 
-def rotate_and_patch(images, side, places):
+def rotate_and_patch(images: Tensor, side: int, places: Tensor) -> tuple[Tensor, Tensor]:
     """Make the eight views of each image (b, C, s, s): rotated, and with a rotated patch.
 
     Returns

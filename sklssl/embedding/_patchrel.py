@@ -4,9 +4,9 @@ Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Featu
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from sklssl.backbones import pool_map
+from sklssl.backbones import Backbone, pool_map
 from sklssl.embedding._patches import PatchEmbedder
 from sklssl.embedding._patchrot import PatchRotationPretext
 from sklssl.embedding._rotnet import classify
@@ -17,11 +17,11 @@ __all__ = ["PatchRelEmbedder"]
 class PatchRelationPretext(PatchRotationPretext):
     """Classify pairs of a rotated image and an image with a patch rotated alike."""
 
-    def __init__(self, backbone, patch_ratio):
+    def __init__(self, backbone: Backbone, patch_ratio: float) -> None:
         super().__init__(backbone, patch_ratio)
         self.head = nn.Linear(2 * self.head.in_features, 4)
 
-    def forward(self, views, targets):
+    def forward(self, views: Tensor, targets: Tensor) -> dict[str, Tensor]:
         turned, patched = self.output(pool_map(self.backbone(views))).chunk(2)
         logits = self.head(torch.cat([turned, patched], dim=1))
         return classify(logits, targets[: len(turned)])
@@ -61,5 +61,5 @@ class PatchRelEmbedder(PatchEmbedder):
     True
     """
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> PatchRelationPretext:
         return PatchRelationPretext(backbone, self.patch_ratio)

@@ -5,9 +5,10 @@ Pham, Mina, Issa, Yoo. Self-Supervised Learning with Local Attention-Aware Featu
 
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from sklssl.backbones import pool_map
+from sklssl.backbones import Backbone, pool_map
 from sklssl.base import Pretext
 from sklssl.embedding._patches import PatchEmbedder, draw_places, patch_side, rotate_and_patch
 from sklssl.embedding._rotnet import classify, shift_randomly
@@ -20,24 +21,24 @@ _OUTPUT = 64  # channels of the paper's networks before the last linear layer
 class PatchRotationPretext(Pretext):
     """Classify eight views of every image; the task on pairs uses the same views."""
 
-    def __init__(self, backbone, patch_ratio):
+    def __init__(self, backbone: Backbone, patch_ratio: float) -> None:
         super().__init__(backbone)
         width = backbone.n_features
         self.output = nn.Identity() if width == _OUTPUT else nn.Linear(width, _OUTPUT)
         self.head = nn.Linear(_OUTPUT, 8)
         self.patch_ratio = patch_ratio
 
-    def views(self, images, rng, index):
+    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Tensor, Tensor]:
         if self.training:
             images = shift_randomly(images, rng)
         side = patch_side(images.shape[2], self.patch_ratio)
         places = draw_places(len(images), images.shape[2], side, rng)
         return rotate_and_patch(images, side, places)
 
-    def chance_loss(self, n_images):
+    def chance_loss(self, n_images: int) -> float:
         return math.log(self.head.out_features)
 
-    def forward(self, views, targets):
+    def forward(self, views: Tensor, targets: Tensor) -> dict[str, Tensor]:
         return classify(self.head(self.output(pool_map(self.backbone(views)))), targets)
 
 
@@ -75,5 +76,5 @@ class PatchRotEmbedder(PatchEmbedder):
     True
     """
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> PatchRotationPretext:
         return PatchRotationPretext(backbone, self.patch_ratio)

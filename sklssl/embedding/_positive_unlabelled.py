@@ -12,7 +12,7 @@ _POWER = 2  # the base paper's gamma
 _MAX_IMAGES = 10_000  # from which the classifier learns
 
 
-def estimate_pu_weights(features):
+def estimate_pu_weights(features: np.ndarray) -> np.ndarray:
     """Weight the four rotations of images: the more upright a rotated image looks, the less.
 
     Parameters

@@ -5,13 +5,14 @@ ICLR 2018.
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from sklssl.augmentation import draw_shifts, shift
-from sklssl.backbones import pool_map
+from sklssl.backbones import Backbone, pool_map
 from sklssl.base import BaseEmbedder, Pretext
 
 __all__ = [
@@ -27,12 +28,13 @@ __all__ = [
 _MAX_SHIFT = 0.125
 
 
-def shift_randomly(images, rng):
+def shift_randomly(images: Tensor, rng: torch.Generator) -> Tensor:
     """Shift each image (b, C, H, W) by up to an eighth of its sides."""
-    return shift(images, draw_shifts(len(images), images.shape[2:], _MAX_SHIFT, rng))
+    height, width = images.shape[2:]
+    return shift(images, draw_shifts(len(images), (height, width), _MAX_SHIFT, rng))
 
 
-def rotate_four_ways(images):
+def rotate_four_ways(images: Tensor) -> tuple[Tensor, Tensor]:
     """Rotate square images (b, C, s, s) by 0, 90, 180 and 270 degrees counterclockwise.
 
     Returns
@@ -48,7 +50,7 @@ def rotate_four_ways(images):
     return views.contiguous(memory_format=torch.channels_last), targets
 
 
-def classify(logits, targets):
+def classify(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
     """Return the terms loss (cross-entropy) and accuracy of logits (b, k) for classes (b,)."""
     accuracy = (logits.argmax(dim=1) == targets).float().mean()
     return {"loss": F.cross_entropy(logits, targets), "accuracy": accuracy}
@@ -57,19 +59,21 @@ def classify(logits, targets):
 class RotationPretext(Pretext):
     """Classify the four rotations of every image, all in one step."""
 
-    def __init__(self, backbone):
+    head: nn.Module
+
+    def __init__(self, backbone: Backbone) -> None:
         super().__init__(backbone)
         self.head = nn.Linear(backbone.n_features, 4)
 
-    def views(self, images, rng, index):
+    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Tensor, Any]:
         if self.training:
             images = shift_randomly(images, rng)
         return rotate_four_ways(images)
 
-    def chance_loss(self, n_images):
+    def chance_loss(self, n_images: int) -> float | None:
         return math.log(4)
 
-    def forward(self, views, targets):
+    def forward(self, views: Tensor, targets: Any) -> dict[str, Tensor]:
         return classify(self.head(pool_map(self.backbone(views))), targets)
 
 
@@ -113,5 +117,5 @@ class RotNetEmbedder(BaseEmbedder):
 
     _square_only = True
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> RotationPretext:
         return RotationPretext(backbone)

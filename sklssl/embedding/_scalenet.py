@@ -80,7 +80,8 @@ class ScaleNetEmbedder(BaseEmbedder):
         backbone: str | Callable[..., Any] = "patchconvnet",
         **shared: Any,
     ) -> None:
-        super().__init__(backbone, max_epochs=max_epochs, **shared)
+        given: dict[str, Any] = {"max_epochs": max_epochs, **shared}
+        super().__init__(backbone, **given)
         self.scales = scales
         self.learning_rates = learning_rates
 

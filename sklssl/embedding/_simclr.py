@@ -6,12 +6,12 @@ Representations. ICML 2020.
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Unpack
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone, pool_map
@@ -26,7 +26,9 @@ __all__ = ["SimCLREmbedder"]
 class ContrastivePretext(Pretext):
     """Pull the projections of two random views of an image together, and push others apart."""
 
-    def __init__(self, backbone, random_views, temperature, projection_dim):
+    def __init__(
+        self, backbone: Backbone, random_views: RandomViews, temperature: float, projection_dim: int
+    ) -> None:
         super().__init__(backbone)
         width = backbone.n_features
         self.head = nn.Sequential(
@@ -38,13 +40,13 @@ class ContrastivePretext(Pretext):
         self.random_views = random_views
         self.temperature = temperature
 
-    def views(self, images, rng, index):
+    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Tensor, None]:
         return self.random_views(torch.cat([images, images]), rng), None
 
-    def chance_loss(self, n_images):
+    def chance_loss(self, n_images: int) -> float:
         return math.log(2 * n_images - 1)
 
-    def forward(self, views, targets):
+    def forward(self, views: Tensor, targets: None) -> dict[str, Tensor]:
         # Both views in one pass, as in the authors' code: batch-norm sees all of them.
         z1, z2 = self.head(pool_map(self.backbone(views))).chunk(2)
         loss = nt_xent(z1, z2, self.temperature)
@@ -140,7 +142,7 @@ class SimCLREmbedder(BaseEmbedder):
         *,
         temperature: float = 0.5,
         projection_dim: int = 128,
-        crop_scale: Sequence[float] = (0.2, 1.0),
+        crop_scale: tuple[float, float] = (0.2, 1.0),
         jitter_strength: float = 0.5,
         horizontal_flip: bool = True,
         **shared: Unpack[SharedParameters],

@@ -2,30 +2,30 @@
 
 import copy
 import math
-import os
 from typing import Any, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data.arrays import check_images
-from sklssl._data.batches import MapsToDevice
-from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
-from sklssl._data.duplicates import merge_duplicates
-from sklssl._data.input import decode_files, select_rows, validate_input
-from sklssl._features.extractor import full_size, make_extractor, resolve_layer
+from sklssl._data.batches import MapsToDevice, ToTensor
+from sklssl._data.columns import is_picture_sequence, unwrap_images
+from sklssl._data.duplicates import comparable_rows, merge_duplicates
+from sklssl._data.input import CheckedImages, decode_files, select_rows, validate_input
+from sklssl._features.extractor import FeatureExtractor, full_size, make_extractor, resolve_layer
 from sklssl._features.symmetry import average_orientations
 from sklssl._parameters.sharing import SharesParameters, parameters
 from sklssl._runtime.device import plain_torch, resolve_device, seeded
 from sklssl._storage.attributes import is_history, is_str
 from sklssl._storage.module_state import without_weights
+from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.estimator import TrainedEstimator
 from sklssl._training.run import TrainingRun
+from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder
 from sklssl.finetuning._heads import Head, make_head
 from sklssl.finetuning._initial_embedder import initial_embedder
@@ -35,8 +35,15 @@ from sklssl.finetuning._parameters import (
     FineTuningParameters,
 )
 from sklssl.finetuning._task import SupervisedTask, Validation
-from sklssl.utils._checks import check_features, check_learned, naming_data, naming_parameter
+from sklssl.utils._checks import (
+    check_features,
+    check_learned,
+    check_target,
+    naming_data,
+    naming_parameter,
+)
 from sklssl.utils._sklearn_compat import (
+    FitTasks,
     HasMethods,
     _check_sample_weight,
     _fit_context,
@@ -152,11 +159,13 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
     # Data -----------------------------------------------------------------------------------
 
-    def _check_data(self, X, y, sample_weight):
+    def _check_data(
+        self, X: Any, y: Any, sample_weight: npt.ArrayLike | None
+    ) -> tuple[Any, np.ndarray, np.ndarray]:
         """Check X, y and weights; return them without repeated rows and rows of weight 0."""
-        name, images = type(self).__name__, self._comparable(X)
+        name, images = type(self).__name__, comparable_rows(X, self)
         with naming_data(name, "cannot use this y"):
-            y = self._check_answers(_check_finite(self, y))
+            y = self._check_answers(check_target(self, y))
         with naming_data(name, "cannot use these X, y and sample_weight"):
             check_consistent_length(images, y)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
@@ -164,21 +173,15 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         named = hasattr(X, "columns") or is_picture_sequence(X)
         return _safe_indexing(X, rows) if named else images[rows], y[rows], weights
 
-    def _take_readable(self, X, y, weights):
+    def _take_readable(
+        self, X: ImagesLike, y: np.ndarray, weights: np.ndarray
+    ) -> tuple[CheckedImages, np.ndarray, np.ndarray]:
         """Return X as images for the embedder, with y and weights of the readable ones."""
         images = validate_input(self.embedder_, X, reset=False)
         readable = decode_files(self.embedder_, images, min_samples=2)
         if readable is not None:
             y, weights = y[readable], weights[readable]
         return images, y, weights
-
-    def _comparable(self, X):
-        """Return a sequence whose items are equal for equal images: pixels, paths or pictures."""
-        if is_path_sequence(X):
-            return np.array([os.fsdecode(path) for path in X])
-        if is_picture_sequence(X):
-            return X
-        return check_images(X, estimator=self, min_samples=2)
 
     def transform(self, X: ImagesLike) -> np.ndarray:
         """Embed images with the fine-tuned network.
@@ -210,9 +213,18 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
     # Training -------------------------------------------------------------------------------
 
-    def _learn(self, images, targets, weights, plan, device, checkpoints, fit_tasks):
+    def _learn(
+        self,
+        images: CheckedImages,
+        targets: np.ndarray,
+        weights: np.ndarray,
+        plan: Plan,
+        device: torch.device,
+        checkpoints: Checkpoints,
+        fit_tasks: FitTasks,
+    ) -> None:
         """Add a head to the network, and train both, except for frozen stages."""
-        self.history_ = []
+        self.history_: list[dict[str, Any]] = []
         backbone = self.embedder_.pretext_.encoder
         self.layer_, frozen_until = self._resolve_stages(backbone.layer_names)
         with seeded(device, checkpoints.seed):
@@ -239,7 +251,14 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             ).train()
         task.restore_best()
 
-    def _make_task(self, backbone, frozen_until, answers, *, cached):
+    def _make_task(
+        self,
+        backbone: Backbone,
+        frozen_until: str | None,
+        answers: tuple[np.ndarray, np.ndarray],
+        *,
+        cached: bool,
+    ) -> SupervisedTask:
         return SupervisedTask(
             backbone,
             self.head_,
@@ -251,7 +270,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             augment=self.augment,
         )
 
-    def _make_head(self, backbone):
+    def _make_head(self, backbone: Backbone) -> Head:
         shape = backbone.map_shapes(full_size(self.embedder_))[self.layer_]
         pool_size = self.pool_size or self.embedder_.pool_size
         with naming_parameter(self, "head"):
@@ -259,11 +278,12 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
                 self.head, shape, self._n_outputs, pool_size, keep_places=self._keep_places
             )
 
-    def _build_module(self, name):
+    def _build_module(self, name: str) -> Head:
         """Build the head, whose weights will be loaded from a file."""
-        return self._make_head(without_weights(self.embedder_.pretext_.encoder))
+        backbone: Any = without_weights(self.embedder_.pretext_.encoder)
+        return self._make_head(backbone)
 
-    def _training_config(self):
+    def _training_config(self) -> TrainingConfig:
         backbone_rate = self.backbone_learning_rate or self.learning_rate
         return TrainingConfig(
             self.optimizer,
@@ -275,7 +295,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             rate_factors=(("backbone.*", backbone_rate / self.learning_rate),),
         )
 
-    def _resolve_stages(self, names):
+    def _resolve_stages(self, names: tuple[str, ...]) -> tuple[str, str | None]:
         """Return the stage below the head, and the last frozen stage."""
         layer, frozen = self.layer, self.frozen_until
         for name, value, also in (("layer", layer, "auto"), ("frozen_until", frozen, "all")):
@@ -298,7 +318,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             )
         return layer, frozen
 
-    def _split(self, targets, seed):
+    def _split(self, targets: np.ndarray, seed: int) -> tuple[slice | np.ndarray, int]:
         """Return an order of the rows, validation rows last, and the number of training rows."""
         n_rows = len(targets)
         if not self.early_stopping and self.lr_schedule != "plateau":
@@ -319,7 +339,9 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             ) from error
         return np.concatenate([train, kept]), len(train)
 
-    def _cache(self, images, backbone, frozen_until):
+    def _cache(
+        self, images: CheckedImages, backbone: Backbone, frozen_until: str | None
+    ) -> tuple[CheckedImages, ToTensor | MapsToDevice]:
         """Compute the feature maps of the frozen stages once, if their input never changes.
 
         Return these and their conversion to tensors, or the images and theirs.
@@ -341,14 +363,16 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         )
         return maps.reshape(len(maps), *shape), MapsToDevice(extractor.to_tensor.device)
 
-    def _outputs(self, X):
+    def _outputs(self, X: ImagesLike) -> np.ndarray:
         """Return the outputs of the head for images: (n, n_outputs) in float64."""
         check_is_fitted(self)
         extractor = make_extractor(self.embedder_)
         outputs = self._answer(validate_input(self.embedder_, X, reset=False), extractor)
         return check_features(self.embedder_, outputs).astype(np.float64)
 
-    def _answer(self, images, extractor=None):
+    def _answer(
+        self, images: CheckedImages, extractor: FeatureExtractor | None = None
+    ) -> np.ndarray:
         """Return the outputs of the head for checked images (n, H, W, C)."""
         extractor, head = extractor or make_extractor(self.embedder_), self.head_
         symmetry = extractor.symmetry if self._averages_orientations else None
@@ -358,7 +382,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         return extractor.apply(images, encode, head.n_outputs, head)
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         return self.embedder_._n_features_out
 
     # The scikit-learn contract ---------------------------------------------------------------
@@ -371,12 +395,3 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return "head_" in vars(self)
-
-
-def _check_finite(estimator, y):
-    """Check that `y` is not None and contains no NaN."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
-        )
-    return check_array(y, ensure_2d=False, dtype=None, input_name="y")

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
+from torch import Tensor
 
 from sklssl._storage.attributes import is_vector
 from sklssl.finetuning._base import BaseFineTuner
@@ -124,13 +125,13 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
 
-    def _check_answers(self, y):
+    def _check_answers(self, y: np.ndarray) -> np.ndarray:
         y = column_or_1d(y, warn=True)
         check_classes(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         return encoded
 
-    def _class_weights(self, y):
+    def _class_weights(self, y: np.ndarray) -> np.ndarray:
         with naming_parameter(self, "class_weight"):
             weights = compute_sample_weight(self.class_weight, self.classes_[y])
             if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
@@ -140,7 +141,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
                 )
         return weights
 
-    def _encode(self, y, weights):
+    def _encode(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
         seen = np.unique(y)
         if len(seen) < 2:
             raise ValueError(
@@ -150,12 +151,12 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         return y
 
     @property
-    def _n_outputs(self):
+    def _n_outputs(self) -> int:
         return len(self.classes_)
 
-    def _strata(self, targets):
+    def _strata(self, targets: np.ndarray) -> np.ndarray:
         return targets
 
-    def _measure(self, logits, targets, weights):
+    def _measure(self, logits: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
         loss = (weights * F.cross_entropy(logits, targets, reduction="none")).mean()
         return {"loss": loss, "accuracy": (logits.argmax(dim=1) == targets).float().mean()}

@@ -1,11 +1,15 @@
 """The fitted embedder from which fine-tuning starts."""
 
+from typing import Any
+
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
+from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder, Pretext
 from sklssl.embedding import MultiScaleEmbedder
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["NetworkEmbedder", "initial_embedder"]
 
@@ -17,11 +21,11 @@ class NetworkEmbedder(BaseEmbedder):
     `max_epochs` above 0 is an error.
     """
 
-    def _make_pretext(self, backbone):
+    def _make_pretext(self, backbone: Backbone) -> Pretext:
         return Pretext(backbone)
 
 
-def initial_embedder(embedder, X, seed, *, owner):
+def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) -> BaseEmbedder:
     """Return a fitted embedder with separate weights.
 
     Parameters

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_array
+from sklearn.utils import Tags, check_array
+from torch import Tensor
 
 from sklssl._storage.attributes import is_bool, is_numbers
 from sklssl.finetuning._base import BaseFineTuner
@@ -67,16 +68,16 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         y = self._outputs(X) * self.y_scale_ + self.y_mean_
         return y[:, 0] if self._one_column else y
 
-    def _check_answers(self, y):
+    def _check_answers(self, y: np.ndarray) -> np.ndarray:
         if y.dtype.kind not in "fiub":  # among objects, None becomes NaN only now
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         self._one_column = y.ndim == 1
         return y.reshape(len(y), -1).astype(np.float64)
 
-    def _class_weights(self, y):
+    def _class_weights(self, y: np.ndarray) -> float:
         return 1.0
 
-    def _encode(self, y, weights):
+    def _encode(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Standardise, so that every column has the same weight in the loss."""
         # Scaled by the exponent of the largest number, whose square could overflow.
         exponent = np.frexp(np.abs(y).max(axis=0))[1]
@@ -88,19 +89,19 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         return ((y - self.y_mean_) / self.y_scale_).astype(np.float32)
 
     @property
-    def _n_outputs(self):
+    def _n_outputs(self) -> int:
         return len(self.y_mean_)
 
-    def _strata(self, targets):
+    def _strata(self, targets: np.ndarray) -> None:
         return None
 
-    def _measure(self, outputs, targets, weights):
+    def _measure(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
         error = outputs - targets
         scale = torch.as_tensor(self.y_scale_, dtype=error.dtype, device=error.device)
         loss = (weights * (error**2).mean(dim=1)).mean()
         return {"loss": loss, "mean_absolute_error": (error.abs() * scale).mean()}
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

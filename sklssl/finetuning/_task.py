@@ -3,16 +3,23 @@
 import contextlib
 import copy
 import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from sklssl._data.batches import count_batches, iter_batches
+from sklssl._data.batches import MapsToDevice, ToTensor, count_batches, iter_batches
+from sklssl._data.input import CheckedImages
 from sklssl._training.pretext import Pretext
 from sklssl.augmentation import RandomViews
+from sklssl.backbones import Backbone
+from sklssl.finetuning._heads import Head
 
 __all__ = ["SupervisedTask", "Validation"]
 
+_Part = TypeVar("_Part", nn.Module, nn.Parameter)
 _CROPS = RandomViews(crop_scale=(0.5, 1.0), jitter=0.0)
 
 
@@ -20,9 +27,9 @@ _CROPS = RandomViews(crop_scale=(0.5, 1.0), jitter=0.0)
 class Validation:
     """Images or maps, of which the rows from `first` on are kept for validation."""
 
-    images: np.ndarray
+    images: CheckedImages
     first: int
-    to_tensor: object
+    to_tensor: ToTensor | MapsToDevice
     batch_size: int
     patience: int | None
 
@@ -57,7 +64,21 @@ class SupervisedTask(Pretext):
         Whether images are cropped and flipped during training.
     """
 
-    def __init__(self, backbone, head, *, layer, frozen_until, answers, measure, cached, augment):
+    targets: Tensor
+    weights: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        head: Head,
+        *,
+        layer: str,
+        frozen_until: str | None,
+        answers: list[Tensor],
+        measure: Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]],
+        cached: bool,
+        augment: bool,
+    ) -> None:
         super().__init__(backbone)
         self.head = head
         self.layer = layer
@@ -67,17 +88,18 @@ class SupervisedTask(Pretext):
         self.augment = augment
         self.register_buffer("targets", answers[0])
         self.register_buffer("weights", answers[1])
-        self.validation = None
-        self._best, self._best_loss, self._n_stale = None, np.inf, 0
+        self.validation: Validation | None = None
+        self._best: dict[str, Any] | None = None
+        self._best_loss, self._n_stale = np.inf, 0
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Set the mode of all stages except frozen ones, which stay in evaluation mode."""
         super().train(mode)
         for part in self._frozen(self.backbone.named_modules()):
             part.eval()
         return self
 
-    def _frozen(self, named):
+    def _frozen(self, named: Iterable[tuple[str, _Part]]) -> list[_Part]:
         """Return the frozen ones of named modules or weights."""
         if self.frozen_until is None:
             return []
@@ -89,7 +111,7 @@ class SupervisedTask(Pretext):
         ]
 
     @contextlib.contextmanager
-    def freezing(self):
+    def freezing(self) -> Iterator[None]:
         """Disable the gradients of frozen weights within the block."""
         weights = self._frozen(self.backbone.named_parameters())
         weights = [weight for weight in weights if weight.requires_grad]
@@ -101,28 +123,28 @@ class SupervisedTask(Pretext):
             for weight in weights:
                 weight.requires_grad_(True)
 
-    def views(self, images, rng, index):
+    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Tensor, Tensor]:
         if self.augment and self.training:
             images = _CROPS(images, rng)
         return images, index
 
-    def forward(self, views, targets):
+    def forward(self, views: Tensor, targets: Tensor) -> dict[str, Tensor]:
         after = self.frozen_until if self.cached else None
         outputs = self.head(self.backbone(views, self.layer, after=after))
         return self.measure(outputs, self.targets[targets], self.weights[targets])
 
-    def after_epoch(self):
+    def after_epoch(self) -> dict[str, float]:
         """Evaluate on the validation images, and remember the best weights."""
         if self.validation is None:
             return {}
-        terms = {f"valid_{name}": value for name, value in self._validate().items()}
+        terms = {f"valid_{name}": v for name, v in self._validate(self.validation).items()}
         if self.validation.patience is not None:
-            self._keep_best(terms["valid_loss"])
+            self._keep_best(terms["valid_loss"], self.validation.patience)
         return terms
 
     @torch.no_grad()
-    def _validate(self):
-        kept, totals = self.validation, {}
+    def _validate(self, kept: Validation) -> dict[str, float]:
+        totals: dict[str, float] = {}
         rows = np.arange(kept.first, len(kept.images))
         parts = np.array_split(rows, count_batches(len(rows), kept.batch_size))
         for index, batch in zip(
@@ -133,14 +155,14 @@ class SupervisedTask(Pretext):
                 totals[name] = totals.get(name, 0.0) + term.item() * len(index) / len(rows)
         return totals
 
-    def _keep_best(self, loss):
+    def _keep_best(self, loss: float, patience: int) -> None:
         self._n_stale += 1
         if loss < self._best_loss:
             self._best_loss, self._n_stale = loss, 0
             self._best = copy.deepcopy(self.state_dict())
-        self.finished = self._n_stale >= self.validation.patience
+        self.finished = self._n_stale >= patience
 
-    def restore_best(self):
+    def restore_best(self) -> None:
         """Restore the weights with the best validation loss, if there are validation images."""
         if self._best is not None:
             self.load_state_dict(self._best)

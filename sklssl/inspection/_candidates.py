@@ -1,6 +1,8 @@
 """Candidates of a comparison: baselines, default embedders and those of the user."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -10,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data.decode import resize_image
 from sklssl._data.input import validate_input
 from sklssl.embedding import PatchDictionaryEmbedder, RotNetEmbedder
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["PIXELS", "UNTRAINED", "RawPixels", "make_candidates"]
 
@@ -24,16 +27,18 @@ class RawPixels(TransformerMixin, BaseEstimator):
 
     cache_dir, on_error = None, "raise"  # read by validate_input
 
-    def __init__(self, *, image_size=None, image_shape=None):
+    def __init__(
+        self, *, image_size: int | None = None, image_shape: Sequence[int] | None = None
+    ) -> None:
         self.image_size = image_size
         self.image_shape = image_shape
 
-    def fit(self, X, y=None):
+    def fit(self, X: ImagesLike, y: object = None) -> Self:
         """Remember the shape of the images."""
         validate_input(self, X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ImagesLike) -> np.ndarray:
         """Return one row of pixels per image."""
         images = validate_input(self, X, reset=False)
         sides = images.shape[1:3] if self.image_size is None else (self.image_size,) * 2
@@ -43,7 +48,7 @@ class RawPixels(TransformerMixin, BaseEstimator):
         return images[:].reshape(len(images), -1).astype(np.float32)
 
 
-def _baselines(settings):
+def _baselines(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the baselines, which need no training, by name."""
     return {
         PIXELS: RawPixels(**settings),
@@ -51,7 +56,7 @@ def _baselines(settings):
     }
 
 
-def _defaults(settings):
+def _defaults(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the embedders that are compared by default, by name."""
     return {
         "PatchDictionaryEmbedder()": PatchDictionaryEmbedder(**settings),
@@ -59,7 +64,9 @@ def _defaults(settings):
     }
 
 
-def make_candidates(embedders, baselines, settings, rng):
+def make_candidates(
+    embedders: Any, baselines: bool, settings: dict[str, Any], rng: np.random.RandomState
+) -> dict[str, Any]:
     """Collect the candidates, cloned and seeded.
 
     Parameters
@@ -98,7 +105,7 @@ def make_candidates(embedders, baselines, settings, rng):
     return {name: _set_seeds(clone(e), rng) for name, e in (first | given).items()}
 
 
-def _named_embedders(embedders):
+def _named_embedders(embedders: Any) -> dict[str, Any]:
     """Return the user's embedders by name, in whichever form they were passed."""
     given = [embedders] if hasattr(embedders, "fit") else embedders
     given = list(given.items()) if isinstance(given, dict) else given
@@ -114,7 +121,7 @@ def _named_embedders(embedders):
     return {name: embedder for name, (_, embedder) in zip(names, named, strict=True)}
 
 
-def _check_embedder(name, embedder):
+def _check_embedder(name: object, embedder: object) -> None:
     usable = hasattr(embedder, "fit") and hasattr(embedder, "transform")
     if not usable or isinstance(embedder, type):
         hint = ", a class: pass an instance of it" if isinstance(embedder, type) else ""
@@ -131,10 +138,11 @@ def _check_embedder(name, embedder):
         )
 
 
-def _make_names(named):
+def _make_names(named: list[tuple[str | None, Any]]) -> list[str]:
     """Name embedders without a name by their repr; number those with the same name."""
     names = [name or _short_repr(embedder) for name, embedder in named]
-    counts, seen = Counter(names), Counter()
+    counts = Counter(names)
+    seen: Counter[str] = Counter()
     for i, (name, _) in enumerate(named):
         if counts[names[i]] == 1:
             continue
@@ -148,12 +156,12 @@ def _make_names(named):
     return names
 
 
-def _short_repr(embedder):
+def _short_repr(embedder: object) -> str:
     text = " ".join(repr(embedder).split())
     return text if len(text) <= _MAX_NAME else type(embedder).__name__
 
 
-def _set_seeds(embedder, rng):
+def _set_seeds(embedder: Any, rng: np.random.RandomState) -> Any:
     """Set every `random_state` of `embedder` that is None, including nested ones."""
     for name, value in sorted(embedder.get_params(deep=True).items()):
         if value is None and name.split("__")[-1] == "random_state":

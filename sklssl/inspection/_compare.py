@@ -19,7 +19,7 @@ from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_i
 from sklssl._data.readable import readable_rows
 from sklssl.inspection._candidates import make_candidates
 from sklssl.inspection._comparison import Comparison, Result
-from sklssl.inspection._label_draws import check_n_labels, draw_rows
+from sklssl.inspection._label_draws import Draws, check_n_labels, draw_rows
 from sklssl.semi_supervised._indexing import take_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
@@ -197,7 +197,7 @@ def compare_embedders(
     return Comparison(results, n_labels, n_images=n_images, scoring=scoring)
 
 
-def _check_probe(probe, scoring):
+def _check_probe(probe: Any, scoring: str | Callable[..., float] | None) -> Callable[..., float]:
     """Return the scorer. It is made with a default probe, whose C does not matter."""
     if probe is not None and not is_classifier(probe):
         raise ValueError(
@@ -213,14 +213,16 @@ def _check_probe(probe, scoring):
     return check_scoring(_make_probe(probe, 1), scoring)
 
 
-def _make_probe(probe, n_features):
+def _make_probe(probe: Any, n_features: int) -> Any:
     if probe is not None:
         return clone(probe)
     classifier = LogisticRegression(C=_C_TIMES_FEATURES / n_features, max_iter=1000)
     return make_pipeline(StandardScaler(), classifier)
 
 
-def _check_data(X, y, groups, embedders):
+def _check_data(
+    X: Any, y: Any, groups: Any, embedders: Any
+) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray | None]:
     """Return X, the class indices of the rows, the labels, and the groups as indices."""
     X = unwrap_images(X)
     if not is_path_sequence(X) and not is_picture_sequence(X):
@@ -239,7 +241,7 @@ def _check_data(X, y, groups, embedders):
     return X, codes, y, groups
 
 
-def _check_length(name, X, values):
+def _check_length(name: str, X: Any, values: np.ndarray) -> None:
     try:
         check_consistent_length(X, values)
     except ValueError as error:
@@ -248,7 +250,9 @@ def _check_length(name, X, values):
         ) from error
 
 
-def _measure(embedder, X, y, draws, probe, scorer):
+def _measure(
+    embedder: Any, X: Any, y: np.ndarray, draws: Draws, probe: Any, scorer: Callable[..., float]
+) -> Result:
     """Fit `embedder` on the training part, and score the probe for every draw."""
     start = time.perf_counter()
     embedder.fit(take_rows(X, draws.train), None)
@@ -278,7 +282,7 @@ def _measure(embedder, X, y, draws, probe, scorer):
     )
 
 
-def _embed(embedder, X):
+def _embed(embedder: Any, X: Any) -> np.ndarray:
     features = np.asarray(embedder.transform(X))
     if features.ndim != 2:
         raise ValueError(

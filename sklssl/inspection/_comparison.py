@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,7 +86,14 @@ class Comparison:
     compare_embedders : The function that returns this object.
     """
 
-    def __init__(self, results, n_labels, *, n_images, scoring=None):
+    def __init__(
+        self,
+        results: dict[str, Result],
+        n_labels: Sequence[int],
+        *,
+        n_images: tuple[int, int],
+        scoring: str | Callable[..., float] | None = None,
+    ) -> None:
         best_first = sorted(results, key=lambda name: -results[name].scores.mean())
         self._results = {name: results[name] for name in best_first}
         self._as_percent = scoring in (None, "accuracy")
@@ -115,8 +123,8 @@ class Comparison:
 
         return pd.DataFrame(self.rows).set_index("name")
 
-    def _row(self, name, result):
-        row = {"name": name}
+    def _row(self, name: str, result: Result) -> dict[str, Any]:
+        row: dict[str, Any] = {"name": name}
         for n, scores in zip(self.n_labels, result.scores, strict=True):
             row[f"mean_score_{n}"] = float(scores.mean())
             row[f"std_score_{n}"] = float(scores.std())
@@ -127,20 +135,20 @@ class Comparison:
 
     # Advice ---------------------------------------------------------------------------------
 
-    def _is_better(self, name, other):
+    def _is_better(self, name: str, other: str) -> bool:
         """Return whether one embedder beats another by more than the spread of the difference."""
         # Paired by draw: some labels are more informative than others, for both alike.
         gain = (self.scores[name] - self.scores[other]).mean(axis=0)
         return gain.mean() > gain.std()
 
-    def _choose(self):
+    def _choose(self) -> str:
         best = self.rows[0]["name"]
         if PIXELS in self.scores and not self._is_better(best, PIXELS):
             return PIXELS
         near = [row for row in self.rows if not self._is_better(best, row["name"])]
         return min(near, key=lambda row: row["fit_time"])["name"]
 
-    def _advise(self):
+    def _advise(self) -> str:
         labels = f"with {_join_words(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} per class"
         scores = f"{self._format_scores(self.choice)} {labels}"
         if self.choice == PIXELS:
@@ -157,7 +165,7 @@ class Comparison:
             advice += f" {best} is not better by more than the spread, and takes longer to fit."
         return advice
 
-    def _suggest(self):
+    def _suggest(self) -> str:
         if self.n_train >= _FEW_IMAGES:
             return "Try other methods, more epochs, or weights from other images (init_weights)."
         return (
@@ -166,19 +174,19 @@ class Comparison:
             'init_weights="ResNet18_Weights.IMAGENET1K_V1", max_epochs=0).'
         )
 
-    def _format_scores(self, name):
+    def _format_scores(self, name: str) -> str:
         """Format the scores of an embedder for a sentence."""
         means = [self._show(scores.mean()) for scores in self.scores[name]]
         return _join_words(means) + " %" * self._as_percent
 
     # The table -------------------------------------------------------------------------------
 
-    def _show(self, score, spread=None):
+    def _show(self, score: float, spread: float | None = None) -> str:
         factor, digits = (100, 1) if self._as_percent else (1, 3)
         shown = f"{factor * score:.{digits}f}"
         return shown if spread is None else f"{shown} ± {factor * spread:.{digits}f}"
 
-    def _cells(self):
+    def _cells(self) -> list[list[str]]:
         """Return the table as strings, header first."""
         heads = [f"{n} label{'s' * (n > 1)}" for n in self.n_labels]
         table = [["", *heads, "features", "fit s", "s/1000 images"]]
@@ -190,7 +198,7 @@ class Comparison:
             table.append([row["name"], *shown, str(row["n_features"]), *times])
         return table
 
-    def _title(self):
+    def _title(self) -> str:
         n_draws = self.scores[self.choice].shape[1]
         unit = " in %" * self._as_percent
         return (
@@ -219,6 +227,6 @@ class Comparison:
         )
 
 
-def _join_words(items):
+def _join_words(items: Iterable[object]) -> str:
     *first, last = map(str, items)
     return f"{', '.join(first)} and {last}" if first else last

@@ -1,7 +1,7 @@
 """Choose the images for training and testing, and those that get a label."""
 
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
@@ -32,10 +32,12 @@ class Draws(NamedTuple):
     test: np.ndarray
 
 
-def check_n_labels(n_labels):
+def check_n_labels(n_labels: Any) -> list[int]:
     """Return the numbers of labels per class, in increasing order."""
     numbers = [n_labels] if isinstance(n_labels, Integral) else list(n_labels)
-    valid = all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in numbers)
+    valid = all(
+        isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in numbers
+    )
     if not numbers or not valid:
         raise ValueError(
             "The 'n_labels' argument of compare_embedders must be a whole number from 1, or "
@@ -44,7 +46,15 @@ def check_n_labels(n_labels):
     return sorted({int(n) for n in numbers})
 
 
-def draw_rows(codes, groups, *, n_labels, n_draws, test_size, rng):
+def draw_rows(
+    codes: np.ndarray,
+    groups: np.ndarray | None,
+    *,
+    n_labels: list[int],
+    n_draws: int,
+    test_size: float,
+    rng: np.random.RandomState,
+) -> Draws:
     """Split off the test rows, and draw the labelled rows from the others.
 
     Parameters
@@ -89,7 +99,9 @@ def draw_rows(codes, groups, *, n_labels, n_draws, test_size, rng):
     return Draws(np.sort(np.concatenate([train, others])), labelled, test)
 
 
-def _split(codes, groups, test_size, rng):
+def _split(
+    codes: np.ndarray, groups: np.ndarray | None, test_size: float, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
     """Split the labelled rows, stratified by class, or by groups with every class in both parts."""
     try:
         if groups is None:
@@ -108,7 +120,7 @@ def _split(codes, groups, test_size, rng):
         ) from error
 
 
-def _check_classes(codes, train, test, n_most):
+def _check_classes(codes: np.ndarray, train: np.ndarray, test: np.ndarray, n_most: int) -> None:
     n_classes = codes.max() + 1
     n_train, n_test = (np.bincount(codes[part], minlength=n_classes) for part in (train, test))
     if not n_test.all():

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.input import decode_files, validate_input
-from sklssl._features.extractor import make_extractor
+from sklssl._features.extractor import FeatureExtractor, make_extractor
 from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
 from sklssl.utils._typing import ImagesLike
@@ -135,7 +135,7 @@ def layer_scores(
     ]
 
 
-def _score(probe, Z, y, settings):
+def _score(probe: Any, Z: np.ndarray, y: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """Cross-validate a probe on features; return the means and the spread as a dict."""
     result = cross_validate(probe, Z, y, **settings)
     return {
@@ -147,7 +147,7 @@ def _score(probe, Z, y, settings):
     }
 
 
-def _find_network(embedder):
+def _find_network(embedder: Any) -> BaseEmbedder:
     """Return the fitted embedder that holds the network."""
     found = embedder.estimator if isinstance(embedder, FrozenEstimator) else embedder
     if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
@@ -159,9 +159,9 @@ def _find_network(embedder):
     return found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
 
 
-def _check_pool_sizes(pool_sizes):
+def _check_pool_sizes(pool_sizes: Any) -> list[int]:
     sizes = [pool_sizes] if isinstance(pool_sizes, Integral) else list(pool_sizes)
-    if not sizes or not all(isinstance(size, Integral) and size >= 1 for size in sizes):
+    if not sizes or not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
         raise ValueError(
             "The 'pool_sizes' argument of layer_scores must hold at least one whole number from "
             f"1, or be None for {_POOL_SIZES}. Got {pool_sizes!r}."
@@ -169,7 +169,7 @@ def _check_pool_sizes(pool_sizes):
     return [int(size) for size in sizes]
 
 
-def _check_scoring(scoring):
+def _check_scoring(scoring: object) -> None:
     if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
         raise ValueError(
             "The 'scoring' argument of layer_scores must be the name of one score, a callable "
@@ -177,7 +177,7 @@ def _check_scoring(scoring):
         )
 
 
-def _check_targets(y, n_images, classes):
+def _check_targets(y: Any, n_images: int, classes: bool) -> np.ndarray:
     if y is None:
         raise ValueError(
             "The 'y' argument of layer_scores must hold the target of the probe for each image. "
@@ -197,7 +197,9 @@ def _check_targets(y, n_images, classes):
     return y
 
 
-def _reindex_folds(folds, rows, n_images):
+def _reindex_folds(
+    folds: list[tuple[np.ndarray, np.ndarray]], rows: np.ndarray, n_images: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Convert folds of all images to indices into the `rows` that could be read."""
     place = np.full(n_images, -1)
     place[rows] = np.arange(len(rows))
@@ -205,9 +207,9 @@ def _reindex_folds(folds, rows, n_images):
     return [(train[train >= 0], test[test >= 0]) for train, test in parts]
 
 
-def _distinct_choices(extractor, pool_sizes):
+def _distinct_choices(extractor: FeatureExtractor, pool_sizes: list[int]) -> list[tuple[str, int]]:
     """Return the pairs (layer, pool_size) without those that result in the same cells."""
-    choices = {}
+    choices: dict[tuple[str, tuple[int, ...]], tuple[str, int]] = {}
     for layer, (_, *sides) in extractor.shapes.items():
         for size in pool_sizes:
             pooled = tuple(min(size, side) for side in sides)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.columns import is_path_sequence, unwrap_images
@@ -80,20 +81,23 @@ def predict_table(
     if isinstance(X, (str, os.PathLike)):
         listed = list_images(X, unlabelled=[])
         X, names = listed.paths, listed.filenames
-    X = unwrap_images(X)
-    if names is None and is_path_sequence(X):
-        names = [os.fsdecode(path) for path in X]
+    images = unwrap_images(X)
+    if names is None and is_path_sequence(images):
+        names = [os.fsdecode(path) for path in images]
     if not hasattr(model, "predict_proba"):
-        predictions = model.predict(X)
+        predictions = model.predict(images)
         columns = {"prediction": _label_names(predictions, target_names)}
     else:
-        columns = _probability_columns(model, X, target_names)
+        columns = _probability_columns(model, images, target_names)
     n_rows = len(columns["prediction"])
-    columns = {"file": range(n_rows) if names is None else map(str, names), **columns}
+    files = range(n_rows) if names is None else list(map(str, names))
+    columns = {"file": list(files), **columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _probability_columns(model, X, target_names):
+def _probability_columns(
+    model: Any, X: ImagesLike, target_names: Sequence[str] | None
+) -> dict[str, list[Any]]:
     probabilities = model.predict_proba(X)
     classes = _label_names(model.classes_, target_names)
     first, second = np.argsort(-probabilities, axis=1, kind="stable")[:, :2].T
@@ -106,7 +110,7 @@ def _probability_columns(model, X, target_names):
     }
 
 
-def _label_names(labels, target_names):
+def _label_names(labels: npt.ArrayLike, target_names: Sequence[str] | None) -> list[Any]:
     """Return labels as plain values, or as the names that they index."""
     labels = np.asarray(labels)
     if target_names is None:

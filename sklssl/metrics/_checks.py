@@ -1,6 +1,9 @@
 """Input checks and statistics of features that the scores share, in bounded memory."""
 
+from collections.abc import Iterator
+
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_array
 
 __all__ = ["ROUNDING", "centre_and_size", "check_feature_matrix", "iter_blocks", "unit_rows"]
@@ -11,7 +14,9 @@ ROUNDING = 1e-6
 _BLOCK = 2**21  # values per block: 16 MB in float64
 
 
-def check_feature_matrix(function, Z, name="Z", *, min_samples=2):
+def check_feature_matrix(
+    function: str, Z: npt.ArrayLike, name: str = "Z", *, min_samples: int = 2
+) -> np.ndarray:
     """Return `Z` as a float array (n, d); raise an error if it is not a valid feature matrix.
 
     float32 is kept: sums are computed in float64, block by block, without a copy of the array.
@@ -32,14 +37,14 @@ def check_feature_matrix(function, Z, name="Z", *, min_samples=2):
         ) from error
 
 
-def iter_blocks(n_items, width):
+def iter_blocks(n_items: int, width: int) -> Iterator[slice]:
     """Yield slices that divide `n_items` rows or columns of `width` values into blocks."""
     step = max(1, _BLOCK // width)
     for start in range(0, n_items, step):
         yield slice(start, start + step)
 
 
-def centre_and_size(Z):
+def centre_and_size(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean, standard deviation and maximum absolute value of each feature.
 
     The standard deviation is computed in two passes from values scaled to a maximum of 1, which
@@ -57,7 +62,7 @@ def centre_and_size(Z):
     return mean * size, deviation * size, largest
 
 
-def unit_rows(Z):
+def unit_rows(Z: np.ndarray) -> np.ndarray:
     """Scale rows (n, d) to length 1, in float64; rows of zeros are unchanged."""
     Z = Z.astype(np.float64)
     largest = np.abs(Z).max(axis=1, keepdims=True)  # avoids overflow of the squares

@@ -88,7 +88,7 @@ def knn_score(
     return float(np.mean(votes.argmax(axis=1) == codes))
 
 
-def _encode_classes(Z, y):
+def _encode_classes(Z: np.ndarray, y: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes of `y`, and `y` as indices into them."""
     if y is None:
         raise ValueError(
@@ -108,13 +108,14 @@ def _encode_classes(Z, y):
     return np.unique(y, return_inverse=True)
 
 
-def _check_numbers(n_neighbors, temperature, n):
-    if not isinstance(n_neighbors, Integral) or not 1 <= n_neighbors < n:
+def _check_numbers(n_neighbors: object, temperature: object, n: int) -> None:
+    if not isinstance(n_neighbors, Integral) or not 1 <= int(n_neighbors) < n:
         raise ValueError(
             "The 'n_neighbors' argument of knn_score must be a whole number from 1 to n - 1, the "
             f"number of other images. Got {n_neighbors!r} for {n} images."
         )
-    if not isinstance(temperature, Real) or not 0 < temperature < np.inf:
+    finite = isinstance(temperature, Real) and 0 < temperature < np.inf  # type: ignore[operator]
+    if not finite:
         raise ValueError(
             "The 'temperature' argument of knn_score must be a finite number above 0. Got "
             f"{temperature!r}."

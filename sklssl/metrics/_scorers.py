@@ -63,7 +63,7 @@ def embed_views(name: str, estimator: Any, X: ImagesLike) -> tuple[np.ndarray, n
     return embed_two_views(name, estimator, X)
 
 
-def _check_has_transform(name, estimator):
+def _check_has_transform(name: str, estimator: Any) -> None:
     if not hasattr(estimator, "transform"):
         raise ValueError(
             f"The 'estimator' argument of {name} must have a transform that returns features, such "

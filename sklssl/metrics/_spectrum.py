@@ -172,11 +172,11 @@ def dead_feature_share(Z: npt.ArrayLike, *, tolerance: float = 1e-4) -> float:
     return float(np.mean(deviation <= tolerance * np.hypot(deviation, mean)))
 
 
-def _largest(Z):
+def _largest(Z: np.ndarray) -> float:
     return max(abs(float(Z.max())), abs(float(Z.min())))
 
 
-def _squared_singular_values(Z, mean, size):
+def _squared_singular_values(Z: np.ndarray, mean: npt.ArrayLike, size: float) -> np.ndarray:
     """Return the squared singular values of ``(Z - mean) / size``, without rounding errors.
 
     They are the eigenvalues of the smaller Gram matrix, summed over blocks of `Z`.
@@ -197,7 +197,7 @@ def _squared_singular_values(Z, mean, size):
     return values[values > max(n, d) * np.finfo(np.float64).eps * values[-1]]
 
 
-def _exp_entropy(values):
+def _exp_entropy(values: np.ndarray) -> float:
     """Return the exponential of the entropy of positive `values` divided by their sum."""
     if len(values) == 0:
         return 0.0

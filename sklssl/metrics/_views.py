@@ -1,6 +1,7 @@
 """Features of two random views of each image, for images in any layout."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from sklssl._data.arrays import check_images, fold_rows
 from sklssl._runtime.device import plain_torch
 from sklssl.augmentation import RandomViews
 from sklssl.utils._checks import warn_if_other_range
+from sklssl.utils._typing import ImagesLike
 
 __all__ = ["embed_two_views"]
 
@@ -17,7 +19,7 @@ _DTYPES = (np.float32, np.float64, np.uint8)
 
 
 @plain_torch()
-def embed_two_views(name, estimator, X):
+def embed_two_views(name: str, estimator: Any, X: ImagesLike) -> tuple[np.ndarray, np.ndarray]:
     """Draw two views of each image of `X` and return the features of both.
 
     Parameters
@@ -43,17 +45,17 @@ def embed_two_views(name, estimator, X):
     warn_if_other_range(steps[0], fold_rows(images, shape))
     value_range = _find_value_range(steps[0], images)
     rng = torch.Generator().manual_seed(0)
-    features = [], []
+    features: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for start in range(0, len(images), _IMAGES_AT_ONCE):  # to limit memory
         part = images[start : start + _IMAGES_AT_ONCE]
         for Z in features:
-            views = _draw(fold_rows(part, shape), value_range, rng).reshape(len(part), -1)
-            views = views[:, : math.prod(part.shape[1:])].reshape(part.shape)
+            rows = _draw(fold_rows(part, shape), value_range, rng).reshape(len(part), -1)
+            views = rows[:, : math.prod(part.shape[1:])].reshape(part.shape)
             Z.append(np.asarray(estimator.transform(_with_columns_of(X, views))))
-    return tuple(np.concatenate(Z) for Z in features)
+    return np.concatenate(features[0]), np.concatenate(features[1])
 
 
-def _draw(images, value_range, rng):
+def _draw(images: np.ndarray, value_range: tuple[Any, Any], rng: torch.Generator) -> np.ndarray:
     """Draw a view of each image (b, H, W, C), with the same dtype and range."""
     low, high = (np.asarray(end, dtype=np.float32) for end in value_range)
     span = np.where(high > low, high - low, np.float32(1.0))
@@ -62,7 +64,9 @@ def _draw(images, value_range, rng):
     return (np.rint(views) if images.dtype == np.uint8 else views).astype(images.dtype)
 
 
-def _image_shape(name, estimator, learner, images):
+def _image_shape(
+    name: str, estimator: object, learner: Any, images: np.ndarray
+) -> tuple[int, int, int]:
     if images.ndim > 2:
         return (*images.shape[1:], 1)[:3]
     if learner is None:
@@ -83,7 +87,7 @@ def _image_shape(name, estimator, learner, images):
     return shape
 
 
-def _find_value_range(first, images):
+def _find_value_range(first: Any, images: np.ndarray) -> tuple[Any, Any]:
     """Return the values mapped to 0 and 1: of uint8, of the first step, or of `X`."""
     if images.dtype == np.uint8:
         return 0.0, 255.0
@@ -92,7 +96,7 @@ def _find_value_range(first, images):
     return float(images.min()), float(images.max())
 
 
-def _with_columns_of(X, values):
+def _with_columns_of(X: Any, values: np.ndarray) -> Any:
     """Return `values` with the column names of the data frame `X`; unchanged for arrays."""
     if not hasattr(X, "columns"):
         return values

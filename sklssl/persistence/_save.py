@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -78,12 +79,12 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(f"save expects an estimator of sklssl or scikit-learn. Got {estimator!r}.")
-    named = []
+    named: list[Any] = []
     nodes = encode_estimators(estimator, named)
     # load will need these as `trusted`; whether the rest can be read is checked now.
     names = Names(named, all_of_skops=True)
 
-    def check(part):
+    def check(part: Path) -> None:
         try:
             decode_estimators(read_state(part, kind=_KIND), names)
         except OSError:

@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.arrays import check_images, validate_images
@@ -21,7 +22,7 @@ DTYPES = (np.float64, np.float32, np.uint8)
 
 # Without auto_wrap_output_keys=None, which every subclass must repeat, scikit-learn would convert
 # images to data frames.
-class ImageTransformer(
+class ImageTransformer(  # type: ignore[call-arg]
     ChecksArguments,
     TransformerMixin,
     BaseEstimator,
@@ -98,25 +99,25 @@ class ImageTransformer(
         """
         return self
 
-    def _fit(self, images):
+    def _fit(self, images: np.ndarray) -> None:
         """Learn from images (n, H, W, C); most transformers learn nothing."""
 
     @abstractmethod
-    def _transform(self, images):
+    def _transform(self, images: np.ndarray) -> np.ndarray:
         """Return transformed copies of images (n, H, W, C), with the same dtype."""
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         return self.n_features_in_
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32", "uint8"]
         return tags
 
 
-def luminance(image):
+def luminance(image: np.ndarray) -> np.ndarray:
     """Return the brightness of an image (H, W, C) as float64 (H, W).
 
     Three channels are read as red, green and blue and weighted as in ITU-R BT.601; any other

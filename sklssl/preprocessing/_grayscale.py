@@ -10,7 +10,7 @@ from sklssl.preprocessing._base import ImageTransformer, luminance
 __all__ = ["PseudoGrayscaler"]
 
 
-class PseudoGrayscaler(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_keys=None):
+class PseudoGrayscaler(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Replace every channel with the luminance of the image.
 
     These are the pseudo-gray-scale images of the ScaleNet paper [1]_: the colour is removed but the
@@ -58,7 +58,7 @@ class PseudoGrayscaler(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_
     def __init__(self, image_shape: Sequence[int] | None = None) -> None:
         self.image_shape = image_shape
 
-    def _transform(self, images):
+    def _transform(self, images: np.ndarray) -> np.ndarray:
         if images.shape[-1] == 1:
             return images.copy()
         scaled = np.empty(images.shape, images.dtype)

@@ -18,7 +18,7 @@ __all__ = ["HarrisCornerMasker"]
 _BLOCK_SIZE, _SOBEL_SIZE, _K = 2, 3, 0.04
 
 
-class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_keys=None):
+class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Paint the corners found by the Harris detector white.
 
     The ScaleNet paper [1]_ masks corners in this way to test how much a pretext task relies on
@@ -113,7 +113,7 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
         self.image_shape = image_shape
         self.random_state = random_state
 
-    def _fit(self, images):
+    def _fit(self, images: np.ndarray) -> None:
         if images.dtype == np.uint8:
             self.white_ = np.uint8(255)
         else:
@@ -121,7 +121,7 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
             self.white_ = images.reshape(len(images), -1)[:, : self.n_features_in_].max()
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _transform(self, images):
+    def _transform(self, images: np.ndarray) -> np.ndarray:
         self._check_range(images.dtype)
         masked = images.copy()
         for old, new in zip(images, masked, strict=True):
@@ -129,7 +129,7 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
                 new[_harris_corners(luminance(old), self.threshold)] = self.white_
         return masked
 
-    def _check_range(self, dtype):
+    def _check_range(self, dtype: np.dtype) -> None:
         """Raise an error if uint8 and float images are mixed between fit and transform."""
         if (dtype == np.uint8) != (self.white_.dtype == np.uint8):
             raise ValueError(
@@ -139,14 +139,14 @@ class HarrisCornerMasker(OneToOneFeatureMixin, ImageTransformer, auto_wrap_outpu
             )
 
 
-def _hash_to_unit_interval(image, seed):
+def _hash_to_unit_interval(image: np.ndarray, seed: int) -> float:
     """Hash the values of an image and a seed to a number in [0, 1)."""
-    values = np.ascontiguousarray(image, dtype="<f8")
+    values: Any = np.ascontiguousarray(image, dtype="<f8")
     digest = hashlib.blake2b(values, digest_size=6, key=seed.to_bytes(8, "little")).digest()
     return int.from_bytes(digest, "little") / 2**48
 
 
-def _harris_corners(grey, threshold):
+def _harris_corners(grey: np.ndarray, threshold: float) -> np.ndarray:
     """Find the corners of one float64 image (H, W), as a boolean mask (H, W)."""
     import cv2  # slow to import
 

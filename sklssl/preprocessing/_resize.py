@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
@@ -17,7 +17,7 @@ from sklssl.utils._typing import ImagesLike
 __all__ = ["ImageResizer"]
 
 
-class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_output_keys=None):
+class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Resize images, ignoring their aspect ratio.
 
     A side that shrinks is averaged over the area of each new pixel; a side that grows is
@@ -100,22 +100,24 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         self.image_size_ = size
         return self
 
-    def _transform(self, images):
+    def _transform(self, images: np.ndarray) -> np.ndarray:
         resized = np.empty((len(images), *self.image_size_, images.shape[-1]), images.dtype)
         for old, new in zip(images, resized, strict=True):
             new[:] = resize_image(old, self.image_size_)
         return resized
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         height, width = self.image_size_
         return height * width * self.image_shape_[2]
 
 
-def _height_width(image_size):
+def _height_width(image_size: Any) -> tuple[int, int]:
     """Return the `image_size` parameter as (height, width)."""
     sides = (image_size, image_size) if isinstance(image_size, Integral) else tuple(image_size)
-    if len(sides) != 2 or not all(isinstance(i, Integral) and 0 < i <= MAX_SIDE for i in sides):
+    if len(sides) != 2 or not all(
+        isinstance(i, Integral) and 0 < int(i) <= MAX_SIDE for i in sides
+    ):
         raise ValueError(
             "The 'image_size' parameter of ImageResizer must be an int or two ints (height, width) "
             f"from 1 to {MAX_SIDE}. Got {image_size!r} instead."

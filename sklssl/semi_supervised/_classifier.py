@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import Tags, check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -133,16 +133,16 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         UserWarning
             If `y` contains only -1 and 1: both are treated as classes, since one is not enough.
         """
-        y, labelled = check_labels(y, owner=self)
+        labels, labelled = check_labels(y, owner=self)
         with naming_parameter(self, "y"):
-            check_consistent_length(X, y)
+            check_consistent_length(X, labels)
         classifier = self._clone_classifier()
         with naming_parameter(self, "embedder"):
             embedder = clone(self.embedder)
         rows = readable_rows(X, embedder)
         if rows is not None:
-            X, y, labelled = take_rows(X, rows), y[rows], labelled[rows]
-        classes, codes = encode_labels(y, labelled, owner=self)
+            X, labels, labelled = take_rows(X, rows), labels[rows], labelled[rows]
+        classes, codes = encode_labels(labels, labelled, owner=self)
         embedder.fit(X, None)
         if classifier is not None and not learns_from_unlabelled(classifier):
             rows = np.flatnonzero(labelled)
@@ -238,13 +238,13 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         weights = None if sample_weight is None else self._check_weights(sample_weight, y)[rows]
         return accuracy_score(y[rows], self.predict(take_rows(X, rows)), sample_weight=weights)
 
-    def _check_weights(self, sample_weight, y):
+    def _check_weights(self, sample_weight: npt.ArrayLike, y: np.ndarray) -> np.ndarray:
         with naming_parameter(self, "sample_weight"):
             weights = column_or_1d(sample_weight)
             check_consistent_length(y, weights)
         return weights
 
-    def _clone_classifier(self):
+    def _clone_classifier(self) -> Any:
         """Return a clone of the user's classifier, or None."""
         if self.classifier is None:
             return None
@@ -255,11 +255,11 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
             )
         return clone(self.classifier)
 
-    def _call_classifier(self, method, X):
+    def _call_classifier(self, method: str, X: ImagesLike) -> np.ndarray:
         check_is_fitted(self)
         return getattr(self.classifier_, method)(embed_rows(self.embedder_, X))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         inner = tags_of(self.embedder, tags)
         tags.input_tags = inner.input_tags

@@ -1,6 +1,10 @@
 """The default classifier of SemiSupervisedClassifier, and which rows a classifier uses."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
@@ -17,7 +21,7 @@ _MAX_COMPONENTS = 512
 _SEMI_SUPERVISED_MODULES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.")
 
 
-def default_classifier(codes=(0, 0, -1), n_features=1):
+def default_classifier(codes: npt.ArrayLike = (0, 0, -1), n_features: int = 1) -> Pipeline:
     """Return a classifier that did well on digits and on CIFAR-10 (docs/few_labels.md).
 
     Self-training adopts confident predictions, including wrong ones. Two linear classifiers that
@@ -51,7 +55,7 @@ def default_classifier(codes=(0, 0, -1), n_features=1):
     return make_pipeline(StandardScaler(), projection, classifier)
 
 
-def learns_from_unlabelled(classifier):
+def learns_from_unlabelled(classifier: object) -> bool:
     """Return whether `classifier` treats -1 in `y` like scikit-learn's semi-supervised classifiers.
 
     These are recognised by the module of their class or of a base class, also as the last step of
@@ -66,10 +70,10 @@ def learns_from_unlabelled(classifier):
     )
 
 
-def classifier_has(method):
+def classifier_has(method: str) -> Callable[[Any], bool]:
     """Return a check whether the classifier of an estimator, fitted or not, has `method`."""
 
-    def check(estimator):
+    def check(estimator: Any) -> bool:
         classifier = getattr(estimator, "classifier_", estimator.classifier)
         return hasattr(default_classifier() if classifier is None else classifier, method)
 

@@ -1,14 +1,19 @@
 """Index and embed rows of any kind of X."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sklssl.utils._typing import ImagesLike
+
 __all__ = ["EmbedsRows", "embed_rows", "take_rows"]
 
 
-def take_rows(X, rows):
+def take_rows(X: Any, rows: np.ndarray) -> Any:
     """Return the rows with indices `rows` of an array, sparse matrix, data frame or list."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
@@ -19,7 +24,7 @@ def take_rows(X, rows):
     return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
 
 
-def embed_rows(embedder, X):
+def embed_rows(embedder: Any, X: ImagesLike) -> Any:
     """Embed `X` for a classifier, as float64 without feature names.
 
     In float32 the last digits of a probability would depend on the number of rows that are passed;
@@ -33,7 +38,7 @@ def embed_rows(embedder, X):
 class EmbedsRows(TransformerMixin):
     """Methods and attributes that a meta-estimator delegates to its ``embedder_``."""
 
-    def transform(self, X):
+    def transform(self, X: ImagesLike) -> np.ndarray:
         """Embed images.
 
         Parameters
@@ -49,7 +54,9 @@ class EmbedsRows(TransformerMixin):
         check_is_fitted(self)
         return self.embedder_.transform(X)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: Sequence[str] | np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the feature names of the embedder.
 
         Parameters
@@ -65,11 +72,11 @@ class EmbedsRows(TransformerMixin):
         return self.embedder_.get_feature_names_out(input_features)
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Number of values per row of `X`."""
         return self.embedder_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> np.ndarray:
         """Names of the columns of `X`, if all of them are strings."""
         return self.embedder_.feature_names_in_

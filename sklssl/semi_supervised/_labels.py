@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Number
+from typing import Any
 
 import numpy as np
 from sklearn.utils import column_or_1d
@@ -15,7 +16,9 @@ _MARKER = -1
 _TEXT_MARKER = "-1"
 
 
-def check_labels(y, *, owner, classes=None):
+def check_labels(
+    y: Any, *, owner: object, classes: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Check `y` and find its labelled rows.
 
     Parameters
@@ -79,7 +82,9 @@ def check_labels(y, *, owner, classes=None):
     return y, labelled
 
 
-def encode_labels(y, labelled, *, owner):
+def encode_labels(
+    y: np.ndarray, labelled: np.ndarray, *, owner: object
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes, and `y` as class indices with -1 for unlabelled rows.
 
     Every classifier then gets integers, with the marker that scikit-learn uses.
@@ -118,11 +123,11 @@ def encode_labels(y, labelled, *, owner):
     return classes, codes
 
 
-def _owner_name(owner):
+def _owner_name(owner: object) -> str:
     return owner if isinstance(owner, str) else type(owner).__name__
 
 
-def _is_marker(y):
+def _is_marker(y: np.ndarray) -> np.ndarray:
     """Return a mask of the rows of the 1-D array `y` that hold the marker."""
     if y.dtype.kind == "U":
         return y == _TEXT_MARKER
@@ -131,15 +136,15 @@ def _is_marker(y):
     return np.asarray(y == _MARKER)
 
 
-def _holds_marker(classes):
+def _holds_marker(classes: np.ndarray | None) -> bool:
     return classes is not None and classes.dtype.kind in "if" and bool((classes == _MARKER).any())
 
 
-def _is(value, marker):
+def _is(value: object, marker: object) -> bool:
     return isinstance(value, Number if marker == _MARKER else str) and value == marker
 
 
-def _check_no_missing(y, who):
+def _check_no_missing(y: np.ndarray, who: str) -> None:
     if y.dtype.kind == "O":
         missing = [v for v in y if v is None or (isinstance(v, Number) and v != v) or _is_na(v)]
     else:
@@ -151,17 +156,17 @@ def _check_no_missing(y, who):
         )
 
 
-def _is_na(value):
+def _is_na(value: object) -> bool:
     # Detects pandas.NA and NaT without importing pandas. They do not compare like NaN.
     return type(value).__name__ in ("NAType", "NaTType")
 
 
-def _is_signed_binary(y, labelled):
+def _is_signed_binary(y: np.ndarray, labelled: np.ndarray) -> bool:
     """Return whether `y` is a numeric target with the classes -1 and 1."""
     return y.dtype.kind in "if" and not labelled.all() and bool((y[labelled] == 1).all())
 
 
-def _as_numbers(y, labelled, who):
+def _as_numbers(y: np.ndarray, labelled: np.ndarray, who: str) -> np.ndarray:
     """Convert objects that are numbers to a numeric dtype, as scikit-learn requires."""
     if y.dtype.kind != "O" or not len(y):
         return y

@@ -121,7 +121,7 @@ class LabeledSplit(BaseCrossValidator):
         few = (None if a is None else take_rows(a, labelled.nonzero()[0]) for a in (X, y, groups))
         return self._splitter(y[labelled]).get_n_splits(*few)
 
-    def _splitter(self, y):
+    def _splitter(self, y: np.ndarray | None) -> Any:
         is_splitter = hasattr(self.cv, "split") and hasattr(self.cv, "get_n_splits")
         if not (is_splitter or self.cv is None or isinstance(self.cv, Integral)):
             raise ValueError(

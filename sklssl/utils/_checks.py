@@ -2,11 +2,15 @@
 
 import contextlib
 import warnings
+from collections.abc import Iterable, Iterator
 from types import NoneType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.exceptions import ImageFileError, NonFiniteLossError
@@ -22,6 +26,7 @@ __all__ = [
     "check_optimizer",
     "check_scaled_sizes",
     "check_square",
+    "check_target",
     "is_out_of_memory",
     "naming_data",
     "naming_parameter",
@@ -39,7 +44,7 @@ _LARGE_SIDE = 128
 _RANGE_SAMPLE, _FILES_SAMPLE = 1000, 20
 
 
-def check_learned(name, outputs):
+def check_learned(name: str, outputs: np.ndarray) -> None:
     """Raise an error if the trained network has non-finite outputs for the training images."""
     if not np.isfinite(outputs).all():
         raise NonFiniteLossError(
@@ -48,7 +53,7 @@ def check_learned(name, outputs):
         )
 
 
-def check_features(estimator, features):
+def check_features(estimator: Any, features: np.ndarray) -> np.ndarray:
     """Return the features of X; raise an error if they are not finite."""
     if not np.isfinite(features).all():
         low, high = estimator.value_range_
@@ -60,7 +65,7 @@ def check_features(estimator, features):
     return features
 
 
-def check_callbacks(estimator, callbacks):
+def check_callbacks(estimator: object, callbacks: Any) -> None:
     """Raise an error for callbacks that cannot be called."""
     if not isinstance(callbacks, (list, tuple, NoneType)):
         raise TypeError(
@@ -76,7 +81,7 @@ def check_callbacks(estimator, callbacks):
             )
 
 
-def check_optimizer(estimator):
+def check_optimizer(estimator: Any) -> None:
     """Raise an error, before training, if the optimizer cannot take a step."""
     if isinstance(estimator.optimizer, str):
         return
@@ -92,14 +97,14 @@ def check_optimizer(estimator):
         made.step(lambda: 0.0)
 
 
-def check_network(estimator, backbone, sizes):
+def check_network(estimator: object, backbone: Any, sizes: Iterable[tuple[int, int]]) -> None:
     """Raise an error if the network does not support a (height, width) in `sizes`."""
     with naming_parameter(estimator, "backbone"):
         for size in sizes:
             backbone.check_size(size)
 
 
-def check_square(estimator, size):
+def check_square(estimator: Any, size: tuple[int, int]) -> None:
     """Raise an error if images of (height, width) `size` cannot be rotated by 90 degrees."""
     if size[0] != size[1]:
         height, width, _ = (
@@ -112,7 +117,7 @@ def check_square(estimator, size):
         )
 
 
-def check_classes(y):
+def check_classes(y: np.ndarray) -> None:
     """Raise an error if a 1-D array `y` does not hold classes, and suggest the regressor."""
     try:
         check_classification_targets(y)
@@ -120,7 +125,19 @@ def check_classes(y):
         raise ValueError(f"{error} Use sklssl.FineTuneRegressor for numeric targets.") from error
 
 
-def check_scaled_sizes(estimator, full_size, sizes):
+def check_target(estimator: object, y: npt.ArrayLike | None) -> np.ndarray:
+    """Check that `y` is there and holds no NaN; return it as an array."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    target: np.ndarray = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    return target
+
+
+def check_scaled_sizes(
+    estimator: object, full_size: tuple[int, int], sizes: dict[float, tuple[int, int]]
+) -> None:
     """Raise an error if a scale makes images too small; `sizes` maps scales to (h, w)."""
     for scale, size in sizes.items():
         if min(size) < MIN_SCALED_SIDE:
@@ -132,7 +149,7 @@ def check_scaled_sizes(estimator, full_size, sizes):
 
 
 @contextlib.contextmanager
-def naming_parameter(estimator, name):
+def naming_parameter(estimator: object, name: str) -> Iterator[None]:
     """Prefix errors raised in the block with the name of the parameter and class."""
     try:
         yield
@@ -146,14 +163,14 @@ def naming_parameter(estimator, name):
         raise kind(f"The '{name}' parameter of {type(estimator).__name__}: {error}") from error
 
 
-def is_out_of_memory(error):
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether `error` is an out-of-memory error of torch."""
     # On a CPU, torch has no special error type.
     return isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY in str(error)
 
 
 @contextlib.contextmanager
-def naming_data(who, problem):
+def naming_data(who: str, problem: str) -> Iterator[None]:
     """Prefix errors raised in the block with `who` and `problem`, unless they contain `who`."""
     try:
         # scikit-learn sums all values to check that they are finite; this may overflow.
@@ -168,7 +185,7 @@ def naming_data(who, problem):
         raise kind(f"{who} {problem}: {error}") from error
 
 
-def warn_if_other_range(estimator, images):
+def warn_if_other_range(estimator: Any, images: Any) -> None:
     """Warn if the values of images differ clearly from the range seen in fit, if there is one.
 
     Parameters
@@ -200,7 +217,7 @@ def warn_if_other_range(estimator, images):
         )
 
 
-def _extremes(images, axis):
+def _extremes(images: Any, axis: tuple[int, ...] | None) -> tuple[Any, Any]:
     """Return the minimum and maximum of a sample, to avoid reading all images again."""
     in_memory = isinstance(images, np.ndarray)
     if not in_memory and images.dtype == np.uint8:  # files would have to be decoded
@@ -210,13 +227,13 @@ def _extremes(images, axis):
     return sample.min(axis).astype(np.float64), sample.max(axis).astype(np.float64)
 
 
-def _is_far(low, high, least, greatest):
+def _is_far(low: Any, high: Any, least: Any, greatest: Any) -> bool:
     """Return whether values are far outside the range seen in fit, as 0 to 255 after 0 to 1."""
     span = high - low
-    return np.any((greatest > high + 10 * span) | (least < low - 10 * span))
+    return bool(np.any((greatest > high + 10 * span) | (least < low - 10 * span)))
 
 
-def _is_rescaled(low, high, least, greatest):
+def _is_rescaled(low: Any, high: Any, least: Any, greatest: Any) -> bool:
     """Return whether values seem scaled to 0 to 1 instead of 0 to 255, or standardised.
 
     Standardised values are negative where there were no negative values, and have another spread.
@@ -226,4 +243,4 @@ def _is_rescaled(low, high, least, greatest):
     too_dark = (high == 255) & (greatest > 0) & (greatest <= 1)
     negative = (low >= 0) & (least < -spread / 10)
     other = (spread < span / 10) | (spread > 1.9 * span) | (least < low - 0.9 * span)
-    return np.all(too_dark) or np.any(negative & other)
+    return bool(np.all(too_dark) or np.any(negative & other))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sklearn import base
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import Tags, _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.validation import _check_sample_weight
@@ -14,7 +14,7 @@ try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # before scikit-learn 1.9
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Replacement for versions of scikit-learn without callbacks."""
 
 
@@ -68,7 +68,7 @@ class Interval(_Interval):
     [True, False, False, False, False]
     """
 
-    def is_satisfied_by(self, val):
+    def is_satisfied_by(self, val: Any) -> bool:
         """Return whether `val` is a number in the interval."""
         if isinstance(val, bool):
             return False
@@ -78,7 +78,7 @@ class Interval(_Interval):
             return False
 
 
-def tags_of(estimator, otherwise):
+def tags_of(estimator: object, otherwise: Tags) -> Tags:
     """Return the tags of a nested estimator, or `otherwise` if it is not an estimator."""
     try:
         return get_tags(estimator)
@@ -92,13 +92,13 @@ class CallbackSupport(CallbackSupportMixin):
     Its ``fit`` is decorated with ``_fit_context``, which ends the tasks of :class:`FitTasks`.
     """
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # The state of a running fit must not leave this process.
         under_way = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name not in under_way}
 
-    def _learned(self):
+    def _learned(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k[-1] == "_" and k[0] != "_"}
 
 
@@ -120,37 +120,44 @@ class FitTasks:
         The data passed to ``fit``.
     """
 
-    def __init__(self, estimator, n_epochs, learned, data):
+    def __init__(
+        self,
+        estimator: Any,
+        n_epochs: int,
+        learned: Callable[[], dict[str, Any]],
+        data: tuple[Any, Any],
+    ) -> None:
         self._learned = learned
         self._fit_arguments = {"estimator": estimator, "X": data[0], "y": data[1]}
-        self._root = self._epoch = None
+        self._root: Any = None
+        self._epoch: Any = None
         self._n_left = 0
         if hasattr(estimator, "_init_callback_context"):
             self._root = estimator._init_callback_context(max_subtasks=n_epochs)
             self._root.call_on_fit_task_begin(**self._fit_arguments)
 
-    def begin_epochs(self, n_epochs):
+    def begin_epochs(self, n_epochs: int) -> None:
         """Begin the first of `n_epochs` epochs."""
         self._n_left = n_epochs
         self.begin_epoch()
 
-    def begin_epoch(self):
+    def begin_epoch(self) -> None:
         """Begin the next epoch, if there is one."""
         if self._root is not None and self._n_left:
             self._epoch = self._root.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._fit_arguments)
 
-    def end_epoch(self):
+    def end_epoch(self) -> bool:
         """End the epoch and return whether a callback requests to stop."""
         self._n_left -= 1
         return self._root is not None and self._end(self._epoch)
 
-    def end(self):
+    def end(self) -> None:
         """End the fit."""
         if self._root is not None:
             self._end(self._root)
 
-    def _end(self, task):
+    def _end(self, task: Any) -> bool:
         return task.call_on_fit_task_end(
             **self._fit_arguments, reconstruction_attributes=self._learned
         )

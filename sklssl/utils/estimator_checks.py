@@ -3,6 +3,7 @@
 import pickle
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,50 +45,50 @@ def check_embedder(embedder: BaseEstimator) -> None:
         check(embedder, fitted, X)
 
 
-def _clone_with_seeds(embedder):
+def _clone_with_seeds(embedder: BaseEstimator) -> BaseEstimator:
     """Clone with every random_state fixed, including those of nested estimators."""
     return _set_everywhere(clone(embedder), random_state=0)
 
 
-def _set_everywhere(embedder, **params):
+def _set_everywhere(embedder: Any, **params: Any) -> Any:
     """Set parameters of the embedder and of nested estimators that have them."""
     found = {name: name.split("__")[-1] for name in embedder.get_params()}
     return embedder.set_params(**{k: params[last] for k, last in found.items() if last in params})
 
 
-def _trains(embedder):
+def _trains(embedder: BaseEstimator) -> bool:
     """Return whether the embedder trains in epochs, unlike those with a closed-form solution."""
     return "callbacks" in {name.split("__")[-1] for name in embedder.get_params()}
 
 
-def _assert_same_weights(one, another):
+def _assert_same_weights(one: Any, another: Any) -> None:
     states = (embedder.pretext_.state_dict().values() for embedder in (one, another))
     for mine, other in zip(*states, strict=True):
         assert torch.equal(mine.cpu(), other.cpu()), "the weights of the pretext task differ"
 
 
-def _check_output(embedder, fitted, X):
+def _check_output(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     Z = fitted.transform(X)
     assert Z.dtype == np.float32
     assert Z.shape == (len(X), len(fitted.get_feature_names_out()))
     assert np.isfinite(Z).all()
 
 
-def _check_layouts_agree(embedder, fitted, X):
+def _check_layouts_agree(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     Z = fitted.transform(X)
     assert_array_equal(fitted.transform(X[..., 0]), Z)
     assert_array_equal(fitted.transform(X.reshape(len(X), -1)), Z)
     assert_array_equal(clone(embedder).fit(X.reshape(len(X), -1)).transform(X), Z)
 
 
-def _check_blocks_are_the_whole(embedder, fitted, X):
+def _check_blocks_are_the_whole(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     many = np.concatenate([X] * 20)
     blocks = list(fitted.transform_iter(many))
     assert len(blocks) > 1
     assert_array_equal(np.concatenate(blocks), fitted.transform(many))
 
 
-def _check_files_are_as_arrays(embedder, fitted, X):
+def _check_files_are_as_arrays(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{i}.png") for i in range(len(X))]
         for path, image in zip(paths, X, strict=True):
@@ -97,26 +98,32 @@ def _check_files_are_as_arrays(embedder, fitted, X):
         assert_array_equal(clone(embedder).fit(paths).transform(paths), again.transform(paths))
 
 
-def _check_same_seed_same_bytes(embedder, fitted, X):
+def _check_same_seed_same_bytes(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     again = clone(embedder).fit(X)
     assert_array_equal(again.transform(X), fitted.transform(X))
     _assert_same_weights(again, fitted)
 
 
-def _check_global_generators_untouched(embedder, fitted, X):
-    numpy_before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()
+def _numpy_state() -> np.ndarray:
+    state: Any = np.random.get_state()
+    words: np.ndarray = state[1]
+    return words
+
+
+def _check_global_generators_untouched(embedder: Any, fitted: Any, X: np.ndarray) -> None:
+    numpy_before, torch_before = _numpy_state().copy(), torch.get_rng_state()
     clone(embedder).fit(X).transform(X)
-    assert_array_equal(np.random.get_state()[1], numpy_before)
+    assert_array_equal(_numpy_state(), numpy_before)
     assert torch.equal(torch.get_rng_state(), torch_before)
 
 
-def _check_rows_do_not_depend_on_neighbours(embedder, fitted, X):
+def _check_rows_do_not_depend_on_neighbours(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     Z = fitted.transform(X)
     assert_array_equal(fitted.transform(X[3:4]), Z[3:4])
     assert_array_equal(fitted.transform(X[::-1]), Z[::-1])
 
 
-def _check_history(embedder, fitted, X):
+def _check_history(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     rows = fitted.history_
     if not _trains(embedder):
         assert rows == []
@@ -128,26 +135,26 @@ def _check_history(embedder, fitted, X):
         assert all(np.isfinite(value) for value in row.values())
 
 
-def _check_second_fit_forgets_the_first(embedder, fitted, X):
+def _check_second_fit_forgets_the_first(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     twice = clone(embedder).fit(X[::-1]).fit(X)
     assert_array_equal(twice.transform(X), fitted.transform(X))
     assert twice.n_epochs_ == fitted.n_epochs_
 
 
-def _check_pickles(embedder, fitted, X):
+def _check_pickles(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     copy = pickle.loads(pickle.dumps(fitted))
     assert_array_equal(copy.transform(X), fitted.transform(X))
     assert copy.history_ == fitted.history_
 
 
-def _check_stopped_fit_goes_on(embedder, fitted, X):
+def _check_stopped_fit_goes_on(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     if not _trains(embedder):
         return
 
     class Stopped(Exception):
         pass
 
-    def stop(estimator, row):
+    def stop(estimator: object, row: dict[str, Any]) -> None:
         raise Stopped
 
     with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +172,7 @@ def _check_stopped_fit_goes_on(embedder, fitted, X):
     assert_array_equal(resumed.transform(X), fitted.transform(X))
 
 
-def _check_failed_fit_leaves_no_trace(embedder, fitted, X):
+def _check_failed_fit_leaves_no_trace(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     bad = np.full(X.shape, np.nan, dtype=np.float32)
     fresh, kept = clone(embedder), pickle.loads(pickle.dumps(fitted))
     for estimator in (fresh, kept):
@@ -183,7 +190,7 @@ def _check_failed_fit_leaves_no_trace(embedder, fitted, X):
     assert_array_equal(kept.transform(X), fitted.transform(X))
 
 
-def _check_float_range_does_not_matter(embedder, fitted, X):
+def _check_float_range_does_not_matter(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     X = X.astype(np.float32)
     # Scaling by powers of two is exact, so training is identical.
     unit = clone(embedder).fit(X / 256).transform(X / 256)

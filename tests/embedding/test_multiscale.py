@@ -73,7 +73,8 @@ def test_weights_heads_and_statistics_are_carried_on(X):
 def test_a_scale_that_leaves_too_few_pixels_is_named(X, make):
     args = () if make is ScaleNetEmbedder else (RotNetEmbedder(),)
     embedder = make(*args, scales=(0.25, 1.0), max_epochs=1)
-    with pytest.raises(ValueError, match=rf"'scales'.*{make.__name__}.*scale 0\.25 reduces 8 pixels to 2"):
+    message = rf"'scales'.*{make.__name__}.*scale 0\.25 reduces 8 pixels to 2"
+    with pytest.raises(ValueError, match=message):
         embedder.fit(X)
     assert not embedder.__sklearn_is_fitted__()
 

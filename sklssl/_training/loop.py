@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,8 +25,11 @@ from sklssl._data.batches import (
 )
 from sklssl._runtime.device import network_precision
 from sklssl._storage.module_state import module_state
+from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import OPTIMIZERS, Phase, TrainingConfig
+from sklssl._training.pretext import Pretext
 from sklssl._training.pretext_checks import check_terms, check_views
+from sklssl._training.progress_line import ProgressLine
 from sklssl._training.schedules import SCHEDULES
 from sklssl._training.state import (
     FiniteLossMonitor,
@@ -38,18 +41,39 @@ from sklssl._training.state import (
 )
 from sklssl.exceptions import StopTraining
 
-if TYPE_CHECKING:
-    from sklssl._training.run import TrainingRun
-
 __all__ = ["train_phase"]
 
 
-def train_phase(run: TrainingRun, phase: Phase, start: dict[str, Any] | None = None) -> None:
+class Run(Protocol):
+    """What the loop needs of a :class:`TrainingRun`."""
+
+    name: str
+    task: Pretext
+    images: Any
+    config: TrainingConfig
+    to_tensor: Callable[[float], ToTensor | MapsToDevice]
+    device: torch.device
+    checkpoints: Checkpoints
+    line: ProgressLine
+    order_rng: torch.Generator
+    views_rng: torch.Generator
+
+    def epochs_before_and_in_all(self) -> tuple[int, int]:
+        """Count the epochs planned before the current phase, and those of all phases."""
+
+    def record(self, row: dict[str, Any]) -> None:
+        """Append the row of an epoch."""
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a checkpoint of the current phase."""
+
+
+def train_phase(run: Run, phase: Phase, start: dict[str, Any] | None = None) -> None:
     """Train the task of a run in place for one phase.
 
     Parameters
     ----------
-    run : TrainingRun
+    run : Run
         Its task is on its device.
     phase : Phase
     start : dict, default=None
@@ -179,7 +203,7 @@ class _Bookkeeping(Callback):
     """
 
     def __init__(
-        self, run: TrainingRun, phase: Phase, batches: _Batches, schedule: list[LRScheduler]
+        self, run: Run, phase: Phase, batches: _Batches, schedule: list[LRScheduler]
     ) -> None:
         self.run, self.phase, self.batches, self.schedule = run, phase, batches, schedule
 
@@ -253,7 +277,7 @@ def _clipping(config: TrainingConfig) -> list[Callback]:
 
 
 def _make_net(
-    run: TrainingRun, phase: Phase, progress: PhaseProgress, callbacks: list[Callback]
+    run: Run, phase: Phase, progress: PhaseProgress, callbacks: list[Callback]
 ) -> _PretextNet:
     config = run.config
     optimizer = config.optimizer

@@ -51,12 +51,15 @@ class Run(Protocol):
     task: Pretext
     images: Any
     config: TrainingConfig
-    to_tensor: Callable[[float], ToTensor | MapsToDevice]
     device: torch.device
     checkpoints: Checkpoints
     line: ProgressLine
     order_rng: torch.Generator
     views_rng: torch.Generator
+
+    @property
+    def to_tensor(self) -> Callable[[float], ToTensor | MapsToDevice]:
+        """Conversion of batches to tensors, by image scale."""
 
     def epochs_before_and_in_all(self) -> tuple[int, int]:
         """Count the epochs planned before the current phase, and those of all phases."""

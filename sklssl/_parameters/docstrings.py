@@ -31,7 +31,7 @@ def complete_docstring(
     attributes: Mapping[str, Entry],
     defaults: Mapping[str, object],
 ) -> str:
-    """Return a docstring with these parameters and attributes in place of its own.
+    """Return a docstring in which the parameters and attributes are replaced by these.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
     offsets = torch.arange(-reach, reach + 1, device=images.device)
     kernels = (-0.5 * (offsets / sigmas[:, None]) ** 2).softmax(dim=1)
     kernels = kernels.repeat_interleave(channels, dim=0)[:, None]
-    # One image with a group for each plane: every plane is convolved with a kernel of its own.
+    # One image with one group per plane: each plane is convolved with a separate kernel.
     planes = images.reshape(1, n_images * channels, height, width)
     planes = F.pad(planes, (reach, reach, reach, reach), mode="reflect")
     planes = F.conv2d(planes, kernels[:, :, :, None], groups=len(kernels))

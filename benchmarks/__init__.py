@@ -1,1 +1,1 @@
-"""What was measured, with the scripts and their result lines; README.md says what to run."""
+"""Measurements: scripts and their results. README.md explains how to run them."""

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the data, the probes and the result lines."""
+"""Data, probes and result files shared by the benchmarks."""
 
 import json
 import os
@@ -19,12 +19,12 @@ from sklssl.datasets import load_cifar10, load_digit_images
 
 
 def results_of(script):
-    """Return the file beside `script` that its result lines go to."""
+    """Return the path of the results file of `script`."""
     return Path(script).parent / "results" / f"{Path(script).stem}.jsonl"
 
 
 def write_line(script, **row):
-    """Append a line to the results of `script`, with where it came from, and print it."""
+    """Print a result, and append it to the results of `script` with its provenance."""
     print(json.dumps(row), flush=True)
     path = results_of(script)
     path.parent.mkdir(exist_ok=True)
@@ -33,7 +33,7 @@ def write_line(script, **row):
 
 
 def provenance():
-    """Say which machine, versions and commit a line came from."""
+    """Return the machine, versions, commit and date of a result."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -59,7 +59,7 @@ def _cpu_name():
 
 
 class Digits:
-    """50 labels of 1,300 digits, ten draws, 497 test images; images and split by seed."""
+    """50 labels of 1,300 digits, ten draws, 497 test images; the split depends on the seed."""
 
     name = "digits"
 
@@ -70,7 +70,7 @@ class Digits:
         self.X, self.X_test, self.y, self.y_test = X[:1300], X[1300:], y[:1300], y[1300:]
 
     def probe(self, Z, Z_test):
-        """Give the mean accuracy over the draws."""
+        """Return the mean accuracy over the draws."""
         scores = []
         for draw in range(10):
             rng = np.random.default_rng(draw)
@@ -94,18 +94,18 @@ class Cifar4K:
         self.X_test, self.y_test = load_cifar10(subset="test", return_X_y=True)
 
     def probe(self, Z, Z_test):
-        """Give the accuracy of a logistic regression on standardised features."""
+        """Return the accuracy of a logistic regression on standardised features."""
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
         return float(probe.fit(Z, self.y).score(Z_test, self.y_test))
 
 
 def data_sets(seed):
-    """Yield the data sets that are there; CIFAR-10 is looked for in SKLSSL_DATA."""
+    """Iterate over the available data sets; CIFAR-10 requires SKLSSL_DATA."""
     yield Digits(seed)
     if os.environ.get("SKLSSL_DATA"):
         yield Cifar4K(seed)
 
 
 def rows(X):
-    """Flatten uint8 images to rows in [0, 1]: the raw pixels."""
+    """Return the raw pixels of uint8 images as rows in [0, 1]."""
     return X.reshape(len(X), -1) / 255

@@ -1,12 +1,13 @@
-"""The structure of the package in numbers: its parts, imports, lengths, repetitions; the way of X.
+"""The structure of the package in numbers: parts, imports, lengths, repetitions, path of X.
 
     python benchmarks/structure.py [--root CHECKOUT] [--static] [--dry-run]
 
-Reads the source of `sklssl` in a checkout (this one by default) and appends a line to
-results/structure.jsonl. A part is a folder or a module right under `sklssl/`; an arrow is an
-import, late ones in functions included; it goes up if what it imports imports the part that it
-comes from, by whatever way. The way of X is watched, not read: the sequence of parts whose
-functions get an argument that is X or shares its memory, those in a row taken together.
+Read the source of `sklssl` in a checkout (this one by default) and append a result to
+results/structure.jsonl. A part is a folder or a module directly in `sklssl/`. An arrow is an
+import, including those inside functions; it goes up if the imported part imports the importing one,
+directly or indirectly. The path of X is observed at run time: it is the sequence of parts with a
+function that is called with X, or with an array that shares its memory; consecutive calls within
+one part count once.
 """
 
 import argparse
@@ -23,15 +24,15 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results" / "structure.jsonl"
 LONG_BODY, LONG_FILE = 30, 400
-SHARED_BY = 3  # constructors: then a parameter is a shared one
-# What a change of one thing touches: a parameter, a method, a score.
+SHARED_BY = 3  # constructors, from which a parameter counts as shared
+# Examples of names, to count the files that a change affects: a parameter, a method, a score.
 EXAMPLES = ("max_grad_norm", "SimCLREmbedder", "rankme_score")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DOCUMENTED = (ast.Module, ast.ClassDef, *FUNCTIONS)
 
 
 class Module:
-    """A source file: its dotted name, its text and its tree."""
+    """A source file with its dotted name, text and syntax tree."""
 
     def __init__(self, path, root):
         self.path = path.relative_to(root)
@@ -51,7 +52,7 @@ class Module:
 
 
 def part_of(name):
-    """Return the folder or module right under the package that a dotted name is in."""
+    """Return the part of the package to which a dotted name belongs."""
     return [*name.split("."), "__init__"][1]
 
 
@@ -59,7 +60,7 @@ def part_of(name):
 
 
 def imports(module, known):
-    """Return {(imported module, imported name or None)} of what is in the package."""
+    """Return {(imported module, imported name or None)} for imports from the package."""
     found = set()
     for node in module.nodes(ast.Import):
         found |= {(alias.name, None) for alias in node.names if alias.name in known}
@@ -78,7 +79,7 @@ def imports(module, known):
 
 
 def reach(arrows):
-    """Return what each node imports, by whatever way."""
+    """Return what each node imports, directly or indirectly."""
     out = {}
     for start in arrows:
         seen, todo = set(), list(arrows[start])
@@ -92,7 +93,7 @@ def reach(arrows):
 
 
 def graph(pairs):
-    """Count arrows, circles and arrows up among (from, to) pairs."""
+    """Count the imports, cycles and upward imports among (from, to) pairs."""
     arrows = defaultdict(set)
     for a, b in pairs:
         if a != b:
@@ -108,7 +109,7 @@ def graph(pairs):
 
 
 def is_crossing(module, target):
-    """Tell whether `target` is private to a folder that `module` is not in."""
+    """Return whether `target` is private to a folder that does not contain `module`."""
     names = target.split(".")
     for i, name in enumerate(names):
         owner = ".".join(names[:i])
@@ -143,13 +144,13 @@ def docstring_node(node):
 
 
 def body_length(function):
-    """Return the lines of a body without its docstring."""
+    """Return the number of lines of a body without its docstring."""
     body = function.body[1:] if docstring_node(function) else function.body
     return function.end_lineno - body[0].lineno + 1 if body else 0
 
 
 def code_lines(module):
-    """Count lines that hold code: no blanks, comments and docstrings."""
+    """Count the lines of code, without blank lines, comments and docstrings."""
     empty = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
     lines = set()
     for token in tokenize.generate_tokens(iter(module.text.splitlines(keepends=True)).__next__):
@@ -181,7 +182,7 @@ def measure_lengths(modules):
 
 
 def entries(docstring):
-    """Yield the entries of Parameters and Attributes of a numpydoc docstring, as texts."""
+    """Iterate over the entries of Parameters and Attributes of a numpydoc docstring."""
     for section in ("Parameters", "Attributes"):
         found = re.search(rf"^{section}\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", docstring, re.M | re.S)
         if found:
@@ -189,7 +190,7 @@ def entries(docstring):
 
 
 def repeated_docs(classes):
-    """Return the lines of entries that stand in two classes or more, and those but for one copy."""
+    """Count the lines of entries repeated in several classes: all, and all but one copy."""
     counts = Counter()
     for node in classes:
         counts.update({entry.strip() for entry in entries(ast.get_docstring(node) or "")})
@@ -207,7 +208,7 @@ def arguments(function):
 
 
 def constructor_lines(classes):
-    """Return the shared parameters, and the lines of constructors and decorators that name one."""
+    """Return the shared parameters, and the number of lines of constructors that name one."""
     inits = {node: constructor(node) for node in classes}
     counts = Counter(name for f in inits.values() if f for name in arguments(f))
     shared = {name for name, n in counts.items() if n >= SHARED_BY}
@@ -220,7 +221,7 @@ def constructor_lines(classes):
 
 
 def named_by(node):
-    """Return the name of an argument, a keyword or a variable; of other nodes nothing."""
+    """Return the name of an argument, keyword or variable, or None for other nodes."""
     if isinstance(node, ast.Name):
         return node.id
     return node.arg if isinstance(node, (ast.arg, ast.keyword)) else None
@@ -244,11 +245,11 @@ def measure_repetitions(modules):
     }
 
 
-# The way of X ------------------------------------------------------------------------------------
+# The path of X -----------------------------------------------------------------------------------
 
 
 class Watch:
-    """Notes the part and module of each function of the package that is handed X."""
+    """A profile function that records the modules of functions that are called with X."""
 
     def __init__(self, X, root):
         import numpy as np
@@ -273,7 +274,7 @@ class Watch:
             self.modules.append(".".join(path.with_suffix("").parts))
 
     def stays(self):
-        """Return the parts, and how many modules, without those that follow themselves."""
+        """Return the visited parts, and the number of visited modules, without repetitions."""
         parts = [part_of(name) for name in self.modules]
         merged = [p for p, before in zip(parts, [None, *parts], strict=False) if p != before]
         rooms = [m for m, b in zip(self.modules, [None, *self.modules], strict=False) if m != b]
@@ -281,15 +282,15 @@ class Watch:
 
 
 def way_of_X(root):
-    """Fit and transform 40 images of digits, and say where they have been."""
+    """Fit and transform 40 images of digits, and return the parts that they pass through."""
     sys.path.insert(0, str(root))
-    sys.dont_write_bytecode = True  # nothing is written into the other checkout
+    sys.dont_write_bytecode = True  # write nothing to the other checkout
     import sklssl
     from sklssl.datasets import load_digit_images
 
     assert Path(sklssl.__file__).is_relative_to(root), sklssl.__file__
     X, y = (part[:40] for part in load_digit_images(return_X_y=True))
-    X = X.copy()  # of memory that nothing else has
+    X = X.copy()  # with memory of its own
     embedder = sklssl.RotNetEmbedder("convnet", max_epochs=1, random_state=0)
     tuner = sklssl.FineTuneClassifier("convnet", max_epochs=1, random_state=0)
     calls = {
@@ -330,7 +331,7 @@ def measure_static(root):
 
 
 def state_of(root):
-    """Return the commit of a checkout, with a plus if the package has changed since."""
+    """Return the commit of a checkout, with a plus sign if the package has been changed."""
 
     def git(*args):
         command = ["git", "-C", str(root), *args]
@@ -343,8 +344,8 @@ def state_of(root):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=Path(__file__).parents[1])
-    parser.add_argument("--static", action="store_true", help="do not fit anything")
-    parser.add_argument("--dry-run", action="store_true", help="keep no line")
+    parser.add_argument("--static", action="store_true", help="do not run any fit")
+    parser.add_argument("--dry-run", action="store_true", help="do not store the result")
     args = parser.parse_args()
     root = args.root.resolve()
     row = measure_static(root)

@@ -1,10 +1,10 @@
-"""The tables of README.md, docs/ and benchmarks/, computed from the result lines.
+"""The tables of README.md, docs/ and benchmarks/, computed from the results.
 
     python benchmarks/tables.py [NAME ...] [--write | --check]
 
-Prints the tables (all of them by default); with `--write` each takes the place of what stands
-between `<!-- table: NAME -->` and `<!-- end -->` on any page. `--check` names the pages that
-`--write` would change, and fails if there is one.
+Print the tables (all of them by default). With `--write`, each table replaces the text between
+`<!-- table: NAME -->` and `<!-- end -->` on all pages. `--check` lists the pages that `--write`
+would change, and fails if there are any.
 """
 
 import argparse
@@ -25,7 +25,7 @@ MARKS = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def pages():
-    """Yield the pages that may have tables."""
+    """Iterate over the pages that may contain tables."""
     root = HERE.parent
     yield root / "README.md"
     yield from sorted((root / "docs").glob("*.md"))
@@ -33,12 +33,12 @@ def pages():
 
 
 def filled(text):
-    """Return the text of a page with its tables as the lines have them now."""
+    """Return the text of a page with its tables computed from the current results."""
     return MARKS.sub(lambda mark: f"{mark[1]}\n{TABLES[mark[2]]()}\n\n{mark[3]}", text)
 
 
 def stale():
-    """Yield (page, new text) of the pages that are not as the lines have it."""
+    """Iterate over (page, new text) of the pages that are not up to date."""
     for page in pages():
         text = page.read_text()
         new = filled(text)
@@ -50,7 +50,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *TABLES], metavar="NAME")
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--write", action="store_true", help="into the pages")
+    group.add_argument("--write", action="store_true", help="write the tables to the pages")
     group.add_argument("--check", action="store_true", help="fail if a page is not up to date")
     args = parser.parse_args()
     if args.write or args.check:

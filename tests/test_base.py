@@ -278,7 +278,9 @@ def test_init_weights_that_cannot_serve(X):
     with pytest.raises(ValueError, match="'init_weights'.*not fitted.*FrozenEstimator"):
         quick(init_weights=RotNetEmbedder()).fit(X)
     source = quick().fit(X)
-    with pytest.raises(ValueError, match="'init_weights'.*no weight of RotNetEmbedder fits"):
+    with pytest.raises(
+        ValueError, match="'init_weights'.*none of the weights of RotNetEmbedder match"
+    ):
         quick(init_weights=source, backbone="nin").fit(X)
     with pytest.raises(ValueError, match="'init_weights' parameter of RotNetEmbedder must be"):
         quick(init_weights="weights.pt").fit(X)

@@ -135,10 +135,10 @@ class Two(nn.Module):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ([nn.Flatten(), nn.Linear(64, 10)], r"stage '0' .* gives a tensor of shape \(1, 64\)"),
-        ([nn.Conv2d(1, 4, 3), nn.Flatten(0)], r"stage '1' .* gives a tensor of shape \(144,\)"),
-        ([nn.Conv2d(1, 4, 3), Two()], "stage '1' .* gives a tuple"),
-        ([Two(), nn.Conv2d(1, 4, 3)], "stage '0' .* gives a tuple"),
+        ([nn.Flatten(), nn.Linear(64, 10)], r"stage '0' .* returns a tensor of shape \(1, 64\)"),
+        ([nn.Conv2d(1, 4, 3), nn.Flatten(0)], r"stage '1' .* returns a tensor of shape \(144,\)"),
+        ([nn.Conv2d(1, 4, 3), Two()], "stage '1' .* returns a tuple"),
+        ([Two(), nn.Conv2d(1, 4, 3)], "stage '0' .* returns a tuple"),
     ],
 )
 def test_networks_that_give_no_maps(parts, message, X):

@@ -1,4 +1,4 @@
-"""The tables of the documentation are those that the result lines give."""
+"""The tables of the documentation are computed from the current results."""
 
 import subprocess
 import sys
@@ -19,12 +19,12 @@ def run(*args):
     return subprocess.run([sys.executable, TABLES, *args], capture_output=True, text=True)
 
 
-def test_every_page_has_the_tables_that_its_lines_give():
+def test_the_tables_of_all_pages_are_up_to_date():
     done = run("--check")
     assert done.returncode == 0, f"python benchmarks/tables.py --write changes:\n{done.stdout}"
 
 
-def test_every_table_stands_on_a_page():
+def test_every_table_is_on_a_page():
     names = {line[3:] for line in run().stdout.splitlines() if line.startswith("## ")}
     root = TABLES.parents[1]
     pages = [root / "README.md", *(root / "docs").glob("*.md"), *TABLES.parent.rglob("*.md")]

@@ -9,14 +9,14 @@ HERE = Path(__file__).parents[1]
 
 
 def read(name):
-    """Return the lines of benchmarks/<wing>/results/<script>.jsonl, named "<wing>/<script>"."""
+    """Return the results in benchmarks/<wing>/results/<script>.jsonl, named "<wing>/<script>"."""
     wing, script = name.split("/")
     path = HERE / wing / "results" / f"{script}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def newest(lines, *keys):
-    """Return the last line of each row, in the order in which rows first came."""
+    """Return the last result of each row, in the order of their first results."""
     return list({tuple(line.get(key) for key in keys): line for line in lines}.values())
 
 
@@ -35,7 +35,7 @@ def number(value, digits=0):
 
 
 def spread(values, digits=1):
-    """Return mean ± standard deviation (n - 1); of one value, and of whole numbers, the mean."""
+    """Return mean ± standard deviation (n - 1), or the mean for a single value or 0 digits."""
     values = list(values)
     mean = number(statistics.mean(values), digits)
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if digits and values[1:] else mean
@@ -47,20 +47,20 @@ def some(seeds):
 
 
 class Column(NamedTuple):
-    """A column of a grid: its title, its lines, and the keys of the values in a cell."""
+    """A column of a grid: its title, a filter of results, and the keys of the values in a cell."""
 
     title: str
     where: dict
     keys: tuple = ("accuracy",)
-    scale: float = 100  # lines have shares, tables per cent
+    scale: float = 100  # results are fractions, tables per cent
     digits: int = 1
 
 
 def grid(lines, rows, columns, alike=True):
-    """Return a table of means over seeds; of the runs of a seed the last one counts.
+    """Return a table of means over seeds; if a seed was run several times, the last run counts.
 
-    With `alike` all cells of a column are of the seeds that every row of it has; without, a cell
-    has the seeds that there are.
+    With `alike`, all cells of a column use the seeds that every row of it has; without, each cell
+    uses the seeds available for it.
     """
     body = [[title] for title in rows]
     counted = []
@@ -95,7 +95,7 @@ def _by_seed(lines, column):
 
 
 def origin(lines):
-    """Say on which device, with which torch, when and at which commits lines were written."""
+    """Describe the devices, torch versions, dates and commits of results."""
 
     def each(key):
         return list(dict.fromkeys(str(x[key]) for x in lines))

@@ -18,7 +18,7 @@ EMBEDDERS = {
 SETS = {
     "digits": "digits",
     "pets": "pets, three breeds, 400 images",
-    "gtsrb": "traffic signs, 43 kinds",
+    "gtsrb": "traffic signs, 43 classes",
     "cifar10-4k": "CIFAR-10, 4,000 images",
 }
 FEW = ("accuracy_10", "accuracy_50")
@@ -39,7 +39,7 @@ def image_sets():
 
 
 def image_sets_seeds():
-    """The rows that have more than one seed."""
+    """The rows with more than one seed."""
     lines = read("accuracy/image_sets")
     names = {x["features"] for x in lines if x["data"] == "digits" and x["seed"] > 0}
     rows = {title: {"features": name} for title, name in EMBEDDERS.items() if name in names}
@@ -59,7 +59,7 @@ def tiny():
 
 
 def stages():
-    """What `layer` takes by default beside the best single stage, chosen on the test images."""
+    """The default `layer` compared with the best single layer, chosen on the test images."""
     gains = {}
     kept = [x for x in read("accuracy/image_sets") if "stages_50" in x]
     for x in kept:
@@ -69,11 +69,11 @@ def stages():
         [name, len(found), *(number(f(found), 1) for f in (min, statistics.median, max))]
         for name, found in gains.items()
     ]
-    return markdown(["", "sets and seeds", "lowest", "median", "highest"], body) + origin(kept)
+    return markdown(["", "data sets and seeds", "lowest", "median", "highest"], body) + origin(kept)
 
 
 def further():
-    """Single numbers: two dictionaries, an hour, few labels, pretrained."""
+    """Single results: larger dictionaries, an hour of fine-tuning, few labels."""
     sizes, hour = read("studies/two_sizes"), read("studies/hour")
     largest = chosen(read("accuracy/image_sets"), features="PatchDictionary (300, 3200)")
     semi, few = read("accuracy/semi_supervised"), read("accuracy/few_labels")
@@ -83,9 +83,14 @@ def further():
     all_labels = "CIFAR-10, 4,000 labels"
     rows = [
         ("`PatchDictionaryEmbedder((300, 3200))`, ridge", all_labels, largest, "ridge_all"),
-        ("two dictionaries, patches of 4 and of 8 pixels, ridge", all_labels, sizes, "ridge_all"),
-        ("`resnet20` of RotNet, fine-tuned, `augment=True`", all_labels, hour, "network"),
-        ("that and the dictionary, `VotingClassifier`", all_labels, hour, "vote"),
+        ("two dictionaries, patches of 4 and 8 pixels, ridge", all_labels, sizes, "ridge_all"),
+        (
+            "`resnet20` pretrained by RotNet, fine-tuned, `augment=True`",
+            all_labels,
+            hour,
+            "network",
+        ),
+        ("the same and the dictionary, `VotingClassifier`", all_labels, hour, "vote"),
         (
             "`SemiSupervisedClassifier(RotNetEmbedder())`",
             "digits, 50 labels of 1,300",
@@ -178,13 +183,15 @@ def finetuning():
     lines = read("accuracy/finetuning")
     names = {
         "logistic regression on raw pixels": "raw pixels",
-        "on the untrained network": "probe, untrained",
-        "on RotNet": "probe, RotNet",
+        "logistic regression on the untrained network": "probe, untrained",
+        "logistic regression on RotNet": "probe, RotNet",
         "from scratch": "from scratch",
         "fine-tuned": "fine-tuned",
-        "fine-tuned, the network at a tenth of the rate": "fine-tuned, a tenth of the rate",
-        "from scratch, head on the last stage": "from scratch, last stage",
-        "fine-tuned, head on the last stage, the network at a tenth of the rate": (
+        "fine-tuned, a tenth of the learning rate for the network": (
+            "fine-tuned, a tenth of the rate"
+        ),
+        "from scratch, head on the last layer": "from scratch, last stage",
+        "fine-tuned, head on the last layer, a tenth of the learning rate for the network": (
             "fine-tuned, last stage, a tenth of the rate"
         ),
     }
@@ -194,13 +201,13 @@ def finetuning():
 
 
 def pretrained():
-    """The best stage and pool size on the test images, by the mean of both accuracies."""
+    """The best layer and pool size on the test images, by the mean of both accuracies."""
     lines = read("accuracy/pretrained")
     sets = {
         "cifar10-4k": "CIFAR-10, 4,000 images",
         "tiny-imagenet-20": "20 classes of Tiny-ImageNet, 1,400 images",
         "pets": "3 breeds of pets, about 300 images",
-        "traffic signs": "43 kinds of traffic signs, 3,440 images",
+        "traffic signs": "43 classes of traffic signs, 3,440 images",
     }
     starts = {
         "raw pixels": {"start": "raw"},
@@ -210,13 +217,13 @@ def pretrained():
             f"Lite0, frozen, {side} pixels": {"start": "pretrained lite0", "side": side}
             for side in (64, 96, 128)
         },
-        "SimCLR from there": {"start": "SimCLR from pretrained"},
+        "SimCLR started from Lite0": {"start": "SimCLR from pretrained"},
     }
     body = []
     for name, title in sets.items():
         cells = [_best_cell(chosen(lines, data=name, **where)) for where in starts.values()]
         body.append([title, *(text for text, _ in cells), cells[-2][1]])
-    head = ["10 / 50 labels a class", *starts, "stage and pool size of 128 pixels"]
+    head = ["10 / 50 labels per class", *starts, "layer and pool size at 128 pixels"]
     return markdown(head, body) + f"\n\n{_seeds(lines)}" + origin(lines)
 
 

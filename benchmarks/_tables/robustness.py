@@ -1,4 +1,4 @@
-"""Tables of what can be relied on."""
+"""Tables of reliability and reproducibility."""
 
 from ._lines import chosen, markdown, newest, number, origin, read
 
@@ -16,9 +16,9 @@ def _kills(lines):
         if found:
             n, n_alike = _total(found, "kills"), _total(found, "identical")
             yield (
-                f"fits {name} at random moments, then started again; {len(found)} methods",
+                f"fits {name} at random moments, then restarted; {len(found)} methods",
                 f"{n:,}",
-                f"{n_alike:,} ended bit by bit as without",
+                f"{n_alike:,} bit-identical to uninterrupted fits",
             )
             yield (
                 "checkpoints written by these fits, at the end of an epoch or within one",
@@ -31,42 +31,46 @@ def _files(lines):
     names = {"checkpoint": "checkpoints", "model": "saved models"}
     for line in lines:
         if line["what"] == "damaged":
-            what = f"{names[line['kind']]}, damaged or of another format"
-            yield what, f"{line['tried']:,}", f"{line['refused']:,} refused"
+            what = f"corrupt {names[line['kind']]}, or files of another format"
+            yield what, f"{line['tried']:,}", f"{line['refused']:,} rejected"
         elif line["what"] == "tampered":
             n_read = line["tried"] - line["refused"] - len(line["wrong"])
-            result = f"{line['refused']:,} refused, {n_read:,} read, {len(line['wrong'])} other"
-            what = f"{names[line['kind']]}, whole, with one value replaced or missing"
+            result = f"{line['refused']:,} rejected, {n_read:,} read, {len(line['wrong'])} other"
+            what = f"intact {names[line['kind']]} with one value replaced or missing"
             yield what, f"{line['tried']:,}", result
     found = [line for line in lines if "code_ran" in line]
     if found:
-        what = "of the damaged files, those that ran code or ended the interpreter"
+        what = "corrupt files that ran code or crashed the interpreter"
         yield what, f"{_total(found, 'tried'):,}", f"{_total(found, 'code_ran')}"
 
 
 def _together(lines):
     for line in lines:
         if line["what"] == "together":
-            what = "fits in one folder, five at a time"
-            yield what, f"{line['fits']:,}", f"{line['alike']:,} like those that were alone"
+            what = "simultaneous fits in one folder, five at a time"
+            yield what, f"{line['fits']:,}", f"{line['alike']:,} identical to fits run alone"
 
 
 def _fuzzed(lines):
     for line in lines:
         n_refused = sum(line["refused"].values())
-        result = f"calls: {line['worked']:,} worked, {n_refused:,} refused in words"
-        yield "inputs and parameters drawn at random", f"{line['examples']:,}", result
+        result = f"calls: {line['worked']:,} succeeded, {n_refused:,} raised a clear error"
+        yield "random inputs and parameters", f"{line['examples']:,}", result
 
 
 def _checkpoints(lines):
     for line in lines:
         if line["what"] == "cost":
-            what = f"a checkpoint of `{line['backbone']}` after an epoch of 4,000 images"
+            what = f"time for a checkpoint of `{line['backbone']}` per epoch of 4,000 images"
             seconds = f"{line['checkpoint_s']:.3f} s of {line['epoch_s']:.1f} s"
             yield what, seconds, f"{line['percent']:.2f} %"
         elif line["what"] == "size":
-            what = f"a saved `{line['backbone']}`, bytes beyond its weights"
-            yield what, f"{line['weights_bytes']:,}", f"{line['beyond_bytes']:,}"
+            what = f"size of a saved `{line['backbone']}`"
+            weights, more = (
+                f"{line['weights_bytes']:,} bytes of weights",
+                f"{line['beyond_bytes']:,}",
+            )
+            yield what, weights, f"{more} bytes more"
 
 
 def trust():
@@ -80,12 +84,12 @@ def trust():
         *_fuzzed(fuzz),
         *_checkpoints(costs),
     ]
-    head = ["what was tried", "how often", "what came of it"]
+    head = ["what was tested", "amount", "result"]
     return markdown(head, rows) + origin([*faults, *fuzz, *costs])
 
 
 def determinism():
-    """One thread beside two, and one seed beside another."""
+    """One thread compared with two, and one seed with another."""
     lines = newest(read("robustness/determinism"), "network", "precision", "pair")
     body = []
     for x in chosen(lines, pair="two threads"):
@@ -102,7 +106,7 @@ def determinism():
                 _pair(other),
             ]
         )
-    head = ["", "apart", "correlation", "accuracy, %"]
+    head = ["", "largest difference", "correlation", "accuracy, %"]
     head += ["another seed: correlation", "accuracy, %"]
     return markdown(head, body) + origin(lines)
 
@@ -112,13 +116,13 @@ def _pair(line):
 
 
 def inputs():
-    """What became of each kind of input when inputs.py tried it last."""
+    """The outcome of each kind of input in the last run of inputs.py."""
     lines = read("robustness/inputs")
     out = []
     for section in dict.fromkeys(x["section"] for x in lines):
         found = chosen(lines, section=section)
         body = [[_escaped(x[key]) for key in ("input", "kind", "text")] for x in found]
-        out += [f"**{section}**", markdown(["input", "", "becomes, or is told"], body)]
+        out += [f"**{section}**", markdown(["input", "outcome", "result or message"], body)]
     return "\n\n".join(out)
 
 

@@ -1,4 +1,4 @@
-"""Tables of speed: the newest line of each row."""
+"""Tables of speed, from the newest result of each row."""
 
 from ._lines import markdown, newest, number, origin, read
 
@@ -18,7 +18,7 @@ def _rates(line):
 
 
 def _span(line, way):
-    """Give the ratio of sklssl to `way`, and its range over the turns."""
+    """Return the ratio of sklssl to `way`, and its range over the turns."""
     if way not in line["ratio"]:
         return ""
     low, high = line["ratio_range"][way]
@@ -49,7 +49,13 @@ def _transform_table(lines):
 
 
 def _lightly_table(lines):
-    head = ["SimCLR on CIFAR-10", "", "seconds", "kNN, %", "seconds to the kNN both reach"]
+    head = [
+        "SimCLR on CIFAR-10",
+        "",
+        "seconds",
+        "kNN, %",
+        "seconds to the kNN accuracy that both reach",
+    ]
     body = []
     for x in lines:
         title = f"{x['network']}, {x['n_images']:,} images, {x['epochs']} epochs"
@@ -61,7 +67,7 @@ def _lightly_table(lines):
 
 
 def _epochs_table(lines):
-    head = ["RotNet, convnet: images", "seconds an epoch", "ms an image"]
+    head = ["RotNet, convnet: images", "seconds per epoch", "ms per image"]
     body = [
         [number(x["n_images"]), number(x["seconds"], 2), number(x["milliseconds_an_image"], 3)]
         for x in lines
@@ -70,7 +76,8 @@ def _epochs_table(lines):
 
 
 def _embed_table(lines):
-    head = ["rows of a mapped file", "MB of the file", "rows/s", "memory grows by MB", "RSS by MB"]
+    head = ["rows of a memory-mapped file", "file, MB", "rows/s"]
+    head += ["memory growth, MB", "RSS growth, MB"]
     keys = ("n_images", "file_mb", "per_second", "anon_beyond_mb", "rss_beyond_mb")
     return markdown(head, [[number(x[key]) for key in keys] for x in lines])
 
@@ -79,11 +86,11 @@ def _other_table(lines):
     body = []
     for x in lines:
         if x["part"] == "memory":
-            title = f"memory of a fit of {x['n_images']:,} images beyond the array, MB"
+            title = f"memory of a fit on {x['n_images']:,} images, without the array, MB"
             cells = [number(x["ways"][way]["rss_beyond_mb"]) for way in ("bare", "sklssl")]
             body.append([title, f"by hand {cells[0]}, sklssl {cells[1]}"])
         elif x["part"] == "paths":
-            title = f"{x['n_images']:,} JPEG files as X: seconds of first pass, second epoch"
+            title = f"{x['n_images']:,} JPEG files as X: seconds for first pass, second epoch"
             keys = ("first_pass_seconds", "second_epoch_seconds")
             files, array = ([number(x[way][key], 1) for key in keys] for way in ("paths", "array"))
             busy = number(x["paths"]["first_pass_cores_busy"], 1)
@@ -108,7 +115,7 @@ TABLES_OF_PARTS = {
 
 
 def speed(lines=None):
-    """A block for each device; medians, with the range over turns."""
+    """One block per device: medians, with the range over turns."""
     lines, out = newest(lines or read("speed/speed"), *KEYS), []
     for on, name in DEVICES.items():
         found = [line for line in lines if line["on"] == on]
@@ -123,7 +130,7 @@ def speed(lines=None):
 
 
 def paired():
-    """This state and another one in turns: the newest comparison."""
+    """The newest comparison of this checkout with another one."""
     last = read("speed/paired")[-1]
     lines = [x for x in read("speed/paired") if x["commit"] == last["commit"]]
     keys = ("seconds", "seconds_other")

@@ -15,7 +15,8 @@ def method_defaults():
 
 
 def _settings(lines):
-    rows = {name: {"setting": name} for name in dict.fromkeys(x["setting"] for x in lines)}
+    names = dict.fromkeys(x["setting"] for x in lines)
+    rows = {name.replace("rate", "learning rate"): {"setting": name} for name in names}
     columns = [Column(title, {"data": name}) for name, title in SETS.items()]
     return grid(lines, rows, columns) + origin(lines)
 
@@ -53,7 +54,7 @@ def step():
 
 
 def shares():
-    """Of the time of a step of `fit`, per cent."""
+    """Shares of the time of a step of `fit`, in per cent."""
     lines = chosen(read("studies/step"), what="profile")
     head = ["`fit` of `convnet`, %", *lines[0]["shares"]]
     body = []
@@ -69,7 +70,7 @@ def views():
     names = list(dict.fromkeys(x["library"] for x in lines))
     rates = {(x["library"], x["side"]): number(x["views_per_second"]) for x in lines}
     body = [[name, *(rates[name, side] for side in (32, 96))] for name in names]
-    return markdown(["views/s", "32x32", "96x96, half of them blurred"], body) + origin(lines)
+    return markdown(["views/s", "32x32", "96x96, half of the views blurred"], body) + origin(lines)
 
 
 def simclr_speed():
@@ -78,14 +79,14 @@ def simclr_speed():
     for way in ("raw", "untrained", "lightly", "sklssl"):
         took = ", ".join(number(x["seconds"][way]) for x in lines if way in x["seconds"])
         body.append([way, took, spread(100 * x["knn"][way] for x in lines)])
-    return markdown(["", "seconds of three seeds", "kNN, %"], body) + origin(lines)
+    return markdown(["", "seconds, three seeds", "kNN, %"], body) + origin(lines)
 
 
 def frozen_maps():
     lines = read("studies/frozen_maps")
     keys = ("epoch_seconds_cached", "epoch_seconds_computed", "ratio")
     body = [[x["head"], *(number(x[key], 2) for key in keys)] for x in lines]
-    head = ["head", "s an epoch, maps kept", "computed anew", "ratio"]
+    head = ["head", "s per epoch, feature maps stored", "recomputed", "ratio"]
     return markdown(head, body) + origin(lines)
 
 
@@ -93,7 +94,10 @@ def heads():
     lines = read("studies/heads")
     rows = {f"RotNet, {x}": {"weights": "RotNet", "layer": x} for x in BLOCKS}
     rows["random weights, block2"] = {"weights": "random", "layer": "block2"}
-    rows["trained in full, block2"] = {"weights": "trained in full", "layer": "block2"}
+    rows["random weights, fully trained, block2"] = {
+        "weights": "trained in full",
+        "layer": "block2",
+    }
     columns = [
         Column("linear", {"head": "linear"}),
         Column("mlp, 3x3 cells", {"head": "mlp", "pool_size": None}),
@@ -109,7 +113,7 @@ BLOCKS = ("block1", "block2", "block3", "block4")
 def boxes():
     lines = read("studies/boxes")
     names = {
-        "mean box of training": "mean box",
+        "mean box of the training set": "mean box",
         "random network, frozen": "random, frozen",
         "trained from scratch": "trained from scratch",
         "RotNet on the signs, frozen": "RotNet, frozen",
@@ -117,10 +121,10 @@ def boxes():
     }
     rows = {title: {"learner": name} for title, name in names.items()}
     columns = []
-    for data in ("signs as they are", "signs moved"):
+    for data, title in (("signs as they are", "original signs"), ("signs moved", "moved signs")):
         where = {"data": data}
-        columns.append(Column(f"{data}: mean IoU", where, ("mean_iou",), 1, 3))
-        columns.append(Column("boxes above 0.5, %", where, ("share_above_half",)))
+        columns.append(Column(f"{title}: mean IoU", where, ("mean_iou",), 1, 3))
+        columns.append(Column("IoU above 0.5, %", where, ("share_above_half",)))
     return grid(lines, rows, columns, alike=False) + origin(lines)
 
 
@@ -155,7 +159,7 @@ UNNAMED = {"lbfgs, as they are": "lbfgs, C=1", "lbfgs, scaled": "lbfgs, scaled, 
 
 
 def probes():
-    # Two threads wait for each other busily: their CPU seconds mean nothing.
+    # Two threads wait for each other while busy: their CPU seconds are meaningless.
     lines = [x for x in read("studies/probes") if "accuracy" in x and "1 thread" in x["device"]]
     lines = newest(lines, "classifier", "rows")
     names = dict.fromkeys(x["classifier"] for x in sorted(lines, key=lambda x: x["rows"]))

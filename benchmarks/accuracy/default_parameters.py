@@ -1,10 +1,10 @@
-"""What the default parameters give, beside raw pixels and the untrained network.
+"""Accuracy of the default parameters, compared with raw pixels and the untrained network.
 
     python -m benchmarks.accuracy.default_parameters [--seeds 0 1 2] [--data NAME] [--only NAME ...]
 
-Digits: 50 labels, ten draws. CIFAR-10: pretext on 4,000 random images, probe on their labels,
-10,000 test images. "ScaleNet, equal time" trains 24 epochs a scale, so that it sees as many pixels
-as RotNet does in 30; the seconds are in the lines.
+Digits: 50 labels, ten draws. CIFAR-10: pretext task on 4,000 random images, probe on their labels,
+10,000 test images. "ScaleNet, equal time" trains 24 epochs per scale, to process as many pixels as
+RotNet does in 30 epochs; the results contain the seconds.
 """
 
 import argparse
@@ -47,8 +47,8 @@ def run(data, seed, names):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--data", help="one data set; both by default")
-    parser.add_argument("--only", nargs="*", default=list(EMBEDDERS), help="names; all by default")
+    parser.add_argument("--data", help="one data set (default: both)")
+    parser.add_argument("--only", nargs="*", default=list(EMBEDDERS), help="names (default: all)")
     args = parser.parse_args()
     for seed in args.seeds:
         for data in data_sets(seed):

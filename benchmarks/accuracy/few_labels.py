@@ -1,11 +1,11 @@
-"""What few labels give: with and without an embedding, with and without the unlabelled rows.
+"""Accuracy with few labels, with and without an embedding and the unlabelled rows.
 
     python -m benchmarks.accuracy.few_labels [--seeds 0 1 2] [--data NAME] [--embedder FILE]
 
-Digits: 50 labels of 1,300 images, ten draws a seed, 497 test images. CIFAR-10: 100 and 400 labels
-of 4,000 images, three draws a seed, 5,000 test images. Pixels are divided by 255, features are
+Digits: 50 labels of 1,300 images, ten draws per seed, 497 test images. CIFAR-10: 100 and 400 labels
+of 4,000 images, three draws per seed, 5,000 test images. Pixels are divided by 255, features are
 standardised. The embedder is a default RotNetEmbedder fitted on all images without labels;
---embedder takes one that was fitted before, on the images of the one seed given.
+--embedder loads one that was fitted before, on the images of a single seed.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from benchmarks._common import Cifar4K, Digits, rows, write_line
 from sklssl import RotNetEmbedder
 from sklssl.semi_supervised import SemiSupervisedClassifier
 
-# Labels a class, draws, test images.
+# Labels per class, draws, test images.
 SETTINGS = {"digits": [(5, 10, 497)], "cifar10-4k": [(10, 3, 5000), (40, 3, 5000)]}
 
 
 def features_of(data, seed, file):
-    """Yield each kind of features of the training and the test images."""
+    """Iterate over the kinds of features, for the training and the test images."""
     images, test = data.X, data.X_test[: SETTINGS[data.name][0][2]]
     yield "raw", rows(images), rows(test)
     untrained = RotNetEmbedder(max_epochs=0, random_state=seed).fit(images)
@@ -39,12 +39,12 @@ def features_of(data, seed, file):
 
 
 def classifiers_of(data, features):
-    """Yield the classifiers by name; None is the default."""
+    """Iterate over (name, classifier); None is the default classifier."""
     small, raw = data.name == "digits", features == "raw"
     logistic = LogisticRegression(C=1 if small else 0.01, max_iter=1000)
     steps = [] if raw else [StandardScaler()]
     yield "LogisticRegression", make_pipeline(*steps, logistic)
-    if small or features == "RotNet":  # elsewhere on CIFAR-10 they take many minutes
+    if small or features == "RotNet":  # these take many minutes on other features of CIFAR-10
         yield "SelfTraining", make_pipeline(*steps, SelfTrainingClassifier(logistic))
         yield "LabelSpreading", make_pipeline(*steps, LabelSpreading(kernel="knn", max_iter=300))
         yield "default", None
@@ -62,7 +62,7 @@ def draw_labels(y, n_per_class, draw):
 def run(data, seed, file):
     for features, Z, Z_test in features_of(data, seed, file):
         for name, classifier in classifiers_of(data, features):
-            # The embedder does not look at labels: it was fitted once, for all draws.
+            # The embedder does not use labels, so it was fitted once for all draws.
             model = SemiSupervisedClassifier(FunctionTransformer(), classifier)
             for n_per_class, n_draws, n_test in SETTINGS[data.name]:
                 start = time.perf_counter()
@@ -88,10 +88,10 @@ def run(data, seed, file):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--data", help="digits or cifar10-4k; both by default")
+    parser.add_argument("--data", help="digits or cifar10-4k (default: both)")
     parser.add_argument("--embedder", help="a pickled RotNetEmbedder, for one seed and data set")
     args = parser.parse_args()
-    # scikit-learn's own classifiers at their defaults divide by 0 now and then.
+    # scikit-learn's classifiers occasionally divide by 0 with their defaults.
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn.semi_supervised")
     for data_set in (Digits, Cifar4K):

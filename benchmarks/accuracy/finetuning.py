@@ -1,9 +1,9 @@
-"""Fine-tuning against the same network from scratch.
+"""Fine-tuning compared with training the same network from scratch.
 
     python -m benchmarks.accuracy.finetuning [--seeds 0 1 2] [--embedders FILE ...]
 
 CIFAR-10: RotNet on 4,000 images without labels, then 400 or 4,000 of their labels; 10,000 test
-images. An embedder in a joblib file, one a seed, saves the pretraining.
+images. Pass joblib files of fitted embedders, one per seed, to skip the pretraining.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 def probe(Z, Z_test, data, n_labels):
-    """Score a logistic regression on frozen features of the first `n_labels` images."""
+    """Return the accuracy of a logistic regression on features of the first `n_labels` images."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     return model.fit(Z[:n_labels], data.y[:n_labels]).score(Z_test, data.y_test)
 
@@ -64,8 +64,8 @@ def compare(data, seed, embedder, names):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--embedders", nargs="*", help="joblib files, one for each seed")
-    parser.add_argument("--only", nargs="*", default=list(SETTINGS), help="names; all by default")
+    parser.add_argument("--embedders", nargs="*", help="joblib files, one per seed")
+    parser.add_argument("--only", nargs="*", default=list(SETTINGS), help="names (default: all)")
     args = parser.parse_args()
     for i, seed in enumerate(args.seeds):
         data = Cifar4K(seed)

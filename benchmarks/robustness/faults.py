@@ -1,9 +1,9 @@
-"""Fits that are killed, files that are damaged, folders that are shared: many times over.
+"""Many fits that are killed, files that are corrupt, and folders that are shared.
 
     python -m benchmarks.robustness.faults [--share 1]
 
-The functions are those of tests/faults, with larger numbers; `--share 0.1` takes a tenth of them.
-The table of docs/trust.md is made of its lines.
+The functions are those of tests/faults, with larger numbers; `--share 0.1` runs a tenth of them.
+The table of docs/trust.md is computed from the results.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from tests.faults._jobs import CASES
 from tests.faults._server import Server
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-N_KILLS = 35  # of each case, and 8 more of them by any of the signals
+N_KILLS = 35  # per case, and 8 more with a random one of the signals
 N_FILES = {"checkpoint": 2500, "model": 2500}
 N_TAMPERED = {"checkpoint": 200, "model": 600}
-N_ROUNDS = 25  # of five fits at once
-PIECE = 200  # files a process
+N_ROUNDS = 25  # of five simultaneous fits
+PIECE = 200  # files per process
 
 
 def kills(server, folder, share):
@@ -52,7 +52,7 @@ def files(server, folder, share):
 
 
 def together(server, folder, share):
-    """Fit clones at the same time in one folder, two of them the same."""
+    """Fit clones at the same time in one folder, two of them identical."""
     rates = (0.02, 0.05, 0.1, 0.2, 0.2)
     start = time.perf_counter()
     alone = [server.run("fit_clone", learning_rate=rate) for rate in rates]

@@ -1,7 +1,7 @@
-"""Try the fuzzed tests by the thousand, with new examples each time, and keep the count.
+"""Run the fuzz tests with thousands of new examples, and count the outcomes.
 
-A line says how many examples and calls there were, and by which exceptions calls were refused; an
-outcome that is not allowed fails a test, and then there is no line.
+A result has the numbers of examples, of calls that worked and of each kind of error. An outcome
+that is not allowed fails a test, and then no result is written.
 """
 
 import os
@@ -16,7 +16,7 @@ os.environ["SKLSSL_FUZZ"] = "long"  # read when the tests are imported
 
 
 def main():
-    """Run the tests in this process, one by one."""
+    """Run the tests in this process, one after another."""
     start = time.perf_counter()
     status = pytest.main(["-q", "-p", "no:cacheprovider", "tests/fuzz", *sys.argv[1:]])
     if status:

@@ -1,10 +1,9 @@
-"""What becomes of each kind of input: the table of docs/inputs.md.
+"""What happens to each kind of input: the table of docs/inputs.md.
 
     python -m benchmarks.robustness.inputs
 
-Makes small inputs of every kind, gives each to `fit` (or to the loaders of folders), and writes
-what it was taken as, what was warned of, or with which words it was refused. Its lines take the
-place of those of the run before.
+Create small inputs of every kind, pass each to `fit` (or to a loader of folders), and write how it
+was interpreted, the warning or the error message. The results replace those of the previous run.
 """
 
 import argparse
@@ -44,23 +43,23 @@ FLOATS = RNG.random((N, 12, 12, 3), dtype=np.float32)
 
 
 def fit(X, embedder=RotNetEmbedder, **params):
-    """Fit an embedder and say what it took X for."""
+    """Fit an embedder, and describe how it interpreted X."""
     params = {"backbone": "convnet", "max_epochs": 0, "random_state": 0} | params
     fitted = embedder(**params).fit(X)
     height, width, channels = fitted.image_shape_
     low, high = fitted.value_range_
-    values = f"{low:g} to {high:g}" if np.ndim(low) == 0 else "a range for each channel"
+    values = f"{low:g} to {high:g}" if np.ndim(low) == 0 else "a separate range for each channel"
     return f"{height}x{width}, {channels} channel{'s' * (channels > 1)}, {values}"
 
 
 def after(X, later):
-    """Transform other images than those of fit."""
+    """Transform images that differ from those passed to fit."""
     RotNetEmbedder("convnet", max_epochs=0, random_state=0).fit(X).transform(later)
     return "features"
 
 
 def written(folder, extension, stack=RGB):
-    """Write images and give their names."""
+    """Write images to files, and return their names."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [str(folder / f"{i}{extension}") for i in range(len(stack))]
     for path, image in zip(paths, stack, strict=True):
@@ -70,7 +69,7 @@ def written(folder, extension, stack=RGB):
 
 
 def saved(folder, mode, extension, **options):
-    """Write images of a mode of Pillow and give their names."""
+    """Write images to files in a mode of Pillow, and return their names."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [str(folder / f"{i}{extension}") for i in range(N)]
     for path, image in zip(paths, RGB, strict=True):
@@ -129,7 +128,7 @@ def archive(folder, *names, repeat=1):
 
 
 def bomb(folder):
-    """A zip file whose image claims 200 million pixels."""
+    """Write a zip file with an image that claims to have 200 million pixels."""
     with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a/1.pgm", b"P5 20000 10000 255\n")
     return folder / "bomb.zip"
@@ -188,33 +187,33 @@ def arrays(at):
         "floats 0 to 1": lambda: fit(FLOATS),
         "float64": lambda: fit(FLOATS.astype(np.float64)),
         "12 bits in uint16": lambda: fit(DEEP),
-        "whole numbers above 2**24": lambda: fit(DEEP.astype(np.int64) + 2**30),
+        "integers above 2**24": lambda: fit(DEEP.astype(np.int64) + 2**30),
         "float64 far from 0": lambda: fit(FLOATS.astype(np.float64) + 1e9),
         "booleans": lambda: fit(GREY > 127),
         "rows of square images": lambda: fit(GREY.reshape(N, -1)),
-        "rows, image_shape given": lambda: fit(RGB.reshape(N, -1), image_shape=(12, 12, 3)),
-        "rows that fold into no square": lambda: fit(RGB.reshape(N, -1)),
+        "rows, with image_shape": lambda: fit(RGB.reshape(N, -1), image_shape=(12, 12, 3)),
+        "rows that do not form a square": lambda: fit(RGB.reshape(N, -1)),
         "(n, 3, H, W)": lambda: fit(RGB.transpose(0, 3, 1, 2)),
         "(n, 13, H, W)": lambda: fit(images(13, 12, 12)),
-        "a tensor (n, 3, H, W)": lambda: fit(tensor(RGB.transpose(0, 3, 1, 2))),
-        "a tensor (n, H, W, 3)": lambda: fit(tensor(RGB)),
+        "tensor (n, 3, H, W)": lambda: fit(tensor(RGB.transpose(0, 3, 1, 2))),
+        "tensor (n, H, W, 3)": lambda: fit(tensor(RGB)),
         "rows, image_shape=(3, H, W)": lambda: fit(RGB.reshape(N, -1), image_shape=(3, 12, 12)),
-        "NaN among the pixels": lambda: fit(np.where(FLOATS > 0.99, np.nan, FLOATS)),
-        "a masked array": lambda: fit(np.ma.masked_less(GREY, 3)),
-        "a memory-mapped file": lambda: fit(mapped(at("mapped"))),
-        "no image at all": lambda: fit(RGB[:0]),
+        "NaN in the pixels": lambda: fit(np.where(FLOATS > 0.99, np.nan, FLOATS)),
+        "masked array": lambda: fit(np.ma.masked_less(GREY, 3)),
+        "memory-mapped file": lambda: fit(mapped(at("mapped"))),
+        "no images": lambda: fit(RGB[:0]),
         "one image": lambda: fit(RGB[:1]),
-        "0 to 1 in transform after 0 to 255 in fit": lambda: after(RGB, RGB / 255),
-        "another size in transform": lambda: after(RGB, RGB[:, :8, :8]),
+        "0 to 255 in fit, 0 to 1 in transform": lambda: after(RGB, RGB / 255),
+        "different size in transform": lambda: after(RGB, RGB[:, :8, :8]),
     }
 
 
 def channels(at):
     return {
         **{f"{n} channels": lambda n=n: fit(images(12, 12, n)) for n in (2, 4, 13, 64, 65)},
-        "channels of different units": lambda: fit(FLOATS * [1, 1, 3000]),
+        "channels with different units": lambda: fit(FLOATS * [1, 1, 3000]),
         "4 channels, SimCLREmbedder": lambda: fit(images(12, 12, 4), SimCLREmbedder),
-        "a list of RGB and RGBA": lambda: fit([RGB[0], images(12, 12, 4)[0]]),
+        "list of RGB and RGBA images": lambda: fit([RGB[0], images(12, 12, 4)[0]]),
     }
 
 
@@ -242,43 +241,43 @@ def files(at):
         "float TIFF with NaN": lambda: fit(
             written(at("nan"), ".tif", np.where(FLOATS > 0.9, np.nan, FLOATS).astype(np.float32))
         ),
-        "8 and 16 bits mixed": lambda: fit(
+        "mixture of 8 and 16 bits": lambda: fit(
             written(at("mixed a"), ".png", GREY) + written(at("mixed b"), ".png", DEEP)
         ),
-        "a TIFF of 3 pages": lambda: fit(stacks(at("pages"))),
-        "a TIFF of 4 pages, image_shape=(H, W, 4)": lambda: fit(
+        "TIFF with 3 pages": lambda: fit(stacks(at("pages"))),
+        "TIFF with 4 pages, image_shape=(H, W, 4)": lambda: fit(
             stacks(at("pages4"), ((12, 12),) * 4), image_shape=(12, 12, 4)
         ),
-        "the same by load_images(pages='max')": lambda: read(
+        "TIFF with 3 pages, load_images(pages='max')": lambda: read(
             stacks(at("pages max")), pages="max", color=False
         ),
-        "the same by load_images(pages='channels')": lambda: read(
+        "TIFF with 3 pages, load_images(pages='channels')": lambda: read(
             stacks(at("pages c")), pages="channels"
         ),
-        "pages that differ in size, pages='max'": lambda: read(
+        "pages of different sizes, load_images(pages='max')": lambda: read(
             stacks(at("uneven"), ((12, 12), (9, 12))), pages="max"
         ),
-        "an animation (GIF)": lambda: fit(animation(at("gif"))),
+        "animation (GIF)": lambda: fit(animation(at("gif"))),
         "13 bands in a TIFF": lambda: fit(bands(at("bands"))),
         "13 bands, image_shape=(H, W, 13)": lambda: fit(
             bands(at("bands13")), image_shape=(12, 12, 13)
         ),
-        "13 bands by load_images(channels=[3, 2, 1])": lambda: read(
+        "13 bands, load_images(channels=[3, 2, 1])": lambda: read(
             bands(at("bands3")), channels=[3, 2, 1]
         ),
-        "sizes that differ": lambda: fit(
+        "different sizes": lambda: fit(
             written(at("s1"), ".png") + written(at("s2"), ".png", images(9, 9, 3))
         ),
-        "sizes that differ, image_size given": lambda: fit(
+        "different sizes, with image_size": lambda: fit(
             written(at("s3"), ".png") + written(at("s4"), ".png", images(9, 9, 3)), image_size=8
         ),
-        "a photograph that is not square": lambda: fit(
+        "photograph that is not square": lambda: fit(
             written(at("wide"), ".jpg", images(300, 400, 3))
         ),
-        "a file that is cut off": lambda: fit([cut(at("cut"))] * 2),
-        "a text file": lambda: fit([str(Path(__file__))] * 2),
-        "a file that is not there": lambda: fit(["gone.png"] * 2),
-        "a bad file, on_error='skip'": lambda: fit(
+        "truncated file": lambda: fit([cut(at("cut"))] * 2),
+        "text file": lambda: fit([str(Path(__file__))] * 2),
+        "missing file": lambda: fit(["gone.png"] * 2),
+        "corrupt file, on_error='skip'": lambda: fit(
             [*written(at("skip"), ".png"), cut(at("skip cut"))], on_error="skip"
         ),
     }
@@ -287,26 +286,26 @@ def files(at):
 def sequences(at):
     paths = written(at("table"), ".png")
     return {
-        "a list of names": lambda: fit(paths),
+        "list of file names": lambda: fit(paths),
         "pathlib.Path objects": lambda: fit(list(map(Path, paths))),
-        "a column of names (pandas)": lambda: fit(frame(f=paths)["f"]),
-        "a frame of one column of names": lambda: fit(frame(f=paths)),
-        "the same in polars": lambda: fit(polars(f=paths)),
-        "an array (n, 1) of names": lambda: fit(np.array(paths)[:, None]),
-        "a frame of two columns of names": lambda: fit(frame(f=paths, g=paths)),
-        "a missing name": lambda: fit(frame(f=[*paths[:3], None])),
-        "a column of arrays": lambda: fit(frame(image=list(RGB))),
-        "a list of arrays": lambda: fit(list(RGB)),
-        "a list of arrays that differ in size": lambda: fit([RGB[0], RGB[1, :8]]),
-        "a list of Pillow's pictures": lambda: fit(list(map(Image.open, paths))),
-        "pictures of 16 bits": lambda: fit(list(map(Image.fromarray, DEEP))),
-        "pictures that differ in size": lambda: fit(
+        "column of file names (pandas)": lambda: fit(frame(f=paths)["f"]),
+        "data frame with one column of file names": lambda: fit(frame(f=paths)),
+        "data frame with one column of file names (polars)": lambda: fit(polars(f=paths)),
+        "array (n, 1) of file names": lambda: fit(np.array(paths)[:, None]),
+        "data frame with two columns of file names": lambda: fit(frame(f=paths, g=paths)),
+        "missing file name": lambda: fit(frame(f=[*paths[:3], None])),
+        "column of arrays": lambda: fit(frame(image=list(RGB))),
+        "list of arrays": lambda: fit(list(RGB)),
+        "list of arrays of different sizes": lambda: fit([RGB[0], RGB[1, :8]]),
+        "list of PIL images": lambda: fit(list(map(Image.open, paths))),
+        "PIL images with 16 bits": lambda: fit(list(map(Image.fromarray, DEEP))),
+        "PIL images of different sizes": lambda: fit(
             [Image.open(paths[0]), Image.open(paths[1]).resize((5, 7))]
         ),
-        "one name": lambda: fit(paths[0]),
-        "the name of a folder": lambda: fit(str(at("table"))),
-        "a generator of names": lambda: fit(p for p in paths),
-        "an empty list": lambda: fit([]),
+        "a single file name": lambda: fit(paths[0]),
+        "name of a folder": lambda: fit(str(at("table"))),
+        "generator of file names": lambda: fit(p for p in paths),
+        "empty list": lambda: fit([]),
     }
 
 
@@ -315,48 +314,48 @@ def folders(at):
         return loaded(tree(at(name), *names), **params)
 
     return {
-        "a folder for each class": lambda: folder("f1", "cat/1.png", "dog/1.png"),
-        "all in one folder": lambda: folder("f2", "1.png", "2.png"),
-        "one folder around the classes": lambda: folder("f3", "all/cat/1.png", "all/dog/1.png"),
+        "one folder per class": lambda: folder("f1", "cat/1.png", "dog/1.png"),
+        "all images in one folder": lambda: folder("f2", "1.png", "2.png"),
+        "class folders inside a single folder": lambda: folder(
+            "f3", "all/cat/1.png", "all/dog/1.png"
+        ),
         "train/ and test/": lambda: folder("f4", "train/cat/1.png", "test/cat/1.png"),
-        "folders within a class": lambda: folder("f5", "cat/2021/a/1.png", "dog/1.png"),
-        "endings in capitals, hidden files, __MACOSX": lambda: folder(
+        "folders inside a class folder": lambda: folder("f5", "cat/2021/a/1.png", "dog/1.png"),
+        "upper-case suffixes, hidden files, __MACOSX": lambda: folder(
             "f6", "cat/1.PNG", "cat/._2.png", "__MACOSX/cat/1.png", "dog/1.Png"
         ),
-        "names in any script": lambda: folder("f7", "猫/ä b.png", "größe/1.png"),
-        "a folder named unlabelled or unsorted": lambda: folder(
+        "names with non-ASCII characters": lambda: folder("f7", "猫/ä b.png", "größe/1.png"),
+        "folder named unlabelled or unsorted": lambda: folder(
             "f8", "ok/1.png", "defect/1.png", "Unsorted/1.png"
         ),
-        "the same, unlabelled=[]": lambda: folder(
+        "folder named unsorted, unlabelled=[]": lambda: folder(
             "f9", "ok/1.png", "defect/1.png", "Unsorted/1.png", unlabelled=[]
         ),
-        "images beside the class folders": lambda: folder(
+        "images next to the class folders": lambda: folder(
             "f10", "ok/1.png", "defect/1.png", "new.png"
         ),
-        "a class folder within another class": lambda: folder(
+        "class folder inside another class folder": lambda: folder(
             "f11", "cat/1.png", "cat/dog/1.png", "dog/1.png"
         ),
         "no images": lambda: loaded(tree(at("f12"), "a/notes.txt", content=b"?")),
-        "a bad file, on_error='skip'": lambda: loaded(
+        "corrupt file, on_error='skip'": lambda: loaded(
             tree(tree(at("f13"), "cat/1.png", "dog/1.png"), "cat/2.png", content=b"?"),
             on_error="skip",
         ),
-        "list_images, files not read": lambda: loaded(
+        "list_images, which does not read the files": lambda: loaded(
             tree(at("f14"), "cat/1.png", "dog/1.png"), list_images
         ),
-        "a zip file of a folder": lambda: loaded(
+        "zip file of a folder": lambda: loaded(
             archive(at("z1"), "pets/cat/1.png", "pets/dog/1.png", "__MACOSX/pets/cat/._1.png")
         ),
-        "a zip file with names that lead out of it": lambda: loaded(
+        "zip file with names that point outside of it": lambda: loaded(
             archive(at("z2"), "cat/1.png", "../evil.png")
         ),
-        "a zip file with two files of one name": lambda: loaded(
+        "zip file with two files of the same name": lambda: loaded(
             archive(at("z3"), "cat/1.png", repeat=2)
         ),
-        "a zip file that unfolds into a huge image": lambda: loaded(bomb(at(""))),
-        "a zip file with \\ in its names": lambda: loaded(
-            archive(at("z4"), "cat\\1.png", "dog\\1.png")
-        ),
+        "zip file with a huge image": lambda: loaded(bomb(at(""))),
+        "zip file with \\ in names": lambda: loaded(archive(at("z4"), "cat\\1.png", "dog\\1.png")),
     }
 
 
@@ -370,24 +369,24 @@ SECTIONS = {
 
 
 def outcome(call, root):
-    """Give ("taken", "warned" or "refused", text)."""
+    """Return ("accepted", "warning" or "error", text)."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            text, kind = call(), "taken"
+            text, kind = call(), "accepted"
         except ImportError as error:
-            text, kind = str(error), "not tried"
+            text, kind = str(error), "not tested"
         except (TypeError, ValueError) as error:
-            text, kind = str(error), "refused"
+            text, kind = str(error), "error"
     notes = [str(w.message) for w in told if issubclass(w.category, UserWarning)]
-    if kind == "taken" and notes:
-        text, kind = f"{text}. {notes[0]}", "warned"
+    if kind == "accepted" and notes:
+        text, kind = f"{text}. {notes[0]}", "warning"
     text = text.replace(str(root) + os.sep, "").replace(str(Path(__file__)), "inputs.py")
     return kind, re.sub(r"\s+", " ", text)
 
 
 def rows():
-    """Yield (section, input, kind of outcome, text) of every kind of input."""
+    """Iterate over (section, input, kind of outcome, text) of all kinds of input."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for section, cases in SECTIONS.items():
@@ -397,6 +396,6 @@ def rows():
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    results_of(__file__).unlink(missing_ok=True)  # rows that are gone leave no line behind
+    results_of(__file__).unlink(missing_ok=True)  # do not keep the results of removed rows
     for row in rows():
         write_line(__file__, **dict(zip(("section", "input", "kind", "text"), row, strict=True)))

@@ -1,4 +1,4 @@
-"""The part "lightly" of speed.py: SimCLR here and there, from the same weights."""
+"""The part "lightly" of speed.py: SimCLR of sklssl and lightly, from the same weights."""
 
 import copy
 
@@ -11,7 +11,7 @@ from benchmarks.speed._turns import cifar, images, installed
 
 
 def beside_lightly(run):
-    """Train as much as the time allows: a ResNet-18 needs minutes an epoch on a CPU."""
+    """Train as much as the time allows: a ResNet-18 takes minutes per epoch on a CPU."""
     if not installed("lightly"):
         return
     if run.quick:
@@ -66,7 +66,7 @@ def race(run, network, n_images, n_test, n_epochs):
 
 
 def _outcome(curves):
-    """Give the seconds in full, and to the best accuracy that both reach."""
+    """Return the total seconds, and those until the best accuracy that both reach."""
     target = min(max(score for _, score in curve) for curve in curves.values())
     total = {name: sum(took for took, _ in curve) for name, curve in curves.items()}
     until = {}
@@ -91,7 +91,7 @@ def _test_images(n_test, quick):
 
 
 def neighbours(data, embed):
-    """Give the accuracy of the nearest neighbours in the features of `embed`."""
+    """Return the accuracy of the nearest neighbours in the features of `embed`."""
     X, y, X_test, y_test = data
     probe = KNeighborsClassifier(20, metric="cosine").fit(embed(X), y)
     return round(float(probe.score(embed(X_test), y_test)), 4)

@@ -1,6 +1,6 @@
-"""The trainings that speed.py times: by hand, by sklssl, and as users of others write them.
+"""The training loops that speed.py times: hand-written, of sklssl, and of other libraries.
 
-Every way is a function of (case, X) that trains until something stops it, a `Clock` as a rule.
+Each is a function of (case, X) that trains until it is stopped, usually by a `Clock`.
 """
 
 import inspect
@@ -31,16 +31,16 @@ JITTER = (0.8 * STRENGTH, 0.8 * STRENGTH, 0.8 * STRENGTH, 0.2 * STRENGTH)
 
 
 class Enough(Exception):
-    """Ends a training from inside."""
+    """Raised to stop training from inside."""
 
 
 class Clock:
-    """Times the steps of whatever training runs inside, and ends it after `seconds`.
+    """Time the steps of any training loop inside the context, and stop it after `seconds`.
 
-    It counts the steps of torch's optimizers, from the end of the first one, which is the warm-up:
-    the same clock for all libraries, without what comes before the first step. All bookkeeping
-    between steps, and between epochs if it comes to that, counts. On a GPU the host waits for the
-    device at the beginning and at the end alone.
+    It counts the steps of torch's optimizers after the first one, which is the warm-up, so that all
+    libraries are timed in the same way, without their setup. All bookkeeping between steps, and
+    between epochs if there are several, is included. On a GPU, the host waits for the device only
+    at the beginning and at the end.
     """
 
     def __init__(self, seconds, device, max_steps=None):
@@ -73,7 +73,7 @@ def synchronize(device):
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained, and how sklssl does it: its type under autocast and its optimizer."""
+    """What is trained, and the autocast dtype and optimizer that sklssl uses for it."""
 
     network: str
     method: str
@@ -93,7 +93,7 @@ class Case:
         )
 
     def plain_optimizer(self):
-        """Give the optimizer as users of torch name it, and its settings."""
+        """Return the optimizer as used with plain torch, and its settings."""
         shown = self.embedder().get_params()
         settings = {"lr": shown["learning_rate"], "weight_decay": shown["weight_decay"]}
         if shown["optimizer"] == "sgd":
@@ -102,9 +102,9 @@ class Case:
 
 
 def observe(embedder, X, later=None):
-    """Watch a short fit, and a transform of `later`: types of arithmetic, batch, optimizer.
+    """Observe the dtypes, batch sizes and optimizer of a short fit, and a transform of `later`.
 
-    The type is None where it is float32 without autocast.
+    A dtype is None for float32 without autocast.
     """
     seen, phase = {}, "fit"
 
@@ -136,11 +136,11 @@ def observe(embedder, X, later=None):
     return seen
 
 
-# What the ways of a method share: network, loss, views ------------------------------------------
+# Shared by all loops of a method: network, loss, views -------------------------------------------
 
 
 class Network(nn.Module):
-    """Backbone, mean over the map, head; with `augment` the views are made on the batch."""
+    """Backbone, mean over the feature map, head; `augment` computes the views of a batch."""
 
     def __init__(self, case, augment=None, backbone=None):
         super().__init__()
@@ -167,7 +167,7 @@ def _head(method, width):
 
 
 class RotNetLoss(nn.Module):
-    """Outputs are those of all images unturned, then of all turned once, and so on."""
+    """Cross-entropy; outputs are those of all images at 0 degrees, then at 90, and so on."""
 
     def forward(self, outputs, _=None):
         targets = torch.arange(4, device=outputs.device).repeat_interleave(len(outputs) // 4)
@@ -175,7 +175,7 @@ class RotNetLoss(nn.Module):
 
 
 class SimCLRLoss(nn.Module):
-    """Outputs are those of the first views of all images, then of the second ones."""
+    """NT-Xent; outputs are those of the first views of all images, then of the second."""
 
     def forward(self, outputs, _=None):
         return nt_xent(*outputs.chunk(2))
@@ -185,13 +185,13 @@ LOSSES = {"RotNet": RotNetLoss, "SimCLR": SimCLRLoss}
 
 
 def _views_on_batch(case, X):
-    """The views of sklssl: those of the task of an embedder that was not trained."""
+    """Return the views of sklssl: those of the pretext task of an untrained embedder."""
     task = case.embedder(max_epochs=0).fit(X[:8]).pretext_.train()
     return lambda images, rng: task.views(images, rng, None)[0]
 
 
 def _views_of_torchvision(method, side):
-    """A function of one uint8 image (C, s, s), giving its views (v, C, s, s)."""
+    """Return a function that computes views (v, C, s, s) of one uint8 image (C, s, s)."""
     from torchvision.transforms import v2
 
     to_float = v2.ToDtype(torch.float32, scale=True)
@@ -216,7 +216,7 @@ def _views_of_torchvision(method, side):
 
 
 def _views_of_kornia(method, side):
-    """A function of a uint8 batch (b, C, s, s), giving its views (v * b, C, s, s)."""
+    """Return a function that computes views (v * b, C, s, s) of a uint8 batch (b, C, s, s)."""
     from kornia import augmentation as K
 
     if method == "RotNet":
@@ -237,7 +237,7 @@ def _views_of_kornia(method, side):
 
 
 class Images(Dataset):
-    """Images one by one, each through `transform`, with an answer that nobody reads."""
+    """Single images, transformed by `transform`, with a target that is not used."""
 
     def __init__(self, images, transform=None):
         self.images, self.transform = images, transform
@@ -251,16 +251,16 @@ class Images(Dataset):
 
 
 def stack_views(items):
-    """Stack the views (v, C, s, s) of b items to (v * b, C, s, s), all first views in front."""
+    """Stack the views (v, C, s, s) of b items to (v * b, C, s, s), first views first."""
     views = torch.stack([views for views, _ in items]).transpose(0, 1).flatten(0, 1)
     return views, torch.zeros(len(items))
 
 
-# The ways ---------------------------------------------------------------------------------------
+# The training loops ------------------------------------------------------------------------------
 
 
 def bare(case, X):
-    """The loop a specialist writes: all that sklssl does for speed, and no bookkeeping at all."""
+    """Train by a hand-written loop with all optimisations of sklssl and no bookkeeping."""
     device, size, loss = case.device, case.batch_size, LOSSES[case.method]()
     model = Network(case).to(device, memory_format=torch.channels_last).train()
     optimizer = case.optimizer(model.parameters())
@@ -284,13 +284,13 @@ def sklssl(case, X):
 
 
 def skorch(case, X, workers=2):
-    """A plain net of skorch over a DataLoader whose workers make the views one by one."""
+    """Train by skorch, with a DataLoader whose workers compute the views of single images."""
     transform = _views_of_torchvision(case.method, X.shape[1])
     _fit_skorch(case, X, workers, None, Images(as_tensors(X), transform), stack_views)
 
 
 def kornia(case, X, workers=2):
-    """The same with kornia's views of the batch, on the device."""
+    """Train by skorch, with kornia's views of a batch on the device."""
     augment = _views_of_kornia(case.method, X.shape[1])
     _fit_skorch(case, X, workers, augment, Images(as_tensors(X)), None)
 
@@ -320,10 +320,10 @@ def _fit_skorch(case, X, workers, augment, images, collate):
 
 
 def lightly(case, X, workers=2, *, backbone=None, epochs=ENDLESS, after_epoch=None):
-    """lightly's transform, head and loss in the loop of its examples, schedule as in sklssl.
+    """Train by lightly's transform, head and loss, with the schedule of sklssl.
 
-    Trains `backbone` in place if one is given, and calls `after_epoch` with the seconds of each
-    epoch.
+    The loop is that of lightly's examples. `backbone` is trained in place if it is given;
+    `after_epoch` is called with the seconds of each epoch.
     """
     from lightly.loss import NTXentLoss
     from lightly.models.modules.heads import SimCLRProjectionHead
@@ -353,7 +353,7 @@ def lightly(case, X, workers=2, *, backbone=None, epochs=ENDLESS, after_epoch=No
 
 
 def _warm_cosine(step, n_steps):
-    """Return the share of the rate: up over the first tenth, then down to 0."""
+    """Return the factor of the learning rate: warm-up in the first tenth, then down to 0."""
     warm = n_steps // 10
     if step < warm:
         return (step + 1) / (warm + 1)
@@ -369,7 +369,7 @@ def _lightly_loader(case, X, workers):
         cj_strength=STRENGTH,
         min_scale=SCALE[0],
         gaussian_blur=0.0,
-        normalize=None,  # the backbone has its own
+        normalize=None,  # the backbone standardises images itself
     )
     return DataLoader(
         Images([Image.fromarray(image) for image in X], transform),
@@ -385,7 +385,7 @@ def _lightly_loader(case, X, workers):
 
 
 def embed_bare(encoder, X, layer, pool_size, *, batch_size, device, dtype):
-    """Run the network up to `layer` and pool, batch by batch, without any check."""
+    """Return pooled features of `layer`, computed batch by batch without any checks."""
     out = []
     with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
         for start in range(0, len(X), batch_size):
@@ -397,7 +397,7 @@ def embed_bare(encoder, X, layer, pool_size, *, batch_size, device, dtype):
 
 
 def embed_plain(encoder, X, layer, pool_size, *, batch_size, device):
-    """The same in float32 with the channels first, as most write it; `encoder` is laid out so."""
+    """Return the same in float32 and channels first, the memory layout of `encoder`."""
     out = []
     with torch.no_grad():
         for batch in as_tensors(X).split(batch_size):

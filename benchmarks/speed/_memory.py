@@ -1,10 +1,10 @@
-"""Memory of processes while something runs, and what is measured in a process of its own.
+"""Memory of processes while something runs, and measurements in separate processes.
 
     python -m benchmarks.speed._memory fit-bare 50000
 
-speed.py starts it so, and reads the line of JSON that it prints. MB are 2**20 bytes. "anon" is what
-the process itself has written (RssAnon and RssShmem of /proc/self/status): pages of a mapped file
-count in RSS too, but the system takes them back when it wants. Linux only.
+speed.py runs it like this, and reads the JSON that it prints. 1 MB is 2**20 bytes. "anon" is the
+memory written by the process itself (RssAnon and RssShmem of /proc/self/status): RSS also contains
+pages of memory-mapped files, which the system can reclaim at any time. Linux only.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from benchmarks.speed._turns import CHANNELS, SIDE, random_images
 
 
 class Peak:
-    """Reads a dict of numbers again and again from a thread, and keeps the largest of each."""
+    """Read a dict of numbers repeatedly in a thread, and keep the maximum of each."""
 
     def __init__(self, read, every=0.02):
         self.read, self.every = read, every
@@ -52,19 +52,19 @@ class Peak:
 
 
 def own_memory():
-    """Give MB of this process: rss, max_rss (since it began) and anon."""
+    """Return the memory of this process in MB: rss, max_rss (since its start) and anon."""
     found = _kilobytes("/proc/self/status", ("VmRSS", "VmHWM", "RssAnon", "RssShmem"))
     anon = found["RssAnon"] + found["RssShmem"]
     return {"rss": found["VmRSS"] / 1024, "max_rss": found["VmHWM"] / 1024, "anon": anon / 1024}
 
 
 def family_memory():
-    """Give MB of this process and all that it started, shared pages counted once: pss."""
+    """Return the memory of this process and its descendants in MB, shared pages counted once."""
     total = 0
     for pid in _family():
         try:
             total += _kilobytes(f"/proc/{pid}/smaps_rollup", ("Pss",))["Pss"]
-        except (OSError, KeyError):  # it has ended
+        except (OSError, KeyError):  # the process has ended
             continue
     return {"pss": total / 1024}
 
@@ -75,12 +75,12 @@ def _kilobytes(path, names):
 
 
 def _family():
-    """Give this process and its descendants."""
+    """Return the ids of this process and its descendants."""
     parents = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                # pid (name, which may hold anything) state parent ...
+                # pid (name, which may contain anything) state parent ...
                 parents[int(entry)] = int(
                     Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
                 )
@@ -92,11 +92,11 @@ def _family():
     return found
 
 
-# In a process of their own -----------------------------------------------------------------------
+# In separate processes ---------------------------------------------------------------------------
 
 
 def measure(what, n_images, device, dtype=None):
-    """Run `what` in a fresh process and give what it prints."""
+    """Run `what` in a new process and return the JSON that it prints."""
     command = [sys.executable, "-m", __name__, what, str(n_images), "--device", str(device)]
     if dtype is not None:
         command += ["--dtype", str(dtype).removeprefix("torch.")]
@@ -107,7 +107,7 @@ def measure(what, n_images, device, dtype=None):
 
 
 def measure_fit(way, n_images, device, dtype):
-    """Train a small network for an epoch, by `way`."""
+    """Measure one epoch of a small network, trained by `way`."""
     from benchmarks.speed._loops import Case, Clock, bare
 
     optimizer = partial(torch.optim.SGD, lr=0.1, momentum=0.9, nesterov=True)
@@ -125,7 +125,7 @@ def measure_fit(way, n_images, device, dtype):
 
 
 def measure_embedding(n_images, device):
-    """Embed the rows of a mapped file block by block, and drop the blocks."""
+    """Measure the embedding of a memory-mapped file in blocks, which are discarded."""
     from sklssl import RotNetEmbedder
 
     settings = {"max_epochs": 0, "device": str(device), "random_state": 0}
@@ -133,7 +133,7 @@ def measure_embedding(n_images, device):
     embedder.fit(random_images(256))
     with tempfile.TemporaryDirectory() as folder:
         path, shape = Path(folder) / "images.npy", (n_images, SIDE, SIDE, CHANNELS)
-        np.lib.format.open_memmap(path, "w+", np.uint8, shape)  # full of holes: zeros
+        np.lib.format.open_memmap(path, "w+", np.uint8, shape)  # a sparse file of zeros
         X = np.load(path, mmap_mode="r")
 
         def embed():
@@ -144,9 +144,9 @@ def measure_embedding(n_images, device):
 
 
 def _seconds_and_memory(function):
-    """Give seconds, and MB at the peak beyond those before; rss by the system's own account."""
+    """Return the seconds of a call, and its peak memory in MB above the memory before it."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # let max_rss begin anew
+        Path("/proc/self/clear_refs").write_text("5")  # reset max_rss
     with Peak(own_memory) as peak:
         start = time.perf_counter()
         function()

@@ -1,4 +1,4 @@
-"""The part "throughput" of speed.py: images a second of `fit` and of `transform`."""
+"""The part "throughput" of speed.py: images per second of `fit` and `transform`."""
 
 import copy
 from dataclasses import replace
@@ -11,9 +11,9 @@ from benchmarks.speed import _loops
 from benchmarks.speed._loops import Case, Clock, observe
 from benchmarks.speed._turns import PEERS, compare, images, in_turns, installed, seconds, type_name
 
-# Quick ones first: a run cut short keeps most.
+# Fast networks first, so that an interrupted run has most of the results.
 NETWORKS = ("convnet", "alexnet", "nin", "resnet18", "resnet50")
-PRECISE = ("nin", "resnet18")  # more turns of the bare loop and of sklssl
+PRECISE = ("nin", "resnet18")  # more turns of the hand-written loop and of sklssl
 
 
 def throughput(run):
@@ -26,7 +26,7 @@ def throughput(run):
 
 
 def fit_rates(run, X, network, method):
-    # ResNet-50 keeps more than 10 GB of maps for the 512 views of 128 images in float32.
+    # ResNet-50 stores more than 10 GB of feature maps for 512 views of 128 images in float32.
     size = 32 if run.quick or (run.on_cpu and network == "resnet50") else 128
     case = Case(network, method, size, run.device)
     seen = observe(case.embedder(), X[:8])
@@ -74,7 +74,7 @@ def transform_rates(run, X, network):
         "sklssl": lambda: embedder.transform(X),
         "plain": lambda: _loops.embed_plain(plain, X, *place, **settings),
     }
-    for name, call in calls.items():  # the first calls warm up, and tell that all do the same
+    for name, call in calls.items():  # warm up, and check that all return the same features
         difference = np.abs(call()[:32] - calls["plain"]()[:32]).max() if name != "plain" else 0
         assert difference < 0.1 + 0.1 * (seen["transform"] is not None), (name, difference)
     ways = {name: lambda call=call: len(X) / seconds(call) for name, call in calls.items()}

@@ -1,4 +1,4 @@
-"""What the parts of speed.py share: the run, the images, and ways that take turns."""
+"""Shared by the parts of speed.py: the run, the images, and timing in turns."""
 
 import functools
 import gc
@@ -21,13 +21,13 @@ SIDE, CHANNELS = 32, 3
 
 @dataclass(frozen=True)
 class Run:
-    """What was asked for on the command line."""
+    """The settings from the command line."""
 
     device: torch.device
     quick: bool
     workers: int
     networks: tuple[str, ...]
-    script: Path  # whose lines they are
+    script: Path  # to whose results file results are written
 
     @property
     def on_cpu(self):
@@ -48,7 +48,7 @@ def cifar(subset="train"):
 
 
 def images(n_images):
-    """Give CIFAR-10's first images, or random ones where it is not there: speed is the same."""
+    """Return the first images of CIFAR-10, or random images of the same size if it is missing."""
     try:
         X, y = cifar()
         return X[:n_images], y[:n_images]
@@ -57,18 +57,18 @@ def images(n_images):
 
 
 def in_turns(ways, turns):
-    """Call each way `turns[way]` times, A B C A B C ..., and give what each gave."""
+    """Call each way `turns[way]` times, in the order A B C A B C ..., and return all results."""
     found = {name: [] for name in ways}
     for turn in range(max(turns.values())):
         for name, way in ways.items():
             if turn < turns[name]:
                 found[name].append(way())
-                gc.collect()  # the workers of a DataLoader end
+                gc.collect()  # ends the workers of a DataLoader
     return found
 
 
 def compare(rates, digits=1):
-    """Give the median rate of each way, and the ratio of sklssl to it in the same turn."""
+    """Return the median rate of each way, and the ratio of sklssl to it in the same turn."""
     row = {"per_second": {}, "ratio": {}, "ratio_range": {}}
     for name, found in rates.items():
         row["per_second"][name] = round(statistics.median(found), digits)

@@ -1,9 +1,10 @@
-"""Fits and transforms of this checkout and another one, in turns, in processes of their own.
+"""Times of fits and transforms in this checkout and another one, in separate processes.
 
     python -m benchmarks.speed.paired OTHER_CHECKOUT [--turns 4]
 
-For each thing that is timed: the median over the turns of this one's seconds divided by the other
-one's, and the shortest of either. Images are noise, of 32x32 pixels.
+The checkouts take turns. The result of each call is the median, over the turns, of the ratio of the
+seconds of this checkout to those of the other one, and the shortest time of each. The images are
+noise of 32x32 pixels.
 """
 
 import argparse
@@ -23,7 +24,7 @@ HERE = Path(__file__).parents[2]
 
 
 def measure(folder):
-    """Time everything once, with whatever sklssl is first on the path."""
+    """Time each call once, with the sklssl that is first on the path."""
     from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
 
     X = np.random.default_rng(0).integers(0, 256, (2000, 32, 32, 3), dtype=np.uint8)
@@ -48,7 +49,7 @@ def measure(folder):
 
 
 def in_turns(other, turns, folder):
-    """Give the pairs of seconds of each thing, this checkout's first."""
+    """Return pairs of seconds for each call, those of this checkout first."""
     pairs = {}
     for turn in range(turns):
         times = {}
@@ -71,7 +72,7 @@ if __name__ == "__main__":
     if args.measure:
         measure(args.measure)
         sys.exit()
-    from benchmarks._common import write_line  # the other checkout may have none
+    from benchmarks._common import write_line  # may not exist in the other checkout
 
     version = ["git", "-C", str(args.other), "rev-parse", "--short", "HEAD"]
     against = subprocess.run(version, capture_output=True, text=True, check=True).stdout.strip()

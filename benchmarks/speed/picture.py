@@ -1,4 +1,4 @@
-"""The picture of docs/speed.md, drawn from the lines of speed.py (needs matplotlib).
+"""The figure of docs/speed.md, drawn from the results of speed.py (requires matplotlib).
 
 python -m benchmarks.speed.picture
 """
@@ -22,7 +22,7 @@ COLORS = {
 
 
 def draw(lines, path=PICTURE):
-    """Draw images a second of every way, relative to skorch's, for each network."""
+    """Draw the images per second of every library relative to skorch, for each network."""
     matplotlib.use("agg")
     matplotlib.rcParams.update({"svg.hashsalt": "sklssl", "font.size": 9})
     lines = [x for x in lines if x["part"] == "throughput" and "skorch" in x["per_second"]]

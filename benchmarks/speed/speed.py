@@ -1,27 +1,28 @@
-"""How fast sklssl is: beside a loop written by hand, and beside the loops of other libraries.
+"""The speed of sklssl, compared with a hand-written loop and with other libraries.
 
     python -m benchmarks.speed.speed [--device cuda] [--only PART ...] [--quick]
 
-One command, under half an hour on two cores. Each part writes its lines as soon as it knows them.
-`--quick` tells in a minute whether everything runs, and keeps no line. Needs `pip install skorch
-kornia lightly matplotlib`; ways whose library is missing are left out.
+It takes less than half an hour on two cores. Each part writes its results as soon as it has them.
+`--quick` checks in a minute whether everything runs, and stores no results. Requires `pip install
+skorch kornia lightly matplotlib`; libraries that are not installed are omitted.
 
-throughput  images of X a second: a loop written by hand ("bare": the same network, views,
-            precision, layout and optimizer, no bookkeeping), `fit`, skorch with torchvision's
-            views from a DataLoader, the same with kornia's views of the batch, lightly (SimCLR
-            alone); the last three in float32 with the channels first, as their users write. The
-            ways take turns. A turn is a new training from its second step on, timed by torch's
-            own hook at the end of a step, alike for all (`_loops.Clock`): neither the setup of
-            `fit` nor the start of a DataLoader's workers is in it. Then `transform`, in full,
-            beside a bare forward of the same precision and batch, and one as the others write.
-lightly     SimCLR for equal epochs from the same weights: seconds, and accuracy of the 20 nearest
-            neighbours by cosine; their seconds to the accuracy that both reach, kNN not counted.
-memory      the peak beyond the array and the imports while 50,000 images are fitted.
-epochs      seconds of the second epoch and later ones, for 1,000 to 50,000 images.
-embed       rows a second from a mapped file of up to a million images, and the growth of memory.
-paths       a list of JPEG files as X beside the same images as an array.
+throughput  images of X per second: a hand-written loop ("bare": the same network, views,
+            precision, memory layout and optimizer, no bookkeeping), `fit`, skorch with
+            torchvision's views from a DataLoader, skorch with kornia's views of a batch, and
+            lightly (SimCLR only); the last three in float32 and channels first, as is usual with
+            them. They take turns. A turn is a new training run from its second step, timed in the
+            same way for all by torch's hook at the end of a step (`_loops.Clock`), without the
+            setup of `fit` and the start of a DataLoader's workers. Then the whole of `transform`,
+            a bare forward pass with the same precision and batches, and one with plain torch.
+lightly     SimCLR for equal epochs from the same weights: seconds, accuracy of the 20 nearest
+            neighbours with cosine distance, and seconds to the accuracy that both reach, without
+            the time of the nearest neighbours.
+memory      peak memory above the array and the imports during a fit on 50,000 images.
+epochs      seconds of the second and later epochs, for 1,000 to 50,000 images.
+embed       rows per second from a memory-mapped file of up to a million images, memory growth.
+paths       a list of JPEG files as X, compared with the same images as an array.
 search      GridSearchCV with n_jobs=1 and n_jobs=2.
-import      `import sklssl` beside an interpreter that does nothing.
+import      `import sklssl`, compared with an interpreter that does nothing.
 """
 
 import argparse
@@ -107,7 +108,7 @@ def paths(run):
 
 
 def first_epochs(run, X):
-    """Fit two epochs; seconds of the first pass (all before its end), of each epoch, cores busy."""
+    """Return the seconds of the first pass (with setup) and of two epochs, and the cores in use."""
     ends = []
 
     def look(embedder, row):
@@ -153,7 +154,7 @@ def search(run):
 
 
 def _end_workers():
-    """End joblib's workers, so that every turn starts its own."""
+    """End joblib's workers, so that every turn starts new ones."""
     from joblib.externals.loky import get_reusable_executor
 
     get_reusable_executor().shutdown(wait=True)
@@ -183,13 +184,13 @@ PARTS = {
 
 
 def run_parts(run, names):
-    """Run parts one after the other; give those that failed."""
+    """Run parts one after another, and return those that failed."""
     failed = []
     for name in names:
         start = time.perf_counter()
         try:
             PARTS[name](run)
-        except Exception:  # the other parts still have something to tell
+        except Exception:  # run the other parts
             traceback.print_exc()
             failed.append(name)
         print(f"# {name}: {time.perf_counter() - start:.0f} s", flush=True)
@@ -200,8 +201,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="of throughput")
-    parser.add_argument("--workers", type=int, help="of a DataLoader: 2, beside a GPU up to 8")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="networks of throughput")
+    parser.add_argument(
+        "--workers", type=int, help="workers of a DataLoader (default: 2, or up to 8 with a GPU)"
+    )
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
     many = min(8, os.cpu_count()) if args.device.type == "cuda" else 2
@@ -209,7 +212,7 @@ def main():
     workers = many if args.workers is None else args.workers
     script = Path(tempfile.mkdtemp() if args.quick else Path(__file__).parent) / "speed.py"
     run = Run(args.device, args.quick, workers, networks, script)
-    warnings.simplefilter("ignore")  # short trainings do not converge, and peers warn at length
+    warnings.simplefilter("ignore")  # about short training runs, and from other libraries
     os.environ["PYTHONWARNINGS"] = "ignore"
     failed = run_parts(run, args.only)
     lines = results_of(script).read_text().splitlines()

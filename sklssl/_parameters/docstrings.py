@@ -1,4 +1,4 @@
-"""Read the entries of numpydoc docstrings, and complete docstrings by entries of others."""
+"""Read the entries of numpydoc docstrings, and add inherited entries to docstrings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ENTRY = re.compile(r"^(\S.*)\n((?: .*\n|\n)*)", re.MULTILINE)
 
 
 def read_entries(doc: str | None, section: str) -> dict[str, Entry]:
-    """Return the entries of a section by name; none where there is no docstring or section."""
+    """Return the entries of a section by name; none if there is no docstring or section."""
     _, *sections = _split(doc or "")
     entries = {}
     for head, text in _ENTRY.findall(dict(sections).get(section, "") + "\n"):
@@ -31,12 +31,12 @@ def complete_docstring(
     attributes: Mapping[str, Entry],
     defaults: Mapping[str, object],
 ) -> str:
-    """Return a docstring with these parameters and attributes in place of its own.
+    """Return a docstring in which the parameters and attributes are replaced by these.
 
     Parameters
     ----------
     doc : str
-        The docstring; what else it holds stays as it is.
+        The docstring; the rest of it is unchanged.
 
     parameters, attributes : dict of str to Entry
         All entries, in their order.
@@ -68,7 +68,7 @@ def _split(doc: str) -> list[tuple[str, str]]:
 
 
 def _with_default(entry: Entry, name: str, defaults: Mapping[str, object]) -> Entry:
-    """Say the default that a parameter has, which a subclass may have changed."""
+    """Add the default of a parameter, which a subclass may have changed."""
     if name not in defaults:
         return entry
     value = defaults[name]

@@ -26,7 +26,7 @@ __all__ = ["EMBEDDER_ATTRIBUTES", "EMBEDDER_PARAMETERS", "SharedParameters"]
 
 
 class SharedParameters(TypedDict, total=False):
-    """What every embedder takes besides its backbone, in the order of the signature."""
+    """The parameters of every embedder except its backbone, in the order of the signature."""
 
     layer: Annotated[
         str,
@@ -35,10 +35,10 @@ class SharedParameters(TypedDict, total=False):
             [str],
             "str",
             """
-            The stage whose maps become the features. "all" puts the maps of all stages side by
-            side. "auto" does so too, but with fewer cells than `pool_size` asks for if there would
-            be more than 6,000 features. :func:`sklssl.inspection.layer_scores` compares single
-            stages. Takes effect in ``transform``: a change needs no new ``fit``.
+            The stage whose feature maps become the features. "all" concatenates the feature maps of
+            all stages. "auto" does so too, but with fewer cells than `pool_size` if there would be
+            more than 6,000 features. :func:`sklssl.inspection.layer_scores` compares single stages.
+            Only used by ``transform``: a change needs no new ``fit``.
             """,
         ),
     ]
@@ -49,8 +49,8 @@ class SharedParameters(TypedDict, total=False):
             [Interval(Integral, 1, None, closed="left")],
             "int",
             """
-            The maps are averaged over `pool_size` x `pool_size` cells, each of which has features
-            of its own. Takes effect in ``transform``.
+            The feature maps are averaged over `pool_size` x `pool_size` cells, each of which has
+            separate features. Only used by ``transform``.
             """,
         ),
     ]
@@ -62,10 +62,11 @@ class SharedParameters(TypedDict, total=False):
             '{"auto", "mirror", "all"} or None',
             """
             The versions of an image over which its features are averaged. "mirror" adds the
-            mirror image and "all" takes all eight rotations and reflections of a square (four if
+            mirror image and "all" uses all eight rotations and reflections of a square (four if
             the images are not square); ``transform`` then takes two or eight times as long. None
-            takes the image alone. "auto" decides in ``fit`` which versions look like images of X:
-            those that a linear model cannot tell from them. Takes effect in ``transform``.
+            uses only the image itself. "auto" determines in ``fit`` which versions look like images
+            of X: those that a linear model cannot distinguish from them. Only used by
+            ``transform``.
             """,
         ),
     ]
@@ -76,10 +77,10 @@ class SharedParameters(TypedDict, total=False):
             ["array-like", None],
             "tuple of (H, W) or (H, W, C)",
             """
-            The shape of the image that each row holds. None assumes the smallest square that a row
-            fits into. If X is a sequence of file names: the size and the number of channels (1 for
+            The shape of the image in each row. None assumes the smallest square that a row fits
+            into. If X is a sequence of file names: the size and the number of channels (1 for
             grey, 3 for red, green and blue) to which images are converted; None means three
-            channels and `image_size`, or else the size that all files have.
+            channels and `image_size`, or the common size of all files.
             """,
         ),
     ]
@@ -115,8 +116,8 @@ class SharedParameters(TypedDict, total=False):
             '{"raise", "skip"}',
             """
             If X is a sequence of file names: what ``fit`` does if a file cannot be read. "skip"
-            leaves the file out and warns of the number of such files; ``transform`` always raises
-            an error.
+            omits the file, with a warning that counts such files; ``transform`` always raises an
+            error.
             """,
         ),
     ]
@@ -158,8 +159,8 @@ class SharedParameters(TypedDict, total=False):
             '{"step", "cosine", "plateau", "constant"}',
             """
             "step" divides the learning rate by 5 after 30, 60 and 80 % of the epochs, "plateau"
-            whenever the loss has not decreased for 5 epochs; "cosine" raises it over the first
-            tenth of the training and then lowers it to 0.
+            whenever the loss has not decreased for 5 epochs; "cosine" increases it during the
+            first tenth of training and then decreases it to 0.
             """,
         ),
     ]
@@ -173,7 +174,7 @@ class SharedParameters(TypedDict, total=False):
             [str, os.PathLike, Enum, HasMethods(["fit", "transform"]), None],
             "fitted embedder, str or path",
             """
-            The initial weights of the network, used as far as they fit: an embedder of any method,
+            The initial weights of the network, as far as they match: an embedder of any method,
             "imagenet" for published weights of the backbone, the name of weights of torchvision
             such as "ResNet18_Weights.IMAGENET1K_V1", a safetensors file, or a file with a state
             dict (which is never unpickled). If this estimator will be cloned, as in a search, wrap
@@ -196,7 +197,7 @@ class SharedParameters(TypedDict, total=False):
             "auto",
             [str, torch.device],
             "str",
-            'A torch device. "auto" takes the first CUDA device or, if there is none, the CPU.',
+            'A torch device. "auto" means the first CUDA device or, if there is none, the CPU.',
         ),
     ]
     precision: Annotated[
@@ -206,9 +207,9 @@ class SharedParameters(TypedDict, total=False):
             [StrOptions({"auto", "float32", "bfloat16"})],
             '{"auto", "float32", "bfloat16"}',
             """
-            The precision in which the network computes; losses are always float32. "auto" takes
-            bfloat16 where the hardware supports it (CUDA 8.0 and newer, processors with
-            avx512_bf16), which halves the time at the same accuracy, and float32 elsewhere.
+            The precision in which the network computes; losses are always float32. "auto" means
+            bfloat16 if the hardware supports it (CUDA 8.0 and newer, processors with avx512_bf16),
+            which halves the time at the same accuracy, and float32 otherwise.
             """,
         ),
     ]
@@ -220,7 +221,7 @@ class SharedParameters(TypedDict, total=False):
             "bool",
             """
             Whether to train with ``torch.compile``, which needs a C++ compiler and a minute before
-            the first step. It pays off in long training runs on a GPU; on a CPU it gained nothing.
+            the first step. It is worthwhile for long training runs on a GPU, but not on a CPU.
             """,
         ),
     ]
@@ -236,7 +237,7 @@ class SharedParameters(TypedDict, total=False):
             """
             Each is called as ``callback(embedder, row)`` after every epoch, with this estimator in
             its current state, which can transform, and with the row of ``history_``, to which it
-            may add. Raising :class:`sklssl.exceptions.StopTraining` ends the training.
+            may add entries. Raising :class:`sklssl.exceptions.StopTraining` stops training.
             """,
         ),
     ]
@@ -248,7 +249,7 @@ class SharedParameters(TypedDict, total=False):
             "int, RandomState instance or None",
             """
             Seeds the weights, the order of the images and the views. The same int on the same
-            machine with the same number of threads gives the same results, byte for byte.
+            machine with the same number of threads gives bit-identical results.
             """,
         ),
     ]

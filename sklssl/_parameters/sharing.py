@@ -1,4 +1,4 @@
-"""Let classes inherit parameters: the constructor, the constraints and the documentation."""
+"""Inheritance of parameters: constructor, constraints and documentation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _Class = TypeVar("_Class", bound=type)
 
 
 def parameters(**defaults: Any) -> Callable[[_Class], _Class]:
-    """Give a class other defaults and more parameters than the estimator that it extends.
+    """Change the defaults of inherited parameters of a class, and add new parameters.
 
-    All parameters of that estimator remain, with these defaults. A new name becomes a parameter of
+    All parameters of the base class remain, with these defaults. A new name becomes a parameter of
     the class, which is stored as an attribute. A class with an ``__init__`` names its new
     parameters there instead, and ends it with ``**shared`` for all others, which it passes to
     ``super().__init__(**shared)``.
@@ -76,7 +76,7 @@ def parameters(**defaults: Any) -> Callable[[_Class], _Class]:
 
 
 class _Body(NamedTuple):
-    """What a class says itself about its parameters."""
+    """The part of a class body that concerns its parameters."""
 
     init: Callable[..., None] | None
     constraints: dict[str, Any]
@@ -84,10 +84,10 @@ class _Body(NamedTuple):
 
 
 class SharesParameters(ChecksArguments):
-    """Lets subclasses inherit parameters, with their constraints and their descriptions.
+    """Mixin whose subclasses inherit parameters, with their constraints and documentation.
 
-    A root names those that all of its subclasses share in ``_shared_parameters``; its ``__init__``
-    passes them to :meth:`_store`.
+    A root class lists the parameters shared by all of its subclasses in ``_shared_parameters``; its
+    ``__init__`` passes them to :meth:`_store`.
     """
 
     _shared_parameters: ClassVar[dict[str, Shared]] = {}
@@ -112,7 +112,7 @@ class SharesParameters(ChecksArguments):
         def __getattr__(self, name: str) -> Any: ...
 
     def _store(self, **values: Any) -> None:
-        """Set parameters, except those to which the class assigns a value itself."""
+        """Set parameters, except those to which the class itself assigns a value."""
         for name, value in values.items():
             if not hasattr(type(self), name):
                 setattr(self, name, value)
@@ -139,7 +139,7 @@ def _complete(cls: type[SharesParameters], defaults: dict[str, Any]) -> None:
 
 
 def _named_by(init: Callable[..., None]) -> dict[str, Parameter]:
-    """Return the parameters that an ``__init__`` names, but for self."""
+    """Return the named parameters of an ``__init__``, without self."""
     _, *named = inspect.signature(init).parameters.values()
     return {each.name: each for each in named if each.kind is not Parameter.VAR_KEYWORD}
 
@@ -150,7 +150,7 @@ def _takes_more(init: Callable[..., None]) -> bool:
 
 
 def _offered_to(cls: type[SharesParameters]) -> dict[str, Parameter]:
-    """Return the parameters of the class that is extended; of a root, those in its table."""
+    """Return the parameters of the base class, or those in the table of a root class."""
     base = super(cls, cls).__init__
     if base is object.__init__:
         table = cls._shared_parameters.items()
@@ -164,14 +164,14 @@ def _check_names(
     own: dict[str, Parameter],
     inherited: dict[str, Parameter],
 ) -> None:
-    """Raise an error for a default that the ``__init__`` of the class has no use for."""
+    """Raise an error for defaults that conflict with the ``__init__`` of the class."""
     init = cls._body.init
     if init is None or not defaults:
         return
     if not _takes_more(init):
         raise TypeError(
             f"@parameters of {cls.__name__}: the __init__ must end with **shared, which it passes "
-            "to super().__init__. Or leave it out."
+            "to super().__init__. Otherwise remove the __init__."
         )
     for name in defaults:
         if name in own:
@@ -181,19 +181,19 @@ def _check_names(
             )
         if name not in inherited:
             raise TypeError(
-                f"@parameters: {cls.__name__}{say_unknown(name, list(inherited))} Name a new one "
-                "in the __init__, or leave that out."
+                f"@parameters: {cls.__name__}{say_unknown(name, list(inherited))} Add new "
+                "parameters to the __init__, or remove the __init__."
             )
 
 
 def _with_own(own: dict[str, Parameter], shared: dict[str, Parameter]) -> dict[str, Parameter]:
-    """Return the parameters that an ``__init__`` names, followed by the shared ones."""
+    """Return the named parameters of an ``__init__``, followed by the shared ones."""
     rest = {n: p.replace(kind=Parameter.KEYWORD_ONLY) for n, p in shared.items() if n not in own}
     return {**own, **rest}
 
 
 def _with_new(defaults: dict[str, Any], shared: dict[str, Parameter]) -> dict[str, Parameter]:
-    """Return shared parameters, with new ones after those that may be positional."""
+    """Return shared parameters, with new ones after the positional ones."""
     first = {n: p for n, p in shared.items() if p.kind is not Parameter.KEYWORD_ONLY}
     new = {
         n: Parameter(n, Parameter.KEYWORD_ONLY, default=default)
@@ -206,7 +206,7 @@ def _with_new(defaults: dict[str, Any], shared: dict[str, Parameter]) -> dict[st
 def _make_init(
     cls: type[SharesParameters], known: dict[str, Parameter], new: set[str]
 ) -> Callable[..., None]:
-    """Return an ``__init__`` with these parameters, around that of the class if it has one."""
+    """Return an ``__init__`` with these parameters, which wraps that of the class, if any."""
     own_init = cls._body.init
     defaults = {n: p.default for n, p in known.items() if p.default is not Parameter.empty}
 
@@ -232,7 +232,7 @@ def _make_init(
 
 
 def _complete_constraints(cls: type[SharesParameters], known: dict[str, Parameter]) -> None:
-    """Add the constraints of inherited parameters to those that the class states."""
+    """Add the constraints of inherited parameters to those of the class body."""
     found = {name: shared.constraints for name, shared in cls._shared_parameters.items()}
     for base in reversed(cls.__mro__[1:]):
         found |= vars(base).get("_parameter_constraints", {})
@@ -241,7 +241,7 @@ def _complete_constraints(cls: type[SharesParameters], known: dict[str, Paramete
 
 
 def _complete_docs(cls: type[SharesParameters], known: dict[str, Parameter]) -> None:
-    """Add what is inherited to the docstring, if there is one."""
+    """Add inherited entries to the docstring, if there is one."""
     doc = cls._body.doc
     table = {
         name: Entry(shared.kind, shared.text) for name, shared in cls._shared_parameters.items()

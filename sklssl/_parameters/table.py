@@ -11,7 +11,7 @@ _WIDTH = 92
 
 
 class Entry(NamedTuple):
-    """What a docstring says about a parameter or an attribute: its type and its description."""
+    """The type and description of a parameter or an attribute in a docstring."""
 
     kind: str
     text: str
@@ -23,7 +23,7 @@ class Shared(NamedTuple):
     Parameters
     ----------
     default : object
-        The default in every class that does not choose another one.
+        The default, unless a class sets another one.
 
     constraints : list
         The values that scikit-learn's validation accepts.
@@ -54,5 +54,5 @@ def read_attributes(table: dict[str, tuple[str, str]]) -> dict[str, Entry]:
 
 
 def _wrap(text: str) -> str:
-    """Fit the lines, which are wrapped for their place in a table, to a docstring."""
+    """Wrap text for a docstring, instead of for its place in a table."""
     return textwrap.fill(" ".join(text.split()), _WIDTH, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""Parameters that mean the same wherever a network is trained, on a pretext task or on labels."""
+"""Parameters with the same meaning for training on a pretext task and on labels."""
 
 import os
 from numbers import Real
@@ -48,8 +48,8 @@ MaxGradNorm = Annotated[
         [Interval(Real, 0, None, closed="neither"), None],
         "float",
         """
-        The largest norm that the gradients of a step may have; longer ones are scaled down to it.
-        None leaves all of them unchanged. It stabilises a training run whose loss jumps.
+        The maximum norm of the gradients of a step; larger gradients are scaled down to it. None
+        means no maximum. It stabilises training if the loss jumps.
         """,
     ),
 ]
@@ -61,9 +61,9 @@ CheckpointDir = Annotated[
         [str, os.PathLike, None],
         "str or path-like",
         """
-        The folder in which ``fit`` saves its progress, so that a fit that was interrupted can
-        continue from there. Each training run, as told by its data and parameters, has a subfolder
-        of its own. None saves nothing.
+        The folder in which ``fit`` saves its progress, so that an interrupted fit can be resumed.
+        Each training run, identified by its data and parameters, has its own subfolder. None saves
+        nothing.
         """,
     ),
 ]
@@ -85,7 +85,7 @@ Resume = Annotated[
         [StrOptions({"auto", "never"})],
         '{"auto", "never"}',
         """
-        Whether ``fit`` continues a training run of the same data and parameters that it finds in
+        Whether ``fit`` resumes a training run with the same data and parameters if there is one in
         `checkpoint_dir`. "auto" does so, and raises an error if the run started from other weights;
         "never" starts from the beginning and replaces its checkpoints.
         """,
@@ -98,6 +98,6 @@ Verbose = Annotated[
         0,
         ["verbose"],
         "int",
-        "1 shows a line on stderr that reports the progress; 2 leaves one line per epoch.",
+        "1 shows a progress line on stderr; 2 keeps one line per epoch.",
     ),
 ]

@@ -29,7 +29,7 @@ _EPOCH, _LOSS, _TIME, _ACCURACY, _VALIDATION, _MEASURE, _SCALE, _SPEED, _NAME, _
 
 
 class ProgressLine:
-    """Shows progress, loss terms, speed and remaining time of a training run.
+    """Show the progress, loss terms, speed and remaining time of a training run.
 
     In a terminal and a notebook one line is updated in place. Elsewhere, as in a file, one line is
     printed per epoch.
@@ -135,7 +135,7 @@ class ProgressLine:
         return _fit(self._pieces(share, is_over or self._done == self._total), width)
 
     def _pieces(self, share: float, is_over: bool) -> Iterator[tuple[int, str]]:
-        """Yield the parts of the line with their ranks."""
+        """Iterate over (rank, text) of the parts of the line."""
         yield _NAME, self._name
         # Loss terms are those of the previous epoch, so the number of completed epochs is shown.
         done = f"{self._done}.{min(int(10 * share), 9)}" if share else str(self._done)
@@ -146,14 +146,14 @@ class ProgressLine:
             if name not in _NOT_TERMS and isinstance(self._row[name], Real):
                 yield _rank(name), _show_term(name, self._row[name])
         (start, before), (now, done_now) = self._marks[0], self._marks[-1]
-        epochs_a_second = (done_now - before) / (now - start) if now > start else 0.0
-        if epochs_a_second > 0:
-            yield _SPEED, _show_speed(self._n_images * epochs_a_second)
+        epochs_per_second = (done_now - before) / (now - start) if now > start else 0.0
+        if epochs_per_second > 0:
+            yield _SPEED, _show_speed(self._n_images * epochs_per_second)
         if is_over:
             yield _TIME, f"took {_clock(time.perf_counter() - self._began)}"
-        elif epochs_a_second > 0:
+        elif epochs_per_second > 0:
             left = self._phase_end - self._done - share + self._later
-            yield _TIME, f"{_clock(left / epochs_a_second)} left"
+            yield _TIME, f"{_clock(left / epochs_per_second)} left"
 
 
 def _rank(term: str) -> int:
@@ -170,9 +170,9 @@ def _show_term(name: str, value: Any) -> str:
     return f"{name.replace('_', ' ')} {shown}"
 
 
-def _show_speed(images_a_second: float) -> str:
-    digits = 0 if images_a_second >= 10 else 1
-    return f"{images_a_second:,.{digits}f} images/s"
+def _show_speed(images_per_second: float) -> str:
+    digits = 0 if images_per_second >= 10 else 1
+    return f"{images_per_second:,.{digits}f} images/s"
 
 
 def _clock(seconds: float) -> str:
@@ -285,7 +285,7 @@ class _Notebook:
         self._handle: Any = None
 
     def show(self, text: str) -> None:
-        from IPython.display import display  # only there in a notebook
+        from IPython.display import display  # only available in a notebook
 
         data = {"text/plain": text}
         if self._handle is None:

@@ -1,9 +1,9 @@
-"""Random views of images, and their parts: numbers are drawn apart from their use.
+"""Random views of images, and the operations that they are composed of.
 
-The functions `draw_*` draw numbers for each image, in small tensors on the device of the generator;
-the others use them and draw nothing. None makes a GPU wait. Images are (b, C, H, W) floats in
-[0, 1], which stay as they are. Each operation gives what the one of torchvision gives image by
-image.
+The functions `draw_*` draw random numbers for each image, in small tensors on the device of the
+generator; the other functions use these numbers and draw none. None of them synchronises with a
+GPU. Images are (b, C, H, W) floats in [0, 1], and are not modified. Each operation is equivalent to
+that of torchvision applied to single images.
 """
 
 from sklssl.augmentation._blur import draw_sigmas, gaussian_blur

@@ -1,4 +1,4 @@
-"""Blurs, with a Gaussian of its own for each image."""
+"""Blur with a separate Gaussian for each image."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ __all__ = ["draw_sigmas", "gaussian_blur"]
 
 
 def draw_sigmas(n_images: int, rng: torch.Generator) -> Tensor:
-    """Draw standard deviations of blurs, as SimCLR does.
+    """Draw standard deviations for blurring, as in SimCLR.
 
     Parameters
     ----------
     n_images : int
-        The number of images.
+        Number of images.
 
     rng : torch.Generator
-        On the device of the images.
+        A generator on the device of the images.
 
     Returns
     -------
     sigmas : tensor of shape (n_images,)
-        In [0.1, 2] pixels.
+        Standard deviations in [0.1, 2] pixels.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def draw_sigmas(n_images: int, rng: torch.Generator) -> Tensor:
 
 
 def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
-    """Blur each image with a Gaussian of its own; the edge is mirrored.
+    """Blur each image with a separate Gaussian; the edges are mirrored.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
         Floats in [0, 1].
 
     sigmas : tensor of shape (b,)
-        Standard deviations in pixels, above 0: see :func:`draw_sigmas`.
+        Positive standard deviations in pixels: see :func:`draw_sigmas`.
 
     kernel_size : int
-        The side of the window that is averaged over: odd, and less than twice the sides of the
-        images. SimCLR's is a tenth of the side of the images.
+        The side of the averaging window: odd, and less than twice the sides of the images. In
+        SimCLR it is a tenth of the side of the images.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device, or the window does not fit.
+        If an argument has the wrong shape or is on another device, or the window is too large.
 
     Examples
     --------
@@ -81,14 +81,14 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
     if not odd or not 0 < kernel_size < 2 * min(height, width):
         raise ValueError(
             f"gaussian_blur: kernel_size must be odd and less than twice the sides of the images "
-            f"of {height}x{width} pixels. Got {kernel_size!r}. 2 * (side // 20) + 1 is a tenth of "
-            "a side."
+            f"of {height}x{width} pixels. Got {kernel_size!r}. For a tenth of the side, use "
+            "2 * (side // 20) + 1."
         )
     reach = kernel_size // 2
     offsets = torch.arange(-reach, reach + 1, device=images.device)
     kernels = (-0.5 * (offsets / sigmas[:, None]) ** 2).softmax(dim=1)
     kernels = kernels.repeat_interleave(channels, dim=0)[:, None]
-    # One image with a group for each plane: every plane is convolved with a kernel of its own.
+    # One image with one group per plane: each plane is convolved with a separate kernel.
     planes = images.reshape(1, n_images * channels, height, width)
     planes = F.pad(planes, (reach, reach, reach, reach), mode="reflect")
     planes = F.conv2d(planes, kernels[:, :, :, None], groups=len(kernels))

@@ -1,4 +1,4 @@
-"""What the functions of augmentation check of their arguments, without looking at values."""
+"""Argument checks of augmentation, which do not read values of tensors."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["check_images", "check_per_image", "check_range", "check_share", "che
 
 
 def check_images(function: str, images: Any) -> None:
-    """Raise an error unless `images` are a batch."""
+    """Raise an error if `images` is not a batch of floats."""
     if isinstance(images, Tensor) and images.ndim == 4 and images.is_floating_point():
         return
     came = f"a {type(images).__name__}"
     if isinstance(images, Tensor):
         came = f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
     raise ValueError(
-        f"{function}: images must be a tensor (b, C, H, W) of floats in [0, 1]. Got {came}. One "
-        "image is images[None]; bytes are images.float() / 255."
+        f"{function}: images must be a tensor (b, C, H, W) of floats in [0, 1]. Got {came}. Use "
+        "images[None] for one image, and images.float() / 255 for bytes."
     )
 
 
 def check_per_image(
     function: str, images: Tensor, shape: tuple[int, ...] = (), **numbers: Any
 ) -> None:
-    """Raise an error unless numbers are a tensor of `shape` per image, on its device."""
+    """Raise an error if numbers are not tensors of `shape` per image, on the same device."""
     expected = (len(images), *shape)
     for name, value in numbers.items():
         if not isinstance(value, Tensor):
@@ -39,30 +39,30 @@ def check_per_image(
         else:
             continue
         raise ValueError(
-            f"{function}: {name} must be a tensor of shape {expected} on {images.device}, as the "
-            f"images are. Got {came}. Draw it for len(images) images, on that device."
+            f"{function}: {name} must be a tensor of shape {expected} on {images.device}, like the "
+            f"images. Got {came}. Draw it for len(images) images, on that device."
         )
 
 
 def check_range(what: str, ends: Any) -> None:
-    """Raise an error unless these are two numbers with 0 < low <= high <= 1."""
+    """Raise an error if `ends` are not two numbers with 0 < low <= high <= 1."""
     pair = tuple(ends) if isinstance(ends, Sequence) or hasattr(ends, "shape") else ()
     numbers = len(pair) == 2 and all(isinstance(end, Real) for end in pair)
     if not numbers or not 0 < float(pair[0]) <= float(pair[1]) <= 1:
         raise ValueError(
             f"{what} must be two numbers (low, high) with 0 < low <= high <= 1. Got {ends!r}. "
-            "(1.0, 1.0) takes whole images."
+            "Use (1.0, 1.0) for whole images."
         )
 
 
 def check_share(what: str, value: Any, remedy: str) -> None:
-    """Raise an error unless this is a number in [0, 1]."""
+    """Raise an error if `value` is not a number in [0, 1]."""
     if not isinstance(value, Real) or not 0 <= float(value) <= 1:
         raise ValueError(f"{what} must be a number in [0, 1]. Got {value!r}. {remedy}")
 
 
 def check_size(what: str, size: Any) -> tuple[int, int]:
-    """Return (height, width) of a size; one number means a square."""
+    """Return a size as (height, width); a single number means a square."""
     pair = (size, size) if isinstance(size, Integral) else size
     if isinstance(pair, Sequence) and len(pair) == 2:
         height, width = pair
@@ -70,6 +70,6 @@ def check_size(what: str, size: Any) -> tuple[int, int]:
         if whole and int(min(height, width)) >= 1:
             return int(height), int(width)
     raise ValueError(
-        f"{what} must be a whole number of pixels from 1 on, or two of them (height, width). Got "
+        f"{what} must be an integer of at least 1, in pixels, or two of them (height, width). Got "
         f"{size!r}. The size of images is images.shape[2:]."
     )

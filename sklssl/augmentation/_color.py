@@ -1,4 +1,4 @@
-"""Colours of views. What ends in an underscore works in place, as in torch, and checks nothing."""
+"""Colour operations. Those ending in an underscore work in place, without argument checks."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ _GREY_WEIGHTS = (0.2989, 0.587, 0.114)
 def draw_color_jitter(
     n_images: int, strength: float, rng: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Draw colour distortions for four in five images, and ones without effect for the others.
+    """Draw colour changes for four in five images, and numbers without effect for the others.
 
     Parameters
     ----------
     n_images : int
-        The number of images.
+        Number of images.
 
     strength : float
-        From 0 on; SimCLR's is 0.5 for CIFAR-10 and 1 for ImageNet.
+        At least 0; SimCLR uses 0.5 for CIFAR-10 and 1 for ImageNet.
 
     rng : torch.Generator
-        On the device of the images.
+        A generator on the device of the images.
 
     Returns
     -------
     brightness, contrast, saturation : tensors of shape (n_images,)
-        Factors in [1 - 0.8 strength, 1 + 0.8 strength], not under 0.
+        Factors in [1 - 0.8 strength, 1 + 0.8 strength], but at least 0.
 
     hue : tensor of shape (n_images,)
-        Turns in [-0.2 strength, 0.2 strength].
+        Fractions of a turn in [-0.2 strength, 0.2 strength].
 
     Raises
     ------
@@ -70,8 +70,8 @@ def draw_color_jitter(
     """
     if not isinstance(strength, Real) or not strength >= 0:
         raise ValueError(
-            f"draw_color_jitter: strength must be a number from 0 on. Got {strength!r}. 0.5 is "
-            "SimCLR's for small images."
+            f"draw_color_jitter: strength must be a number of at least 0. Got {strength!r}. SimCLR "
+            "uses 0.5 for small images."
         )
     moved = draw_uniform((4, n_images), -strength, strength, rng) * draw_choices(n_images, 0.8, rng)
     brightness, contrast, saturation = (1.0 + 0.8 * moved[:3]).clamp_min(0.0).unbind(0)
@@ -79,7 +79,7 @@ def draw_color_jitter(
 
 
 def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
-    """Multiply each image by a factor of its own.
+    """Multiply each image by a separate factor.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
         Floats in [0, 1].
 
     factors : tensor of shape (b,)
-        From 0, black, on; 1 changes nothing: see :func:`draw_color_jitter`.
+        At least 0, which means black; 1 changes nothing: see :func:`draw_color_jitter`.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device.
+        If an argument has the wrong shape or is on another device.
 
     Examples
     --------
@@ -110,14 +110,14 @@ def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def adjust_brightness_(images: Tensor, factors: Tensor) -> None:
-    """Do what :func:`adjust_brightness` does in place."""
+    """Apply :func:`adjust_brightness` in place."""
     images.mul_(factors.view(-1, 1, 1, 1)).clamp_(0.0, 1.0)
 
 
 def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
-    """Move the pixels of each image away from its mean grey, by a factor of its own.
+    """Scale the differences of the pixels of each image from its mean grey by a separate factor.
 
-    Images of other than three channels have a mean in every channel, for their channels may be of
+    If images do not have three channels, the mean of each channel is used, since channels may have
     different units.
 
     Parameters
@@ -126,7 +126,7 @@ def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
         Floats in [0, 1].
 
     factors : tensor of shape (b,)
-        From 0, grey, on; 1 changes nothing: see :func:`draw_color_jitter`.
+        At least 0, which means grey; 1 changes nothing: see :func:`draw_color_jitter`.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device.
+        If an argument has the wrong shape or is on another device.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def adjust_contrast_(images: Tensor, factors: Tensor) -> None:
-    """Do what :func:`adjust_contrast` does in place."""
+    """Apply :func:`adjust_contrast` in place."""
     factors = factors.view(-1, 1, 1, 1)
     mean = images.mean(dim=(2, 3), keepdim=True)
     if images.shape[1] == 3:
@@ -158,15 +158,15 @@ def adjust_contrast_(images: Tensor, factors: Tensor) -> None:
 
 
 def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
-    """Move the pixels of each RGB image away from their grey, by a factor of its own.
+    """Scale the differences of the pixels of each RGB image from their grey by a separate factor.
 
     Parameters
     ----------
     images : tensor of shape (b, C, H, W)
-        Floats in [0, 1]. Those of other than three channels stay as they are.
+        Floats in [0, 1]. Images without three channels are returned unchanged.
 
     factors : tensor of shape (b,)
-        From 0, grey, on; 1 changes nothing: see :func:`draw_color_jitter`.
+        At least 0, which means grey; 1 changes nothing: see :func:`draw_color_jitter`.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device.
+        If an argument has the wrong shape or is on another device.
 
     Examples
     --------
@@ -190,24 +190,24 @@ def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def adjust_saturation_(images: Tensor, factors: Tensor) -> None:
-    """Do what :func:`adjust_saturation` does in place."""
+    """Apply :func:`adjust_saturation` in place."""
     if images.shape[1] == 3:
         grey = _to_grey(images)
         torch.lerp(grey, images, factors.view(-1, 1, 1, 1), out=images).clamp_(0.0, 1.0)
 
 
 def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Turn the hue of each RGB image by its own share of the colour circle.
+    """Rotate the hue of each RGB image by a separate fraction of the colour circle.
 
     The highest and the lowest channel of a pixel keep their values.
 
     Parameters
     ----------
     images : tensor of shape (b, C, H, W)
-        Floats in [0, 1]. Those of other than three channels stay as they are.
+        Floats in [0, 1]. Images without three channels are returned unchanged.
 
     turns : tensor of shape (b,)
-        In [-0.5, 0.5]; 0 changes nothing: see :func:`draw_color_jitter`.
+        Fractions of a turn in [-0.5, 0.5]; 0 changes nothing: see :func:`draw_color_jitter`.
 
     Returns
     -------
@@ -217,7 +217,7 @@ def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device.
+        If an argument has the wrong shape or is on another device.
 
     Examples
     --------
@@ -231,18 +231,18 @@ def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:
 
 
 def adjust_hue_(images: Tensor, turns: Tensor) -> None:
-    """Do what :func:`adjust_hue` does in place."""
+    """Apply :func:`adjust_hue` in place."""
     if images.shape[1] != 3:
         return
     red, green, blue = images.unbind(1)
     high, low = torch.maximum(green, blue), torch.minimum(green, blue)
     lowest = torch.minimum(red, low)
     chroma = torch.maximum(red, high).sub_(lowest).clamp_min_(1e-12)
-    # The angle to red on the colour hexagon, in sixths, without branches: it grows by two until
-    # red is no more the highest nor the middle one, then by how far red is the lowest.
+    # The angle to red on the colour hexagon, in sixths, without branches: it increases to two until
+    # red is the lowest channel, and then by the distance of red from the middle one.
     angle = high.sub_(red).add_(low.sub_(red).clamp_min_(0.0))
     angle.div_(chroma).add_(1.0).copysign_(green - blue)
-    # A channel is highest within a sixth of its own angle, and lowest beyond two.
+    # A channel is the highest within one sixth of its own angle, and the lowest beyond two.
     offsets = torch.stack([turns, turns - 1 / 3, turns + 1 / 3], dim=1)
     offsets = 6.0 * (offsets - offsets.round())[:, :, None, None]
     levels = torch.add(angle[:, None], offsets, out=images)
@@ -251,15 +251,15 @@ def adjust_hue_(images: Tensor, turns: Tensor) -> None:
 
 
 def to_grayscale(images: Tensor, chosen: Tensor) -> Tensor:
-    """Turn the chosen RGB images to grey, in all three channels.
+    """Convert the chosen RGB images to grey, with three equal channels.
 
     Parameters
     ----------
     images : tensor of shape (b, C, H, W)
-        Floats in [0, 1]. Those of other than three channels stay as they are.
+        Floats in [0, 1]. Images without three channels are returned unchanged.
 
     chosen : bool tensor of shape (b,)
-        The images that become grey: see :func:`draw_choices`.
+        The images to convert: see :func:`draw_choices`.
 
     Returns
     -------
@@ -268,7 +268,7 @@ def to_grayscale(images: Tensor, chosen: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device.
+        If an argument has the wrong shape or is on another device.
 
     Examples
     --------
@@ -282,20 +282,20 @@ def to_grayscale(images: Tensor, chosen: Tensor) -> Tensor:
 
 
 def to_grayscale_(images: Tensor, chosen: Tensor) -> None:
-    """Do what :func:`to_grayscale` does in place."""
+    """Apply :func:`to_grayscale` in place."""
     if images.shape[1] == 3:
         images.lerp_(_to_grey(images), chosen.view(-1, 1, 1, 1).float())
 
 
 def _to_grey(images: Tensor) -> Tensor:
-    """Weigh RGB images (b, 3, H, W) to their luma (b, 1, H, W)."""
+    """Return the luma (b, 1, H, W) of RGB images (b, 3, H, W)."""
     red, green, blue = _GREY_WEIGHTS
     grey = (images[:, :1] * red).add_(images[:, 1:2], alpha=green)
     return grey.add_(images[:, 2:], alpha=blue)
 
 
 def _changed(change_: Callable[..., None], images: Tensor, **numbers: Any) -> Tensor:
-    """Check the arguments of an operation, and do it in a copy of the images."""
+    """Check the arguments of an operation, and apply it to a copy of the images."""
     function = change_.__name__.removesuffix("_")
     check_images(function, images)
     check_per_image(function, images, **numbers)

@@ -1,4 +1,4 @@
-"""Where views lie in their images: crops, flips and shifts."""
+"""Geometric operations: crops, flips and shifts."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = [
 
 
 def draw_choices(n_images: int, share: float, rng: torch.Generator) -> Tensor:
-    """Choose each image with a probability, for what only some of them get.
+    """Choose each image with a given probability.
 
     Parameters
     ----------
     n_images : int
-        The number of images.
+        Number of images.
 
     share : float
-        The probability, in [0, 1].
+        The probability in [0, 1].
 
     rng : torch.Generator
-        On the device of the images.
+        A generator on the device of the images.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def draw_choices(n_images: int, share: float, rng: torch.Generator) -> Tensor:
     >>> draw_choices(4, 0.5, torch.Generator().manual_seed(0))
     tensor([ True, False,  True,  True])
     """
-    check_share("draw_choices: share", share, "0.5 chooses every second image on average.")
+    check_share("draw_choices: share", share, "0.5 chooses half of the images on average.")
     return draw_uniform((n_images,), 0.0, 1.0, rng) < share
 
 
@@ -67,7 +67,7 @@ def horizontal_flip(images: Tensor, chosen: Tensor) -> Tensor:
         Floats.
 
     chosen : bool tensor of shape (b,)
-        The images whose columns are reversed: see :func:`draw_choices`.
+        The images to mirror: see :func:`draw_choices`.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def horizontal_flip(images: Tensor, chosen: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device.
+        If an argument has the wrong shape or is on another device.
 
     Examples
     --------
@@ -96,21 +96,21 @@ def draw_shifts(n_images: int, size: tuple[int, int], share: float, rng: torch.G
     Parameters
     ----------
     n_images : int
-        The number of images.
+        Number of images.
 
     size : tuple of (int, int)
-        Their height and width in pixels.
+        Height and width of the images in pixels.
 
     share : float
-        The furthest shift as a share of the height and of the width, in [0, 1].
+        The largest shift as a fraction of the height and of the width, in [0, 1].
 
     rng : torch.Generator
-        On the device of the images.
+        A generator on the device of the images.
 
     Returns
     -------
     shifts : tensor of shape (n_images, 2), int64
-        Pixels down and to the right.
+        Number of pixels down and to the right.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def draw_shifts(n_images: int, size: tuple[int, int], share: float, rng: torch.G
 
 
 def shift(images: Tensor, shifts: Tensor) -> Tensor:
-    """Shift each image by whole pixels of its own; the edge is repeated.
+    """Shift each image separately by whole pixels; the edges are repeated.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def shift(images: Tensor, shifts: Tensor) -> Tensor:
         Floats.
 
     shifts : int tensor of shape (b, 2)
-        Pixels down and to the right: see :func:`draw_shifts`.
+        Number of pixels down and to the right: see :func:`draw_shifts`.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def shift(images: Tensor, shifts: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device.
+        If an argument has the wrong shape or is on another device.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def shift(images: Tensor, shifts: Tensor) -> Tensor:
     rows = (torch.arange(height, device=images.device) - down).clamp(0, height - 1)
     columns = (torch.arange(width, device=images.device) - right).clamp(0, width - 1)
     batch = torch.arange(len(images), device=images.device)
-    # Indexed with the channels last, as they lie in memory.
+    # Indexed with channels last, which is their order in memory.
     pixels = images.permute(0, 2, 3, 1)
     shifted = pixels[batch[:, None, None], rows[:, :, None], columns[:, None, :]]
     return shifted.permute(0, 3, 1, 2)
@@ -175,26 +175,26 @@ def shift(images: Tensor, shifts: Tensor) -> Tensor:
 def draw_crops(
     n_images: int, size: tuple[int, int], scale: tuple[float, float], rng: torch.Generator
 ) -> Tensor:
-    """Draw boxes inside images, anywhere, with an area share uniform in `scale`.
+    """Draw boxes anywhere inside images, whose fraction of the area is uniform in `scale`.
 
-    The aspect ratio is log-uniform in [3/4, 4/3], as far as a box of that area fits: none has to
-    be drawn again. torchvision's RandomResizedCrop draws area and ratio without regard to each
-    other, and again where the box does not fit, which refuses large boxes more often than small
-    ones: for areas in (0.2, 1) of square images the mean area is about 0.55 there, and 0.60 here.
+    The aspect ratio is log-uniform in the part of [3/4, 4/3] for which a box of this area fits, so
+    no box has to be drawn again. torchvision's RandomResizedCrop draws area and ratio independently
+    and repeats the draw if the box does not fit, which happens more often for large boxes: for
+    areas in (0.2, 1) of square images, the mean area is about 0.55 there, and 0.60 here.
 
     Parameters
     ----------
     n_images : int
-        The number of images.
+        Number of images.
 
     size : tuple of (int, int)
-        Their height and width in pixels.
+        Height and width of the images in pixels.
 
     scale : tuple of (float, float)
-        Range of the share of the image's area that a box has, with 0 < low <= high <= 1.
+        Range of the area of a box as a fraction of the image, with 0 < low <= high <= 1.
 
     rng : torch.Generator
-        On the device of the images.
+        A generator on the device of the images.
 
     Returns
     -------
@@ -217,7 +217,7 @@ def draw_crops(
     height, width = check_size("draw_crops: size", size)
     check_range("draw_crops: scale", scale)
     share = draw_uniform((n_images,), *scale, rng)
-    # The widest box of an area is as wide as the image, the narrowest as high.
+    # For a given area, the widest box is as wide as the image, the narrowest as high.
     narrowest, widest = share * width / height, width / (share * height)
     low, high = (narrowest.clamp_min(bound).minimum(widest).log() for bound in (3 / 4, 4 / 3))
     ratio = torch.exp(low + draw_uniform((n_images,), 0.0, 1.0, rng) * (high - low))
@@ -233,7 +233,7 @@ def resized_crop(
     flipped: Tensor | None = None,
     size: int | tuple[int, int] | None = None,
 ) -> Tensor:
-    """Resize the box of each image to one size, bilinearly, and mirror some.
+    """Resize the box of each image to the same size, bilinearly, and mirror the chosen images.
 
     Parameters
     ----------
@@ -241,15 +241,15 @@ def resized_crop(
         Floats.
 
     boxes : tensor of shape (b, 4)
-        Top, left, height and width in pixels, inside of the image: see :func:`draw_crops`. Nothing
-        outside of a box is seen.
+        Top, left, height and width in pixels, inside the image: see :func:`draw_crops`. Pixels
+        outside the box have no influence.
 
     flipped : bool tensor of shape (b,), default=None
-        The images whose columns are reversed: see :func:`draw_choices`. None reverses none.
+        The images to mirror: see :func:`draw_choices`. None mirrors none.
 
     size : int or tuple of (int, int), default=None
-        Height and width of what comes out, in pixels; one number for both. None takes those of the
-        images. What gets smaller is averaged, as torchvision's `antialias` does.
+        Height and width of the views in pixels, or one number for both. None means those of the
+        images. Boxes that become smaller are averaged, as by torchvision's `antialias`.
 
     Returns
     -------
@@ -258,7 +258,7 @@ def resized_crop(
     Raises
     ------
     ValueError
-        If an argument has another shape or lies on another device, or `size` is out of range.
+        If an argument has the wrong shape or is on another device, or `size` is out of range.
 
     Examples
     --------
@@ -279,8 +279,8 @@ def resized_crop(
         right = torch.where(flipped[:, None], right.flip(0), right)
     rows = _weights(top, box_height, down, height)
     columns = _weights(left, box_width, right, width)
-    # As two products for each image, first with the channels last, as images lie in memory, then in
-    # planes: faster than to look up pixels, up to a side of about 96.
+    # Two matrix products per image, first with channels last, which is their order in memory, then
+    # by channel: faster than indexing pixels, up to a side of about 96.
     crops = torch.bmm(rows, images.permute(0, 2, 3, 1).flatten(2))
     planes = crops.view(n_images, n_rows, width, channels).permute(0, 3, 1, 2).flatten(1, 2)
     crops = torch.bmm(planes, columns.mT)
@@ -293,13 +293,13 @@ def _centres(n_pixels: int, images: Tensor) -> Tensor:
 
 
 def _weights(start: Tensor, sides: Tensor, centres: Tensor, n_pixels: int) -> Tensor:
-    """Weigh `n_pixels` for m resized ones of a span in each image: (b, m, n_pixels).
+    """Return the weights (b, m, n_pixels) of pixels for m resized pixels of a span per image.
 
-    `start` and `sides` of the spans are (b, 1) pixels, `centres`, (m,) or (b, m), shares of them.
+    `start` and `sides` of the spans are (b, 1) pixels; `centres`, (m,) or (b, m), are fractions.
     """
     pixels = torch.arange(n_pixels, device=sides.device)
     n_out = centres.shape[-1]
-    if n_out >= n_pixels:  # no span gets smaller: what is read lies between two pixels
+    if n_out >= n_pixels:  # no span becomes smaller: interpolate between two pixels
         inside = (centres * sides - 0.5).clamp_min(0.0).minimum((sides - 1.0).clamp_min(0.0))
         positions = start + inside
         return (positions[:, :, None] - pixels).abs_().neg_().add_(1.0).clamp_min_(0.0)

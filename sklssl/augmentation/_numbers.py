@@ -1,4 +1,4 @@
-"""Numbers from an explicit generator, on its device."""
+"""Random numbers from an explicit generator, on its device."""
 
 import torch
 from torch import Tensor
@@ -7,5 +7,5 @@ __all__ = ["draw_uniform"]
 
 
 def draw_uniform(shape: tuple[int, ...], low: float, high: float, rng: torch.Generator) -> Tensor:
-    """Draw numbers evenly from [low, high)."""
+    """Draw uniform numbers from [low, high)."""
     return low + (high - low) * torch.rand(shape, generator=rng, device=rng.device)

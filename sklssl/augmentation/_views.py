@@ -1,4 +1,4 @@
-"""Random views of a batch: each image with numbers of its own, from an explicit generator."""
+"""Random views of a batch, with separate random numbers for each image."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ _MIN_BLURRED_SIDE = 64
 
 @dataclass(frozen=True)
 class RandomViews:
-    """Random views as SimCLR draws them; called once, it gives one view of each image.
+    """Draw random views as in SimCLR; each call returns one view of each image.
 
-    Each image draws its own numbers. Half of a batch of views of at least 64x64 pixels is blurred
-    too.
+    Random numbers are drawn separately for each image. Half of the views in a batch are also
+    blurred if they have at least 64x64 pixels.
 
     Parameters
     ----------
     crop_scale : tuple of (float, float), default=(0.2, 1.0)
-        Range of the share of the image that is cropped and resized to the whole. It is uniform in
-        this range. torchvision also draws boxes that do not fit, and refuses them, so that large
-        ones are rarer there: a mean share of about 0.55 with the default, and 0.60 here.
+        Range of the fraction of the image that is cropped and resized. The fraction is uniform in
+        this range. torchvision also draws boxes that do not fit, and rejects them, so that large
+        ones are rarer there: with the default, the mean fraction is about 0.55, and 0.60 here.
 
     horizontal_flip : bool, default=True
-        Whether one in two images is mirrored.
+        Whether half of the images are mirrored.
 
     jitter : float, default=0.5
-        Strength of the color distortions in [0, 1], which four in five images get. One in five
-        becomes grey. 0 leaves all colors as they are. Images of other than three channels only
-        change in brightness and, each channel by itself, in contrast.
+        Strength in [0, 1] of the colour changes, which are applied to four in five images. One in
+        five is converted to grey. 0 changes no colours. If images do not have three channels, only
+        their brightness and the contrast of each channel change.
 
     size : int or tuple of (int, int), default=None
-        Height and width of the views in pixels; one number for both. None takes those of the
-        images. Methods of several crops, such as SwAV and DINO, have small views of small parts,
-        and large ones. It is not scaled where a fit trains on small images first.
+        Height and width of the views in pixels, or one number for both. None means those of the
+        images. Multi-crop methods, such as SwAV and DINO, use small views of small parts in
+        addition to large ones. The size is not scaled if a fit trains on small images first.
 
     Raises
     ------
     ValueError
-        If `crop_scale` is no part of (0, 1], or `jitter` or `size` is out of range.
+        If `crop_scale` is not a range within (0, 1], or `jitter` or `size` is out of range.
 
     References
     ----------
@@ -85,7 +85,7 @@ class RandomViews:
 
     def __post_init__(self) -> None:
         check_range("crop_scale", self.crop_scale)
-        check_share("jitter", self.jitter, "0 leaves all colors as they are.")
+        check_share("jitter", self.jitter, "0 changes no colours.")
         if self.size is not None:
             check_size("size", self.size)
 
@@ -97,7 +97,7 @@ class RandomViews:
         images : tensor of shape (b, C, H, W)
             Floats in [0, 1].
         rng : torch.Generator
-            On the device of `images`.
+            A generator on the device of `images`.
 
         Returns
         -------
@@ -107,7 +107,7 @@ class RandomViews:
         Raises
         ------
         ValueError
-            If `images` are no batch of floats.
+            If `images` is not a batch of floats.
         """
         check_images("RandomViews", images)
         n_images, _, height, width = images.shape

@@ -238,7 +238,7 @@ class Backbone(nn.Module):
         if side is None:
             raise ValueError(f"{shown} cannot pass through the network: {problem}") from problem
         need = (
-            f"are not of the one size that it was built for, {side}x{side}"
+            f"do not have the only size that it supports, {side}x{side}"
             if self.only_side
             else f"are too small for it: the smallest square has a side of {side}"
         )
@@ -280,15 +280,15 @@ def _map_shape(name: str, x: Any) -> tuple[int, int, int]:
             else f"a {type(x).__name__}"
         )
         raise TypeError(
-            f"the stage {name!r} of the network gives {came}, but each stage must give one map "
-            "(b, D, h, w). Leave out what comes after the last map, such as pooling, nn.Flatten "
-            "and nn.Linear, and let a stage return no more than its map."
+            f"the stage {name!r} of the network returns {came}, but each stage must return one "
+            "feature map (b, D, h, w). Remove the layers after the last feature map, such as "
+            "pooling, nn.Flatten and nn.Linear, and return nothing else from a stage."
         )
     return x.shape[1], x.shape[2], x.shape[3]
 
 
 def pool_map(x: Tensor, pool_size: int = 1) -> Tensor:
-    """Average a map (b, D, h, w) to (b, D * p * p); p is `pool_size`, or the map's side if less."""
+    """Average a feature map (b, D, h, w) to (b, D * p * p); p is at most its side."""
     if pool_size == 1:
         return x.mean((2, 3))
     size = min(pool_size, x.shape[2]), min(pool_size, x.shape[3])

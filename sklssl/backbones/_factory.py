@@ -70,7 +70,7 @@ def make_backbone(
         "timm/convnext_atto", or a class, function or partial that is called with ``in_channels``
         and ``image_size`` and returns a :class:`Backbone`, or an ``nn.Sequential`` whose named
         children become the stages. Those of torchvision and timm have the stages stage1, stage2,
-        ...: the last map of every resolution, or the layers of the encoder.
+        ...: the last feature map of every resolution, or the layers of the encoder.
 
     in_channels : int, default=3
         Number of channels of the images.
@@ -102,9 +102,9 @@ def make_backbone(
     """
     if isinstance(name, nn.Module):
         raise TypeError(
-            f"A backbone is given by name, class, function or partial, but {type(name).__name__} "
+            f"A backbone must be a name, class, function or partial, but {type(name).__name__} "
             "is a built network, which would be trained in place and shared between copies of "
-            "the estimator. Pass what builds it."
+            "the estimator. Pass a function that builds it."
         )
     build = find_backbone(name) if isinstance(name, str) else name
     net = build(in_channels=in_channels, image_size=image_size)
@@ -112,8 +112,8 @@ def make_backbone(
         return Backbone(dict(net.named_children()), in_channels, image_size)
     if not isinstance(net, Backbone):
         raise TypeError(
-            f"The backbone {name!r} built {type(net).__name__}, but a sklssl Backbone or an "
-            "nn.Sequential of named stages is needed."
+            f"The backbone {name!r} built {type(net).__name__}, but it must build a Backbone of "
+            "sklssl or an nn.Sequential of named stages."
         )
     return net
 
@@ -139,6 +139,6 @@ def find_backbone(name: str) -> Callable[..., Backbone]:
     near = difflib.get_close_matches(name.lower(), [*_BACKBONES, *theirs], n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
-        f"Unknown backbone {name!r}; known are {list_backbones()}, the classification networks "
-        f"of torchvision, and those of timm as '{TIMM}...'.{hint}"
+        f"Unknown backbone {name!r}. Use one of {list_backbones()}, a classification network "
+        f"of torchvision, or a network of timm as '{TIMM}...'.{hint}"
     )

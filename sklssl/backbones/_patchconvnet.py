@@ -44,7 +44,7 @@ def patchconvnet(
     Raises
     ------
     ValueError
-        If `n_atoms` is not one or two whole numbers from 1.
+        If `n_atoms` is not one or two integers of at least 1.
     """
     counts = check_n_atoms(n_atoms)
     stages = make_dictionaries(in_channels, image_size, counts)

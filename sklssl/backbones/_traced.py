@@ -55,7 +55,7 @@ class TracedBackbone(Backbone):
     # Names of the encoder layers of transformers, and of the final norm.
     _layers = "blocks."
     _closing = "norm"
-    # Prefixes of nodes after the last feature map, although their outputs look like maps.
+    # Prefixes of nodes after the last feature map, although their outputs look like feature maps.
     _head: tuple[str, ...] = ()
 
     def __init__(
@@ -186,7 +186,7 @@ def _run(
 
 
 def _shapes(net: nn.Module, images: Tensor) -> Iterator[tuple[str, Any]]:
-    """Yield the outputs of all nodes of `net` for `images` on the meta device (shapes only)."""
+    """Iterate over the outputs of all nodes for `images` on the meta device (shapes only)."""
     graph = _trace(net)
     tensors = itertools.chain(net.parameters(), net.buffers())
     ghost = copy.deepcopy(net, {id(t): t.detach().to("meta") for t in tensors}).eval()

@@ -111,8 +111,9 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
     match = _match(backbone, found.state)
     if not match.n_taken:
         raise ValueError(
-            f"{name}: no weight of {found.label} fits the backbone {owner.backbone!r}. Use the "
-            f"same backbone in both. Without a match: {_format_names(match.left)}; of the source: "
+            f"{name}: none of the weights of {found.label} match the backbone {owner.backbone!r}. "
+            "Use the same backbone in both. Weights of the backbone: "
+            f"{_format_names(match.left)}; of the source: "
             f"{_format_names(match.unused or list(found.state))}."
         )
     backbone.load_state_dict(match.taken, strict=False)
@@ -121,16 +122,16 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
         one = backbone.in_channels == 1
         backbone.set_standardisation(mean.mean() if one else mean, scale.mean() if one else scale)
     text = (
-        f"{name}: {found.label} gives {match.n_taken} of the {match.n_taken + len(match.left)} "
-        f"weights of the backbone {owner.backbone!r}."
+        f"{name}: {found.label} provides {match.n_taken} of the "
+        f"{match.n_taken + len(match.left)} weights of the backbone {owner.backbone!r}."
     )
     if match.n_channels is not None:
         text += (
-            f" The first convolution, made for {match.n_channels} channel(s), is adapted to "
+            f" The first convolution is adapted from {match.n_channels} channel(s) to "
             f"{backbone.in_channels}."
         )
     if match.left or match.unused:
-        left = f" Left as they were: {_format_names(match.left)}." if match.left else ""
+        left = f" Unchanged: {_format_names(match.left)}." if match.left else ""
         unused = f" Not used: {_format_names(match.unused)}." if match.unused else ""
         warnings.warn(text + left + unused, UserWarning, stacklevel=2)
     elif owner.verbose:
@@ -160,7 +161,9 @@ def _match(backbone: Backbone, state: dict[str, Tensor]) -> _Match:
             n_taken += counts
         elif counts:
             shapes = (
-                "" if tensor is None else f" {_shape(own[key])}, which is {_shape(tensor)} there"
+                ""
+                if tensor is None
+                else f" {_shape(own[key])}, which is {_shape(tensor)} in the source"
             )
             left.append(_own_name(key) + shapes)
     unused = [
@@ -259,7 +262,7 @@ def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> Source:
     known = {} if isinstance(source, os.PathLike) else torchvision_weights()
     if source in known:
         return from_torchvision(source, *known[source], backbone, name, owner)
-    problem = "is a directory" if os.path.isdir(path) else "is neither"
+    problem = "is a directory" if os.path.isdir(path) else "is none of these"
     near = difflib.get_close_matches(str(source), [IMAGENET, *known], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
@@ -273,8 +276,8 @@ def _from_embedder(source: Any, name: str) -> Source:
     source = source.estimator if isinstance(source, FrozenEstimator) else source
     if not hasattr(source, "pretext_"):
         raise ValueError(
-            f"{name} must be a fitted embedder. Got {source!r}, which is not fitted. If it was, a "
-            "clone (as grid search makes) unfitted it: wrap it in sklearn.frozen.FrozenEstimator."
+            f"{name} must be a fitted embedder. Got {source!r}, which is not fitted. The clones "
+            "in a search are not fitted: wrap the embedder in sklearn.frozen.FrozenEstimator."
         )
     return Source(type(source).__name__, source.pretext_.encoder.state_dict())
 
@@ -293,18 +296,20 @@ def _from_file(path: Path, name: str) -> Source:
     except Exception as error:  # a corrupt file can raise anything
         if isinstance(error, pickle.UnpicklingError) and _is_pickle(path):
             raise ValueError(
-                f"{name}: '{path}' holds Python objects besides tensors. Reading those could run "
-                "any code, so it was not done. If you trust the file, read it yourself with "
-                "torch.load(..., weights_only=False) and save the weights alone with "
+                f"{name}: '{path}' contains Python objects other than tensors. Reading them could "
+                "run any code, so the file was not read. If you trust it, load it with "
+                "torch.load(..., weights_only=False) and save only the weights with "
                 "torch.save(network.state_dict(), ...)."
             ) from error
         raise ValueError(
-            f"{name}: '{path}' cannot be read as weights: it is damaged, or neither a safetensors "
-            "file with that suffix nor a state dict saved by torch.save."
+            f"{name}: cannot read weights from '{path}': the file is corrupt, or neither a "
+            "safetensors file with that suffix nor a state dict saved by torch.save."
         ) from error
     state = _flatten(tree) if isinstance(tree, Mapping) else {}
     if not state:
-        raise ValueError(f"{name}: '{path}' holds no weights by name, but {type(tree).__name__}.")
+        raise ValueError(
+            f"{name}: '{path}' must contain named weights. It contains {type(tree).__name__}."
+        )
     return Source(f"'{path}'", state)
 
 

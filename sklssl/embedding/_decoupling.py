@@ -1,4 +1,4 @@
-"""Rotation feature decoupling: half of the features tell rotations, the others ignore them.
+"""Rotation feature decoupling: half of the features predict rotations, half ignore them.
 
 Feng, Xu, Tao. Self-Supervised Representation Learning by Rotation Feature Decoupling. CVPR 2019.
 Sangam, Feng. Improving Self-Supervised Representation Learning by Rotation Feature Decoupling &
@@ -22,7 +22,7 @@ _TASKS = {"nce": (NCEDecouplingPretext, 0.07), "nt_xent": (ContrastiveDecoupling
 
 @parameters(learning_rate=1e-3, lr_schedule="cosine", optimizer="adam")
 class RotationDecouplingEmbedder(BaseEmbedder):
-    """Embed images by features of which half tell rotations and half ignore them.
+    """Embed images by features of which half predict rotations and half are invariant to them.
 
     The first half of the network's features predicts how an image was rotated, as in
     :class:`RotNetEmbedder`. The second half learns what is the same in all four rotations and
@@ -38,7 +38,7 @@ class RotationDecouplingEmbedder(BaseEmbedder):
         other images, and the heads have two layers.
 
     temperature : float
-        Divides the similarities. None means 0.07 for "nce" and 0.5 for "nt_xent".
+        Divisor of the similarities. None means 0.07 for "nce" and 0.5 for "nt_xent".
 
     pu_weighting : bool
         Whether rotated images that look upright count less in the last seventh of the epochs. How
@@ -54,7 +54,7 @@ class RotationDecouplingEmbedder(BaseEmbedder):
     See Also
     --------
     RotNetEmbedder : Only the rotations.
-    SimCLREmbedder : Tells images apart by crops and colours instead.
+    SimCLREmbedder : Distinguishes images despite crops and colour changes.
 
     Notes
     -----

@@ -44,8 +44,8 @@ class DecouplingPretext(RotationPretext):
         self.n_related = backbone.n_features // 2
         n_unrelated = backbone.n_features - self.n_related
         self.head = make_head(self.n_related, 4, linear=self._linear)
-        # Features after a ReLU all point in one direction. Unless they are centred, they start out
-        # alike for all images, and the instance task never gets going.
+        # Features after a ReLU all point in similar directions. Unless they are centred, they are
+        # similar for all images at the start, and the instance task makes no progress.
         self.projection = nn.Sequential(
             nn.BatchNorm1d(n_unrelated, affine=False),
             make_head(n_unrelated, _PROJECTION, linear=self._linear),
@@ -118,7 +118,7 @@ class ContrastiveDecouplingPretext(DecouplingPretext):
 
 
 class NCEDecouplingPretext(DecouplingPretext):
-    """Second half: make rotations alike, and recognise their mean among all images of a memory."""
+    """Second half: make rotations similar, and recognise their mean in a memory of all images."""
 
     bank: Tensor
 
@@ -127,8 +127,8 @@ class NCEDecouplingPretext(DecouplingPretext):
     def __init__(self, backbone: Backbone, temperature: float, pu_weighting: bool) -> None:
         super().__init__(backbone, temperature, pu_weighting)
         self.register_buffer("bank", None)
-        self.is_stale = False  # whether the memory may hold other images than those to come
-        # Rows of the memory, and what to write there after the step.
+        self.is_stale = False  # whether the memory may contain other images than the next fit
+        # Rows of the memory, and their new values after the step.
         self.seen: tuple[Tensor, Tensor] | None = None
 
     def before_fit(self, n_images: int) -> None:
@@ -137,10 +137,10 @@ class NCEDecouplingPretext(DecouplingPretext):
             self.bank = F.normalize(torch.randn(n_images, _PROJECTION), dim=1)
         elif len(self.bank) != n_images:
             raise ValueError(
-                f"RotationDecouplingEmbedder with instance_task='nce' remembers the "
-                f"{len(self.bank)} images that it was fitted on and continues with the same ones "
-                f"only, but X holds {n_images}. Fit afresh with warm_start=False, or use "
-                "instance_task='nt_xent', which remembers none."
+                f"RotationDecouplingEmbedder with instance_task='nce' has a memory of the "
+                f"{len(self.bank)} images that it was fitted on, and training can only continue "
+                f"with these, but X has {n_images} images. Fit again with warm_start=False, or use "
+                "instance_task='nt_xent', which has no memory."
             )
         else:
             self.is_stale = True
@@ -152,7 +152,7 @@ class NCEDecouplingPretext(DecouplingPretext):
             self.is_stale = False
 
     def embed_instances(self, images: Tensor) -> Tensor:
-        """Return what is remembered of images (b, C, s, s), as (b, 128) and not yet normalised."""
+        """Return the vectors (b, 128) of images (b, C, s, s) for the memory, not normalised."""
         _, unrelated = self.split(rotate_four_ways(images)[0])
         return self.projection(unrelated.unflatten(0, (4, -1)).mean(dim=0))
 
@@ -163,7 +163,7 @@ class NCEDecouplingPretext(DecouplingPretext):
 
     def instance_terms(self, unrelated: Tensor, index: Tensor, noise: Tensor) -> dict[str, Tensor]:
         terms = {"invariance_loss": rotation_invariance(unrelated)}
-        if self.training:  # in evaluation, the images may not be those of the memory
+        if self.training:  # in evaluation, the images may not be in the memory
             z = self.projection(unrelated.mean(dim=0))
             terms["instance_loss"] = self.discriminate(z, index, noise)
         return terms
@@ -172,7 +172,7 @@ class NCEDecouplingPretext(DecouplingPretext):
         """Return the loss of recognising images by their z (b, d)."""
         self.seen = index, update_bank(self.bank, z, index)
         # The constant of NCE is estimated from each batch. The papers keep that of the first batch,
-        # but it belongs to a random memory and soon is far off: the loss kept growing.
+        # but this is based on a random memory and soon inaccurate: the loss kept increasing.
         return instance_nce(z, self.bank, index, noise, self.temperature)
 
     def after_step(self, progress: float) -> None:

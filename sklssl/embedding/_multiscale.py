@@ -1,4 +1,4 @@
-"""Training at a growing image scale, for any embedder.
+"""Training at increasing image scales, for any embedder.
 
 Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for Limited
 Information. GCPR 2021.
@@ -31,7 +31,7 @@ MULTISCALE_CONSTRAINTS: dict[str, list[Any]] = {
 
 
 def make_phases(estimator: Any, learning_rates: Any, max_epochs: Any) -> list[Phase]:
-    """Return one phase per scale of `estimator`; a single rate or number of epochs serves all.
+    """Return one phase per scale of `estimator`; single values apply to all scales.
 
     Raises
     ------
@@ -45,15 +45,17 @@ def make_phases(estimator: Any, learning_rates: Any, max_epochs: Any) -> list[Ph
             check_sequence(estimator, name, values)
         if not isinstance(values, Real) and len(values) != len(scales):
             raise ValueError(
-                f"The 'scales' and '{name}' parameters of {type(estimator).__name__} must be of "
-                f"one length. Got {len(scales)} scales {estimator.scales!r} and {len(values)} "
+                f"The 'scales' and '{name}' parameters of {type(estimator).__name__} must have the "
+                f"same length. Got {len(scales)} scales {estimator.scales!r} and {len(values)} "
                 f"values {values!r}."
             )
     rates = [learning_rates] * len(scales) if isinstance(learning_rates, Real) else learning_rates
     epochs = [max_epochs] * len(scales) if isinstance(max_epochs, Real) else max_epochs
     _check_each(estimator, "scales", scales, Real, lambda s: 0 < s <= 1, "numbers in (0, 1]")
     _check_each(estimator, "learning_rates", rates, Real, lambda r: r > 0, "numbers above 0")
-    _check_each(estimator, "max_epochs", epochs, Integral, lambda n: n >= 0, "whole numbers >= 0")
+    _check_each(
+        estimator, "max_epochs", epochs, Integral, lambda n: n >= 0, "integers of at least 0"
+    )
     return [
         Phase(float(s), float(r), int(n)) for s, r, n in zip(scales, rates, epochs, strict=True)
     ]
@@ -78,8 +80,8 @@ def _check_each(
 ) -> None:
     if len(values) == 0 or not all(isinstance(v, kind) and is_allowed(v) for v in values):
         raise ValueError(
-            f"The '{name}' parameter of {type(estimator).__name__} must hold {allowed}, at least "
-            f"one. Got {getattr(estimator, name)!r}."
+            f"The '{name}' parameter of {type(estimator).__name__} must contain {allowed}, at "
+            f"least one. Got {getattr(estimator, name)!r}."
         )
 
 
@@ -104,7 +106,7 @@ class MultiScaleEmbedder(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Train any embedder at growing image scales, each of which starts from the previous one.
+    """Train any embedder at increasing image scales, each starting from the previous one.
 
     The whole task is carried over: network, heads and batch-norm statistics.
 
@@ -206,7 +208,7 @@ class MultiScaleEmbedder(
         Raises
         ------
         ValueError
-            If a parameter or `X` is invalid, or a scale results in fewer than 4 pixels a side.
+            If a parameter or `X` is invalid, or a scale results in fewer than 4 pixels per side.
         NonFiniteLossError
             If the loss becomes infinite or NaN in the first epoch. The estimator is then left
             unchanged.

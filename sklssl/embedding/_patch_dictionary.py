@@ -25,8 +25,8 @@ class PatchDictionaryEmbedder(BaseEmbedder):
 
     Patches of the images are normalised in contrast and whitened, and a random selection of them
     becomes a dictionary. The features are the similarities between the patches in each region of an
-    image and those of the dictionary. A second dictionary is built in the same way from the maps of
-    the first. Nothing is trained: ``fit`` takes seconds, and most of the time is spent in
+    image and those of the dictionary. A second dictionary is built in the same way from the feature
+    maps of the first. Nothing is trained: ``fit`` takes seconds, and most of the time is spent in
     ``transform``. On small data sets this beats many trained networks.
 
     Parameters
@@ -40,9 +40,9 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         to their size, between 3 and 8.
 
     layer : str
-        The dictionary whose maps become the features: "patches1", "patches2", or "all" for both
-        side by side. "auto" uses both too, but with fewer cells if there would be more than 6,000
-        features. Takes effect in ``transform``: a change needs no new ``fit``.
+        The dictionary whose feature maps become the features: "patches1", "patches2", or "all" for
+        both side by side. "auto" uses both too, but with fewer cells if there would be more than
+        6,000 features. Only used by ``transform``: a change needs no new ``fit``.
 
     verbose : int
         Has no effect: nothing is trained.
@@ -105,7 +105,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
 
     _sized_by = "n_atoms or image_size"
 
-    # What the base reads of embedders that train. As nothing is trained, it is not a parameter.
+    # Attributes that the base class reads. As nothing is trained, they are not parameters.
     max_epochs, batch_size, learning_rate, lr_schedule = 0, 256, 1.0, "constant"
     optimizer, weight_decay, max_grad_norm, compile = "sgd", 0.0, None, False
     init_weights, warm_start, callbacks = None, False, None
@@ -132,15 +132,15 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         """Not available: a dictionary is built from all images at once."""
         raise AttributeError(
             f"{type(self).__name__} has no partial_fit: its dictionary is built from all images at "
-            "once. Fit it on a sample of them; transform and transform_iter then take the rest."
+            "once. Fit it on a sample of them; transform and transform_iter accept any number."
         )
 
     @property
     def score(self) -> NoReturn:
         """Not available: there is no task."""
         raise AttributeError(
-            f"{type(self).__name__} has no score: it solves no task. Score a classifier on its "
-            "features, or pass a scorer of sklssl.metrics as scoring."
+            f"{type(self).__name__} has no score, because it has no task. Score a classifier on "
+            "its features, or pass a scorer of sklssl.metrics as scoring."
         )
 
     def _check_size(self, size: tuple[int, int]) -> None:
@@ -150,7 +150,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         if self.patch_size is not None and self.patch_size > min(size):
             raise ValueError(
                 f"The 'patch_size' parameter of {type(self).__name__} is {self.patch_size}, but "
-                f"the images have {size[0]}x{size[1]} pixels. Take a smaller one, None, or a "
+                f"the images have {size[0]}x{size[1]} pixels. Use a smaller value, None, or a "
                 "larger image_size."
             )
 

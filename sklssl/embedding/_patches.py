@@ -80,7 +80,7 @@ class PatchEmbedder(BaseEmbedder):
         self.patch_ratio = patch_ratio
 
     def _check_size(self, size: tuple[int, int]) -> None:
-        """Raise an error for a patch that has no pixel or fills the image, too."""
+        """Raise an error for patches without pixels, or as large as the image, too."""
         super()._check_size(size)
         side = size[0]
         patch = patch_side(side, self.patch_ratio)
@@ -88,6 +88,6 @@ class PatchEmbedder(BaseEmbedder):
             came = "leaves no pixel" if patch == 0 else "fills the image"
             raise ValueError(
                 f"The 'patch_ratio' parameter of {type(self).__name__}: {self.patch_ratio!r} of "
-                f"{side} pixels {came}. The patch must have at least 1 and at most {side - 1} "
-                f"pixels a side: give a ratio between {0.5 / side:.2g} and {1 - 0.5 / side:.2g}."
+                f"{side} pixels {came}. The side of the patch must have 1 to {side - 1} pixels: "
+                f"use a ratio between {0.5 / side:.2g} and {1 - 0.5 / side:.2g}."
             )

@@ -15,7 +15,7 @@ __all__ = ["PatchRelEmbedder"]
 
 
 class PatchRelationPretext(PatchRotationPretext):
-    """Classify pairs of a rotated image and an image with a patch rotated alike."""
+    """Classify pairs of a rotated image and an image with a patch rotated in the same way."""
 
     def __init__(self, backbone: Backbone, patch_ratio: float) -> None:
         super().__init__(backbone, patch_ratio)

@@ -88,7 +88,7 @@ class RotNetEmbedder(BaseEmbedder):
     See Also
     --------
     ScaleNetEmbedder : The same task, first on smaller images.
-    MultiScaleEmbedder : Training at growing scales for any embedder.
+    MultiScaleEmbedder : Training at increasing scales for any embedder.
 
     Notes
     -----

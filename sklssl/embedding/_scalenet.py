@@ -19,11 +19,12 @@ _PAPER_RATES = (0.1, 0.05, 0.01)
 
 
 class ScaleNetEmbedder(BaseEmbedder):
-    """Embed images by predicting rotations at growing scales.
+    """Embed images by predicting rotations at increasing scales.
 
-    The network first learns to predict the rotation of shrunk images (see :class:`RotNetEmbedder`);
-    its weights are then the start for the next, larger scale. Small images show shapes without
-    detail, and train quickly. The paper reports the largest gain for few images.
+    The network first learns to predict the rotation of reduced images (see
+    :class:`RotNetEmbedder`); its weights are then the starting point for the next, larger scale.
+    Small images show shapes without detail, and training on them is fast. The paper reports the
+    largest gain for few images.
 
     Parameters
     ----------
@@ -33,8 +34,8 @@ class ScaleNetEmbedder(BaseEmbedder):
 
     learning_rates : float or sequence of float
         The learning rate of each scale, or one for all, before `lr_schedule` changes it. None means
-        those of the paper: 0.1, then 0.05, then 0.01. A smaller rate preserves what was learned at
-        the previous scale.
+        those of the paper: 0.1, then 0.05, then 0.01. A smaller learning rate preserves what was
+        learned at the previous scale.
 
     max_epochs : int or sequence of int
         The number of passes over the images, for each scale or one for all; 0 leaves the network
@@ -43,7 +44,7 @@ class ScaleNetEmbedder(BaseEmbedder):
     See Also
     --------
     RotNetEmbedder : The same task at one scale.
-    MultiScaleEmbedder : Training at growing scales for any embedder.
+    MultiScaleEmbedder : Training at increasing scales for any embedder.
 
     Notes
     -----
@@ -68,7 +69,7 @@ class ScaleNetEmbedder(BaseEmbedder):
     _square_only = True
     _parameter_constraints = MULTISCALE_CONSTRAINTS
 
-    # Each scale has its own instead.
+    # Each scale has its own learning rate instead.
     learning_rate = None
 
     def __init__(

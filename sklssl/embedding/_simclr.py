@@ -72,7 +72,7 @@ class SimCLREmbedder(BaseEmbedder):
     Parameters
     ----------
     temperature : float
-        Divides the similarities. The smaller it is, the more the most similar other images count.
+        Divisor of the similarities. Smaller values give more weight to the most similar images.
 
     projection_dim : int
         The number of outputs of the projection head.
@@ -82,7 +82,7 @@ class SimCLREmbedder(BaseEmbedder):
 
     jitter_strength : float
         The strength of the changes in brightness, contrast, saturation and hue; 0 for none. Lower
-        it if colour tells the images apart.
+        it if colour distinguishes the images.
 
     horizontal_flip : bool
         Whether half of the views are mirrored. Unsuitable for images of text.
@@ -124,7 +124,7 @@ class SimCLREmbedder(BaseEmbedder):
     >>> embedder = SimCLREmbedder(max_epochs=4, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:500]).shape
     (500, 5120)
-    >>> embedder.score(X[500:]) > 5 / 127  # five times what chance gives in a batch of 64
+    >>> embedder.score(X[500:]) > 5 / 127  # five times chance level in a batch of 64
     True
     """
 
@@ -158,9 +158,9 @@ class SimCLREmbedder(BaseEmbedder):
         n_channels = self.image_shape_[2]
         if n_channels not in (1, 3) and self.jitter_strength > 0:
             warnings.warn(
-                f"{type(self).__name__}: images of {n_channels} channels are not red, green and "
-                "blue. Their views change in brightness and contrast, each channel by itself, but "
-                "not in saturation and hue, and none becomes grey.",
+                f"{type(self).__name__}: images with {n_channels} channels are not RGB images. In "
+                "their views only the brightness and the contrast of each channel change; "
+                "saturation and hue do not, and none is converted to grey.",
                 UserWarning,
                 stacklevel=2,
             )

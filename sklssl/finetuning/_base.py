@@ -65,10 +65,10 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
     Parameters
     ----------
     embedder : embedder, FrozenEstimator, str or callable
-        Where the network comes from. A fitted embedder is used as it is; one that is not fitted is
-        first fitted on all of `X`; a backbone, given by name or as a function, starts from random
+        The source of the network. A fitted embedder is used as it is; an unfitted one is first
+        fitted on all of `X`; a backbone, given by name or as a function, starts from random
         weights, which is the supervised baseline. If this estimator will be cloned, as in a search,
-        wrap a fitted embedder in :class:`sklearn.frozen.FrozenEstimator`, or else the clone fits
+        wrap a fitted embedder in :class:`sklearn.frozen.FrozenEstimator`; otherwise the clone fits
         it again.
     """
 
@@ -85,7 +85,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
     # Whether outputs are averaged over the same orientations as features.
     _averages_orientations = False
-    # What "conv" does with its map: see make_head.
+    # Whether "conv" preserves positions: see make_head.
     _keep_places = False
 
     def __init__(self, embedder: Any, **shared: Unpack[FineTuningParameters]) -> None:
@@ -145,7 +145,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             device = resolve_device(fresh.embedder_.device, owner=fresh.embedder_)
             rows = [images, targets, weights]
             with fresh._training_resources(device, seed, rows, plan) as checkpoints:
-                if checkpoints.seed != seed:  # that of the run to continue
+                if checkpoints.seed != seed:  # the seed of the run to resume
                     fresh.embedder_ = initial_embedder(
                         self.embedder, X, checkpoints.seed, owner=self
                     )
@@ -306,15 +306,15 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
                 )
         if layer == "auto":
             own = resolve_layer(self.embedder_, self.embedder_.pretext_.encoder)
-            if own == "all":  # the last stage alone knows more about the task than about images
+            if own == "all":  # the last stage is specialised for the pretext task
                 own = names[len(names) // 2] if frozen == "all" else names[-1]
             layer = max(own, frozen if frozen in names else own, key=names.index)
         frozen = layer if frozen == "all" else frozen
         if frozen is not None and names.index(frozen) > names.index(layer):
             raise ValueError(
-                f"The 'frozen_until' parameter of {type(self).__name__} is {frozen!r}, which lies "
-                f"behind the layer that the head stands on, {layer!r}. Freeze no further than "
-                "that, or set 'layer' to a later stage."
+                f"The 'frozen_until' parameter of {type(self).__name__} is {frozen!r}, which comes "
+                f"after the layer of the head, {layer!r}. Choose this or an earlier stage, or set "
+                "'layer' to a later stage."
             )
         return layer, frozen
 
@@ -322,7 +322,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         """Return an order of the rows, validation rows last, and the number of training rows."""
         n_rows = len(targets)
         if not self.early_stopping and self.lr_schedule != "plateau":
-            return slice(None), n_rows  # as they are, and not copied
+            return slice(None), n_rows  # unchanged, without a copy
         try:
             train, kept = train_test_split(
                 np.arange(n_rows),
@@ -333,9 +333,9 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         except ValueError as error:
             raise ValueError(
                 f"The 'validation_fraction' parameter of {type(self).__name__} is "
-                f"{self.validation_fraction}, which cannot be kept back of {n_rows} images: "
-                f"{error} Set it higher, or keep none back: early_stopping=False and another "
-                "lr_schedule than 'plateau'."
+                f"{self.validation_fraction}, which is impossible with {n_rows} images: {error} "
+                "Set it higher, or use no validation images: early_stopping=False and an "
+                "lr_schedule other than 'plateau'."
             ) from error
         return np.concatenate([train, kept]), len(train)
 

@@ -42,9 +42,9 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     Notes
     -----
-    Device, precision and image size are those of the embedder. The maps of frozen stages are
+    Device, precision and image size are those of the embedder. Feature maps of frozen stages are
     computed only once if `augment` is off and they take less than 4 GiB; an epoch then costs only
-    what comes after them. Rows with the same image and answer are merged and their weights added
+    the layers after them. Rows with the same image and class are merged and their weights added
     up: a weight is equivalent to repeating the row, and the order of the rows does not matter.
 
     References
@@ -66,7 +66,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
     _parameter_constraints = {"class_weight": [StrOptions({"balanced"}), dict, None]}
 
     _fitted_attributes = {"classes_": is_vector}
-    # A class is that of the mirrored image, too; a number may be a position.
+    # A mirrored image has the same class; a number may be a position.
     _averages_orientations = True
 
     def __init__(
@@ -136,7 +136,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
             weights = compute_sample_weight(self.class_weight, self.classes_[y])
             if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
                 raise ValueError(
-                    "the weights must be finite and at least 0, not all of them 0. Got "
+                    "the weights must be finite, at least 0, and not all 0. Got "
                     f"{self.class_weight!r}."
                 )
         return weights
@@ -145,8 +145,8 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         seen = np.unique(y)
         if len(seen) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs labels of at least two classes (with a weight above "
-                f"0), but y holds one class: {self.classes_[seen]}."
+                f"{type(self).__name__} requires labels of at least two classes (with weights "
+                f"above 0), but y contains one class: {self.classes_[seen]}."
             )
         return y
 

@@ -1,4 +1,4 @@
-"""Heads: the layers that turn the map of a stage into predictions."""
+"""Heads: the layers that compute predictions from the feature map of a stage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONV_SIZE = 3
 
 
 class Head(nn.Module):
-    """Layers on top of a map that is first averaged over a few cells.
+    """Layers on top of a feature map that is first averaged over a few cells.
 
     Parameters
     ----------
@@ -27,10 +27,10 @@ class Head(nn.Module):
         Returns features (b, d).
 
     n_features, n_outputs : int
-        The number of features and of outputs.
+        Number of features and outputs.
 
     pool_size : (int, int) or None
-        The cells over which a map is averaged; None leaves it as it is.
+        The cells over which a feature map is averaged; None leaves it unchanged.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class Head(nn.Module):
         self.pool_size = pool_size
 
     def reduce(self, maps: Tensor) -> Tensor:
-        """Average maps (b, D, h, w) over the cells that the layers take; idempotent."""
+        """Average feature maps (b, D, h, w) over the cells of the head; idempotent."""
         if self.pool_size is None:
             return maps
         return F.adaptive_avg_pool2d(maps, self.pool_size)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return the outputs (b, n_outputs) for maps (b, D, h, w)."""
+        """Return the outputs (b, n_outputs) for feature maps (b, D, h, w)."""
         features = self.layers(self.reduce(maps))
         outputs: Tensor = self.output(features)
         return outputs
 
 
 class _Convolutions(nn.Sequential):
-    """Layers in the precision of the network, which they may cost as much as: then float32."""
+    """Layers that compute in the precision of the network, as they may take as long as it does."""
 
     def forward(self, x: Tensor) -> Tensor:
         with network_autocast(x.device):
@@ -78,31 +78,31 @@ def make_head(
         "mlp" has two layers of 200 units with batch-norm, "conv" a NIN block of 192 channels.
 
     shape : tuple of (D, h, w)
-        The shape of a map.
+        The shape of a feature map.
 
     n_outputs : int
-        The number of outputs.
+        Number of outputs.
 
     pool_size : int
-        Maps are averaged over `pool_size` x `pool_size` cells, or as many as they have if fewer.
+        Feature maps are averaged over at most `pool_size` x `pool_size` cells.
 
     keep_places : bool
         Whether "conv" preserves positions and ends in the layers of "mlp", as for regression;
-        otherwise it averages its map as a whole.
+        otherwise it averages its whole feature map.
 
     Raises
     ------
     ValueError
-        If the maps are too small for the convolutions of "conv".
+        If the feature maps are too small for the convolutions of "conv".
     """
     width, height, side = shape
     cells = min(pool_size, height), min(pool_size, side)
     if kind == "conv":
         if min(height, side) < _CONV_SIZE:
             raise ValueError(
-                f"'conv' needs maps of at least {_CONV_SIZE}x{_CONV_SIZE}, but those of the layer "
-                f"have {height}x{side}. Take an earlier layer, larger images (image_size of the "
-                "embedder), or 'mlp'."
+                f"'conv' requires feature maps of at least {_CONV_SIZE}x{_CONV_SIZE}, but those of "
+                f"the layer have {height}x{side}. Use an earlier layer, larger images (image_size "
+                "of the embedder), or 'mlp'."
             )
         block = _Convolutions(
             conv_block(width, _CONV_WIDTH, _CONV_SIZE),
@@ -118,7 +118,7 @@ def make_head(
     n_features = width * math.prod(cells)
     if kind == "mlp":
         return Head(nn.Sequential(nn.Flatten(), _mlp(n_features)), _UNITS, n_outputs, cells)
-    # With standardised features one learning rate suits every network; the head stays linear.
+    # With standardised features, one learning rate suits all networks. The head remains linear.
     scaler = nn.BatchNorm1d(n_features, affine=False)
     return Head(nn.Sequential(nn.Flatten(), scaler), n_features, n_outputs, cells)
 

@@ -18,7 +18,7 @@ class NetworkEmbedder(BaseEmbedder):
     """An embedder without a pretext task: the initial embedder of supervised training.
 
     Its parameters are those of :class:`sklssl.RotNetEmbedder`. There is no task, so ``fit`` with
-    `max_epochs` above 0 is an error.
+    `max_epochs` above 0 raises an error.
     """
 
     def _make_pretext(self, backbone: Backbone) -> Pretext:
@@ -31,8 +31,8 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
     Parameters
     ----------
     embedder : embedder, FrozenEstimator, str or callable
-        A fitted one is used as it is, an unfitted one is cloned and fitted on `X`, and a backbone,
-        by name or function, gets random weights.
+        A fitted embedder is used as it is, an unfitted one is cloned and fitted on `X`, and a
+        backbone, given by name or as a function, gets random weights.
 
     X : array-like
         All images.
@@ -41,7 +41,7 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
         The seed for the weights of a backbone.
 
     owner : estimator
-        The estimator that errors name.
+        The estimator named in errors.
     """
     who = f"The 'embedder' parameter of {type(owner).__name__}"
     frozen = isinstance(embedder, FrozenEstimator)
@@ -51,7 +51,7 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
     if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
         raise TypeError(
             f"{who} must be an embedder of sklssl, a FrozenEstimator of a fitted one, or a "
-            f"backbone by name or function. Got {embedder!r}."
+            f"backbone as a name or function. Got {embedder!r}."
         )
     if not found.__sklearn_is_fitted__():
         if frozen:

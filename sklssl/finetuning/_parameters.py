@@ -23,7 +23,7 @@ __all__ = ["FINETUNER_ATTRIBUTES", "FINETUNER_PARAMETERS", "FineTuningParameters
 
 
 class FineTuningParameters(TypedDict, total=False):
-    """What every fine-tuner takes besides its embedder, in the order of the signature."""
+    """The parameters of every fine-tuner except its embedder, in the order of the signature."""
 
     head: Annotated[
         str,
@@ -34,8 +34,8 @@ class FineTuningParameters(TypedDict, total=False):
             """
             The layers on top of the network. "mlp" has two layers of 200 units with batch-norm.
             "conv" is a block of NIN: a 3x3 and two 1x1 convolutions of 192 channels with
-            batch-norm. For classes its map is averaged as a whole before the last layer; for
-            numbers, which may depend on where things are, the layers of "mlp" follow.
+            batch-norm. For classification, its whole feature map is averaged before the last layer;
+            for regression, whose targets may depend on positions, the layers of "mlp" follow.
             """,
         ),
     ]
@@ -46,9 +46,9 @@ class FineTuningParameters(TypedDict, total=False):
             [str],
             "str",
             """
-            The stage that the head is put on. "auto" takes that of the embedder. If the embedder
-            uses all stages, "auto" takes the last one, or with ``frozen_until="all"`` the middle
-            one, but none before `frozen_until`.
+            The stage whose feature map the head uses. "auto" means that of the embedder. If the
+            embedder uses all stages, "auto" means the last one, or the middle one with
+            ``frozen_until="all"``, but none before `frozen_until`.
             """,
         ),
     ]
@@ -59,8 +59,8 @@ class FineTuningParameters(TypedDict, total=False):
             [Interval(Integral, 1, None, closed="left"), None],
             "int",
             """
-            The maps are averaged over `pool_size` x `pool_size` cells for the head. None takes the
-            value of the embedder.
+            The feature maps are averaged over `pool_size` x `pool_size` cells for the head. None
+            means the value of the embedder.
             """,
         ),
     ]
@@ -71,8 +71,8 @@ class FineTuningParameters(TypedDict, total=False):
             [str, None],
             "str",
             """
-            The last stage that is left unchanged, weights and batch-norm statistics alike. "all"
-            freezes every stage, so that only the head is trained.
+            The last stage whose weights and batch-norm statistics stay unchanged. "all" freezes
+            all stages, so that only the head is trained.
             """,
         ),
     ]
@@ -84,9 +84,9 @@ class FineTuningParameters(TypedDict, total=False):
             "bool",
             """
             Whether images are randomly cropped and mirrored during training. Unsuitable if this
-            changes the answer: a mirror image that belongs to another class, or numbers that
-            depend on position. A classifier averages its predictions over what `symmetry` of the
-            embedder says, whether or not this is set.
+            changes the target: if a mirror image belongs to another class, or numbers depend on
+            positions. A classifier averages its predictions according to `symmetry` of the
+            embedder, whether or not this is set.
             """,
         ),
     ]
@@ -137,9 +137,9 @@ class FineTuningParameters(TypedDict, total=False):
             [StrOptions(set(SCHEDULES))],
             '{"step", "cosine", "plateau", "constant"}',
             """
-            "cosine" raises the learning rates over the first tenth of the training and then lowers
-            them to 0; "step" divides them by 5 after 30, 60 and 80 % of the epochs, "plateau"
-            whenever the loss on the validation images has not decreased for 5 epochs.
+            "cosine" increases the learning rates during the first tenth of training and then
+            decreases them to 0; "step" divides them by 5 after 30, 60 and 80 % of the epochs,
+            "plateau" whenever the loss on the validation images has not decreased for 5 epochs.
             """,
         ),
     ]
@@ -153,8 +153,8 @@ class FineTuningParameters(TypedDict, total=False):
             ["boolean"],
             "bool",
             """
-            Whether to set validation images aside, to stop when the loss on them has not decreased
-            for `n_iter_no_change` epochs, and to restore the weights with which it was lowest.
+            Whether to hold out validation images, to stop when the loss on them has not decreased
+            for `n_iter_no_change` epochs, and to restore the weights with the lowest loss.
             """,
         ),
     ]
@@ -165,8 +165,8 @@ class FineTuningParameters(TypedDict, total=False):
             [Interval(Real, 0, 1, closed="neither")],
             "float",
             """
-            The proportion of the images that `early_stopping` and ``lr_schedule="plateau"`` set
-            aside for validation.
+            The proportion of the images that `early_stopping` and ``lr_schedule="plateau"`` hold
+            out for validation.
             """,
         ),
     ]
@@ -191,7 +191,8 @@ class FineTuningParameters(TypedDict, total=False):
             """
             Each is called as ``callback(estimator, row)`` after every epoch, with this estimator in
             its current state, which can predict and transform, and with the row of ``history_``,
-            to which it may add. Raising :class:`sklssl.exceptions.StopTraining` ends the training.
+            to which it may add entries. Raising :class:`sklssl.exceptions.StopTraining` stops
+            training.
             """,
         ),
     ]
@@ -203,7 +204,7 @@ class FineTuningParameters(TypedDict, total=False):
             "int, RandomState instance or None",
             """
             Seeds the head, the order of the images, their views and the choice of the validation
-            images. An embedder that is fitted here has a `random_state` of its own.
+            images. An embedder that is fitted here uses its own `random_state`.
             """,
         ),
     ]
@@ -221,7 +222,7 @@ FINETUNER_ATTRIBUTES = read_attributes(
             """,
         ),
         "head_": ("nn.Module", "The trained head."),
-        "layer_": ("str", "The stage that the head is put on."),
+        "layer_": ("str", "The stage whose feature map the head uses."),
         "history_": (
             "list of dict",
             """

@@ -17,7 +17,7 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
     """Predict numbers from images by fine-tuning the network of an embedder.
 
     The targets, in one or several columns such as the corners of a box, are standardised
-    internally; everything that is reported is in their original units, except the loss. It is also
+    internally; all reported values except the loss are in the original units. It is also
     a transformer.
 
     Attributes
@@ -31,9 +31,9 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
 
     Notes
     -----
-    Device, precision and image size are those of the embedder. The maps of frozen stages are
+    Device, precision and image size are those of the embedder. Feature maps of frozen stages are
     computed only once if `augment` is off and they take less than 4 GiB; an epoch then costs only
-    what comes after them. Rows with the same image and answer are merged and their weights added
+    the layers after them. Rows with the same image and target are merged and their weights added
     up: a weight is equivalent to repeating the row, and the order of the rows does not matter.
 
     Examples
@@ -69,7 +69,7 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         return y[:, 0] if self._one_column else y
 
     def _check_answers(self, y: np.ndarray) -> np.ndarray:
-        if y.dtype.kind not in "fiub":  # among objects, None becomes NaN only now
+        if y.dtype.kind not in "fiub":  # None in an array of objects becomes NaN here
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         self._one_column = y.ndim == 1
         return y.reshape(len(y), -1).astype(np.float64)

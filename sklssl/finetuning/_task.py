@@ -25,7 +25,7 @@ _CROPS = RandomViews(crop_scale=(0.5, 1.0), jitter=0.0)
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """Images or maps, of which the rows from `first` on are kept for validation."""
+    """Images or feature maps, of which the rows starting at `first` are used for validation."""
 
     images: CheckedImages
     first: int
@@ -46,7 +46,7 @@ class SupervisedTask(Pretext):
         Trained from scratch.
 
     layer : str
-        The stage whose feature map the head takes.
+        The stage whose feature map the head uses.
 
     frozen_until : str or None
         The last stage whose weights and batch-norm statistics stay unchanged.
@@ -100,7 +100,7 @@ class SupervisedTask(Pretext):
         return self
 
     def _frozen(self, named: Iterable[tuple[str, _Part]]) -> list[_Part]:
-        """Return the frozen ones of named modules or weights."""
+        """Return the frozen ones among named modules or weights."""
         if self.frozen_until is None:
             return []
         starts = self.backbone.weights_until(self.frozen_until)

@@ -43,7 +43,7 @@ def to_builtin(value: Any) -> Any:
 
 
 def check_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments of a class by name, or raise an error that names one it does not take."""
+    """Return arguments of a class by name, or raise an error that names an unknown one."""
     signature = inspect.signature(cls)
     try:
         return signature.bind_partial(*args, **kwargs).arguments

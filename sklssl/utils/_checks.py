@@ -118,7 +118,7 @@ def check_square(estimator: Any, size: tuple[int, int]) -> None:
 
 
 def check_classes(y: np.ndarray) -> None:
-    """Raise an error if a 1-D array `y` does not hold classes, and suggest the regressor."""
+    """Raise an error if a 1-D array `y` does not contain classes, and suggest the regressor."""
     try:
         check_classification_targets(y)
     except ValueError as error:
@@ -191,7 +191,7 @@ def warn_if_other_range(estimator: Any, images: Any) -> None:
     Parameters
     ----------
     estimator : estimator
-        An estimator. Its ``value_range_``, if any, holds numbers or arrays (C,).
+        An estimator. Its ``value_range_``, if any, contains numbers or arrays (C,).
 
     images : ndarray or ImageFiles of shape (n, H, W, C)
     """

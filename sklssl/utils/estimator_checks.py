@@ -81,14 +81,14 @@ def _check_layouts_agree(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     assert_array_equal(clone(embedder).fit(X.reshape(len(X), -1)).transform(X), Z)
 
 
-def _check_blocks_are_the_whole(embedder: Any, fitted: Any, X: np.ndarray) -> None:
+def _check_blocks_equal_transform(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     many = np.concatenate([X] * 20)
     blocks = list(fitted.transform_iter(many))
     assert len(blocks) > 1
     assert_array_equal(np.concatenate(blocks), fitted.transform(many))
 
 
-def _check_files_are_as_arrays(embedder: Any, fitted: Any, X: np.ndarray) -> None:
+def _check_files_equal_arrays(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{i}.png") for i in range(len(X))]
         for path, image in zip(paths, X, strict=True):
@@ -147,7 +147,7 @@ def _check_pickles(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     assert copy.history_ == fitted.history_
 
 
-def _check_stopped_fit_goes_on(embedder: Any, fitted: Any, X: np.ndarray) -> None:
+def _check_interrupted_fit_resumes(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     if not _trains(embedder):
         return
 
@@ -200,15 +200,15 @@ def _check_float_range_does_not_matter(embedder: Any, fitted: Any, X: np.ndarray
 _CHECKS = (
     _check_output,
     _check_layouts_agree,
-    _check_blocks_are_the_whole,
-    _check_files_are_as_arrays,
+    _check_blocks_equal_transform,
+    _check_files_equal_arrays,
     _check_same_seed_same_bytes,
     _check_global_generators_untouched,
     _check_rows_do_not_depend_on_neighbours,
     _check_history,
     _check_second_fit_forgets_the_first,
     _check_pickles,
-    _check_stopped_fit_goes_on,
+    _check_interrupted_fit_resumes,
     _check_failed_fit_leaves_no_trace,
     _check_float_range_does_not_matter,
 )

@@ -231,7 +231,9 @@ def test_a_default_without_use_is_refused():
             super().__init__(backbone, **shared)
             self.heat = heat
 
-    with pytest.raises(TypeError, match=r"Body has no parameter 'heats'.* Name a new one in the"):
+    with pytest.raises(
+        TypeError, match=r"Body has no parameter 'heats'.* Add new parameters to the"
+    ):
         parameters(heats=2.0)(Body)
     with pytest.raises(TypeError, match="Body: the __init__ already has a default for 'heat'"):
         parameters(heat=2.0)(Body)

@@ -354,7 +354,7 @@ IMAGES, ONES = torch.zeros(2, 3, 8, 8), torch.ones(2)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: shift(IMAGES[0], ONES), r"shift: images must be .*Got float32 \(3, 8, 8\)\. One "),
+        (lambda: shift(IMAGES[0], ONES), r"shift: images must be .*Got float32 \(3, 8, 8\)\. Use "),
         (lambda: RandomViews()(IMAGES.byte(), seeded()), r"RandomViews: images.*Got uint8.*255"),
         (lambda: RandomViews()(IMAGES.numpy(), seeded()), r"RandomViews: images.*Got a ndarray"),
         (
@@ -366,12 +366,15 @@ IMAGES, ONES = torch.zeros(2, 3, 8, 8), torch.ones(2)
         (lambda: resized_crop(IMAGES, ONES), r"boxes must be a tensor of shape \(2, 4\)"),
         (lambda: resized_crop(IMAGES, torch.ones(2, 4), size=0), "size must be .*Got 0. The size"),
         (lambda: RandomViews(size=(8, 8.0)), r"size must be .*\(height, width\). Got \(8, 8.0\)"),
-        (lambda: RandomViews(size=True), "size must be a whole number .*Got True"),
+        (lambda: RandomViews(size=True), "size must be an integer .*Got True"),
         (lambda: draw_crops(2, (8, 8), (0, 1), seeded()), r"draw_crops: scale must .*Got \(0, 1\)"),
         (lambda: draw_choices(2, 1.5, seeded()), r"draw_choices: share must be .*Got 1.5\. 0.5"),
         (lambda: draw_shifts(2, (8, 8), -1, seeded()), "draw_shifts: share must be .*Got -1"),
-        (lambda: draw_color_jitter(2, -1, seeded()), "strength must be .*from 0 on. Got -1"),
-        (lambda: gaussian_blur(IMAGES, ONES, 4), "kernel_size must be odd .*8x8 pixels. Got 4. 2"),
+        (lambda: draw_color_jitter(2, -1, seeded()), "strength must be .*at least 0. Got -1"),
+        (
+            lambda: gaussian_blur(IMAGES, ONES, 4),
+            "kernel_size must be odd .*8x8 pixels. Got 4. For a",
+        ),
         (lambda: gaussian_blur(IMAGES, ONES, 17), "kernel_size must be .*Got 17"),
     ],
 )

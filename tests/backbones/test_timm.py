@@ -118,7 +118,7 @@ def test_sizes():
     assert make_backbone("timm/resnet18").smallest_side() == 1
     bound = make_backbone("timm/test_vit", image_size=48)
     assert bound.smallest_side() == 48
-    with pytest.raises(ValueError, match="32x32 pixels are not of the one size .*, 48x48"):
+    with pytest.raises(ValueError, match="32x32 pixels do not have the only size .*, 48x48"):
         bound.check_size((32, 32))
 
 
@@ -135,10 +135,10 @@ def test_one_map_of_a_single_pixel():
     [
         ("efficientnet_lte0", "timm .* has no network .*Did you mean 'timm/efficientnet_lite0'"),
         ("", "has no network ''"),
-        ("resnet18.x", "timm has no weights 'x' of 'resnet18', but .*'a1_in1k'"),
-        ("levit_128s", "cannot be cut .*no maps of the last resolution.*take another"),
-        ("crossvit_tiny_240", "cannot be cut into stages.*take another"),
-        ("coat_tiny", "cannot be cut into stages.*not iterable.*take another"),
+        ("resnet18.x", "timm has no weights 'x' of 'resnet18'. It has .*'a1_in1k'"),
+        ("levit_128s", "cannot be cut .*no feature maps of the last resolution.*use another"),
+        ("crossvit_tiny_240", "cannot be cut into stages.*use another"),
+        ("coat_tiny", "cannot be cut into stages.*not iterable.*use another"),
         ("test_vit", "images of 8x8 pixels and 3 channel.*set image_size"),
     ],
 )

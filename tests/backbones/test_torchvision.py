@@ -131,11 +131,13 @@ def test_sizes():
     bound = small("vit")
     assert bound.smallest_side() == 32
     for size in [(16, 16), (32, 48), (64, 64)]:
-        message = f"{size[0]}x{size[1]} pixels are not of the one size that it was built for, 32x32"
+        message = f"{size[0]}x{size[1]} pixels do not have the only size that it supports, 32x32"
         with pytest.raises(ValueError, match=message):
             bound.check_size(size)
     for name, step in {"vit_b_16": 16, "vit_h_14": 14, "maxvit_t": 224}.items():
-        with pytest.raises(ValueError, match=f"{name} takes .* multiple of {step} pixels. Got 40"):
+        with pytest.raises(
+            ValueError, match=f"{name} requires .* multiple of {step} pixels. Got 40"
+        ):
             make_backbone(name, image_size=40)
 
 

@@ -97,7 +97,9 @@ def test_a_malicious_file_does_not_run(tmp_path, protocol):
         torch.save(content, path)
     else:
         path.write_bytes(pickle.dumps(content, protocol=protocol))
-    with pytest.raises(ValueError, match=f"{NAME}.*Python objects besides tensors.*weights_only"):
+    with pytest.raises(
+        ValueError, match=f"{NAME}.*Python objects other than tensors.*weights_only"
+    ):
         load_weights(build(), path, owner=owner())
     assert not mark.exists()
     pickle.loads(pickle.dumps(Malicious(mark)))
@@ -115,14 +117,18 @@ def test_a_whole_network_is_no_state_dict(tmp_path):
 def test_damaged_files(tmp_path, suffix, kept):
     path = save(weights_of(build()), tmp_path / f"weights{suffix}")
     path.write_bytes(b"These are no weights. " * 9 if kept is None else path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=f"{NAME}: '.*weights{suffix}' cannot be read.*damaged"):
+    with pytest.raises(
+        ValueError, match=f"{NAME}: cannot read weights from '.*weights{suffix}'.*corrupt"
+    ):
         load_weights(build(), path, owner=owner())
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"epoch": 3}, torch.ones(2)])
 def test_a_file_without_named_weights(tmp_path, content):
     torch.save(content, tmp_path / "a.pth")
-    with pytest.raises(ValueError, match=f"{NAME}: '.*a.pth' holds no weights by name, but "):
+    with pytest.raises(
+        ValueError, match=f"{NAME}: '.*a.pth' must contain named weights. It contains "
+    ):
         load_weights(build(), tmp_path / "a.pth", owner=owner())
 
 
@@ -131,7 +137,7 @@ def test_what_is_no_file(tmp_path):
         with pytest.raises(ValueError, match=f"{NAME} must be.*{tmp_path}' is a directory"):
             load_weights(build(), source, owner=owner())
     for source in ("weights.pt", Path("weights.pt")):
-        with pytest.raises(ValueError, match=f"{NAME} must be.*'weights.pt' is neither"):
+        with pytest.raises(ValueError, match=f"{NAME} must be.*'weights.pt' is none of these"):
             load_weights(build(), source, owner=owner())
 
 
@@ -148,7 +154,7 @@ def test_a_full_match_is_reported_when_verbose(tmp_path, capsys):
     path = save(weights_of(build(seed=1)), tmp_path / "a.safetensors")
     load_weights(build(), path, owner=owner(verbose=1))
     out = capsys.readouterr().out
-    assert out == f"{NAME}: '{path}' gives 35 of the 35 weights of the backbone 'resnet8'.\n"
+    assert out == f"{NAME}: '{path}' provides 35 of the 35 weights of the backbone 'resnet8'.\n"
 
 
 def test_a_partial_match_warns_and_says_what(tmp_path):
@@ -159,11 +165,11 @@ def test_a_partial_match_warns_and_says_what(tmp_path):
     for key in [key for key in state if key.startswith("stages.layer3.0.bn2")]:
         del state[key]
     path = save(state, tmp_path / "a.pth")
-    with pytest.warns(UserWarning, match=f"{NAME}: .* gives 30 of the 35 weights") as caught:
+    with pytest.warns(UserWarning, match=f"{NAME}: .* provides 30 of the 35 weights") as caught:
         load_weights(backbone, path, owner=owner())
     message = str(caught[0].message)
     assert (
-        "Left as they were: stem.0.weight (16, 3, 3, 3), which is (16, 3, 5, 5) there," in message
+        "Unchanged: stem.0.weight (16, 3, 3, 3), which is (16, 3, 5, 5) in the source," in message
     )
     assert (
         "layer3.0.bn2.weight, layer3.0.bn2.bias, layer3.0.bn2.running_mean and 1 more." in message
@@ -175,17 +181,21 @@ def test_a_partial_match_warns_and_says_what(tmp_path):
 
 def test_a_deeper_source_warns(tmp_path):
     path = save(weights_of(build("nin5")), tmp_path / "a.pth")
-    with pytest.warns(UserWarning, match="gives 60 of the 60 weights.*Not used: stages.block5.0.0"):
+    with pytest.warns(
+        UserWarning, match="provides 60 of the 60 weights.*Not used: stages.block5.0.0"
+    ):
         load_weights(build("nin4"), path, owner=owner("nin4"))
 
 
 def test_nothing_in_common(tmp_path):
     path = save({"first.weight": torch.ones(2), "second": torch.ones(2)}, tmp_path / "a.pth")
-    message = f"{NAME}: no weight of '.*a.pth' fits the backbone 'resnet8'.*Without a match: stem.0"
+    message = f"{NAME}: none .* of '.*a.pth' match the backbone 'resnet8'.*of the backbone: stem.0"
     with pytest.raises(ValueError, match=message + ".* of the source: first.weight, second"):
         load_weights(build(), path, owner=owner())
     path = save({"stem.0.weight": torch.ones(2)}, tmp_path / "a.pth")
-    with pytest.raises(ValueError, match=r"stem.0.weight \(16, 3, 3, 3\), which is \(2,\) there"):
+    with pytest.raises(
+        ValueError, match=r"stem.0.weight \(16, 3, 3, 3\), which is \(2,\) in the source"
+    ):
         load_weights(build(), path, owner=owner())
 
 
@@ -246,7 +256,9 @@ def test_torchvision_weights_give_torchvision_s_features(downloads, as_enum):
 @pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning")  # random statistics
 def test_torchvision_weights_through_an_embedder(downloads, X):
     params = {"backbone": "resnet18", "max_epochs": 0, "random_state": 0}
-    with pytest.warns(UserWarning, match=r"gives 99 of the 100.*were: stem.0.weight \(64, 1, 3, 3"):
+    with pytest.warns(
+        UserWarning, match=r"provides 99 of the 100.*Unchanged: stem.0.weight \(64, 1, 3, 3"
+    ):
         RotNetEmbedder(init_weights="ResNet18_Weights.DEFAULT", **params).fit(X[:4])
 
 
@@ -265,8 +277,8 @@ def test_imagenet_is_the_name_of_torchvision_s(downloads, name, weights, in_chan
     assert [asked for asked, _ in downloads] == [weights]
     n = sum(v.is_floating_point() for v in weights_of(backbone).values())
     out = capsys.readouterr().out
-    assert f"{weights} gives {n} of the {n} weights" in out
-    assert ("is adapted to 1." in out) == (in_channels == 1)
+    assert f"{weights} provides {n} of the {n} weights" in out
+    assert ("is adapted from 3 channel(s) to 1." in out) == (in_channels == 1)
     mean = torch.tensor([0.485, 0.456, 0.406])
     expected = mean if in_channels == 3 else mean.mean()[None]
     torch.testing.assert_close(backbone.mean.flatten(), expected)
@@ -283,7 +295,7 @@ def test_torchvision_networks_take_their_weights(downloads, name, weights, capsy
     backbone = build(name)
     load_weights(backbone, weights, owner=owner(name, verbose=1))
     n = sum(v.is_floating_point() for v in weights_of(backbone).values())
-    assert f"gives {n} of the {n} weights" in capsys.readouterr().out
+    assert f"provides {n} of the {n} weights" in capsys.readouterr().out
     assert downloads[0][1]["progress"] is True
     torch.testing.assert_close(backbone.mean.flatten(), torch.tensor([0.485, 0.456, 0.406]))
 
@@ -297,7 +309,7 @@ def test_place_embeddings_follow_the_size(monkeypatch, capsys):
     monkeypatch.setattr(models, "get_model", tiny)
     backbone = TorchvisionBackbone(tiny(image_size=32), 3, 32, 32)
     load_weights(backbone, "ViT_B_16_Weights.DEFAULT", owner=owner("vit_b_16", verbose=1))
-    assert "gives 30 of the 30 weights" in capsys.readouterr().out
+    assert "provides 30 of the 30 weights" in capsys.readouterr().out
 
 
 def test_alexnet_takes_the_convolutions(tmp_path):
@@ -306,7 +318,9 @@ def test_alexnet_takes_the_convolutions(tmp_path):
     source = {k: v for k, v in alexnet(weights=None).state_dict().items() if "classif" not in k}
     source["classifier.6.weight"] = torch.ones(2)
     backbone = build("alexnet", image_size=64)
-    with pytest.warns(UserWarning, match=r"gives 10 of the 30.*were: conv1.1.weight,.*more\.$"):
+    with pytest.warns(
+        UserWarning, match=r"provides 10 of the 30.*Unchanged: conv1.1.weight,.*more\.$"
+    ):
         load_weights(backbone, save(source, tmp_path / "a.pth"), owner=owner("alexnet"))
     assert torch.equal(backbone.stages.conv5[0].bias, source["features.10.bias"])
 
@@ -328,7 +342,7 @@ def test_no_network(monkeypatch):
 
     monkeypatch.setattr(WeightsEnum, "get_state_dict", fail)
     with pytest.raises(
-        OSError, match=f"{NAME}: .*could not fetch Res.*https.*no route.*pass the fi"
+        OSError, match=f"{NAME}: .*could not download Res.*https.*no route.*pass its path"
     ):
         load_weights(build("resnet18"), "ResNet18_Weights.DEFAULT", owner=owner("resnet18"))
 

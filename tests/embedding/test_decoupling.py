@@ -80,7 +80,7 @@ def test_memory_survives_pickling_and_goes_on(X):
 def test_memory_of_other_images_is_refused(X, method):
     embedder = quick("nce", warm_start=True).fit(X)
     Z = embedder.transform(X)
-    with pytest.raises(ValueError, match=r"remembers the 40 images.*X holds 30.*warm_start=False"):
+    with pytest.raises(ValueError, match=r"memory of the 40 images.*X has 30.*warm_start=False"):
         getattr(embedder, method)(X[:30])
     assert_array_equal(embedder.transform(X), Z)
     embedder.set_params(warm_start=False).fit(X[:30])

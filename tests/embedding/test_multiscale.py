@@ -84,11 +84,11 @@ def test_a_scale_that_leaves_too_few_pixels_is_named(X, make):
     [
         ({"learning_rates": (0.1,)}, "'scales' and 'learning_rates'.*Got 2 scales.*1 values"),
         ({"max_epochs": (1, 2, 3)}, "'scales' and 'max_epochs'.*3 values"),
-        ({"scales": (0.0, 1.0)}, r"'scales' parameter of ScaleNetEmbedder must hold numbers in"),
+        ({"scales": (0.0, 1.0)}, r"'scales' parameter of ScaleNetEmbedder must contain numbers in"),
         ({"scales": (0.5, 2.0)}, r"'scales' parameter"),
         ({"learning_rates": (0.1, -1.0)}, "'learning_rates' parameter.*above 0"),
-        ({"max_epochs": (1, 0.5)}, "'max_epochs' parameter.*whole numbers"),
-        ({"scales": ()}, "'scales' parameter of ScaleNetEmbedder must hold.*at least one"),
+        ({"max_epochs": (1, 0.5)}, "'max_epochs' parameter.*integers"),
+        ({"scales": ()}, "'scales' parameter of ScaleNetEmbedder must contain.*at least one"),
         ({"scales": 0.5}, "'scales' parameter of ScaleNetEmbedder must be an array-like"),
     ],
 )

@@ -110,7 +110,7 @@ def test_what_is_not_there_is_refused_in_words():
     assert not hasattr(make(), "partial_fit")
     with pytest.raises(AttributeError, match="Fit it on a sample"):
         make().partial_fit([])
-    with pytest.raises(AttributeError, match="solves no task"):
+    with pytest.raises(AttributeError, match="has no task"):
         make().score([])
 
 

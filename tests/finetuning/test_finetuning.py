@@ -314,7 +314,7 @@ def test_search_and_cross_validation(X, y, embedder):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"layer": "block1", "frozen_until": "block3"}, "'frozen_until' .* lies behind the layer"),
+        ({"layer": "block1", "frozen_until": "block3"}, "'frozen_until' .* comes after the layer"),
         ({"frozen_until": "block9"}, "'frozen_until' .* must be 'all' or a stage"),
         ({"layer": "block9"}, "'layer' .* must be 'auto' or a stage"),
         ({"head": "transformer"}, "'head' parameter of FineTuneClassifier"),
@@ -332,7 +332,9 @@ def test_parameters_that_cannot_be(X, y, embedder, params, message):
 
 def test_a_head_that_does_not_fit_the_layer(X, y):
     embedder = RotNetEmbedder("mobilenet_v3_small", image_size=32, max_epochs=0, random_state=SEED)
-    with pytest.raises(ValueError, match="'head' parameter .*'conv' needs maps of at least 3x3"):
+    with pytest.raises(
+        ValueError, match="'head' parameter .*'conv' requires feature maps of at least 3x3"
+    ):
         FineTuneClassifier(embedder, head="conv", layer="stage5").fit(X, y)
 
 
@@ -363,7 +365,7 @@ def test_answers_that_cannot_be(X, y, embedder):
 
 def test_too_few_images_to_keep_any_back(X, y, embedder):
     tuner = FineTuneClassifier(embedder, early_stopping=True, **QUICK)
-    with pytest.raises(ValueError, match="'validation_fraction' .* of 40 images: .*Set it higher"):
+    with pytest.raises(ValueError, match="'validation_fraction' .* with 40 images.*Set it higher"):
         tuner.fit(X, y)
 
 

@@ -48,7 +48,9 @@ def test_only_a_head_that_keeps_places_tells_them_apart():
 
 
 def test_convolutions_need_a_map():
-    with pytest.raises(ValueError, match="maps of at least 3x3, but those of the layer have 1x1"):
+    with pytest.raises(
+        ValueError, match="feature maps of at least 3x3, but those of the layer have 1x1"
+    ):
         make_head("conv", (8, 1, 1), 2, pool_size=1, keep_places=False)
     assert make_head("mlp", (8, 1, 1), 2, pool_size=3, keep_places=False).pool_size == (1, 1)
 

@@ -59,7 +59,7 @@ def test_views_of_any_band_stay_what_the_network_can_see():
 
 def test_what_is_left_out_of_the_views_is_said_once():
     images = bands(20)[..., [0, 1, 2, 2]]
-    with pytest.warns(UserWarning, match="SimCLREmbedder: images of 4 channels are not") as told:
+    with pytest.warns(UserWarning, match="SimCLREmbedder: images with 4 channels are not") as told:
         SimCLREmbedder(**QUICK).fit(images)
     assert len(told) == 1
     with warnings.catch_warnings():

@@ -128,7 +128,7 @@ def test_what_timm_cannot_fetch(monkeypatch):
 
 @pytest.mark.parametrize("backbone", ["convnet", "nin", partial(make_backbone, "resnet8")])
 def test_no_imagenet_weights_are_known(backbone, X):
-    message = f"{NAME} is 'imagenet', but no ImageNet weights .*pass a file"
+    message = f"{NAME} is 'imagenet', but there are no ImageNet weights .*pass a file"
     with pytest.raises(ValueError, match=message):
         RotNetEmbedder(backbone, init_weights="imagenet").fit(X)
 

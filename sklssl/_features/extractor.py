@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,8 +68,7 @@ class FeatureExtractor:
 
     def iter_blocks(self, images: Any) -> Iterator[np.ndarray]:
         """Embed checked images, and yield blocks of rows."""
-        with self.evaluating():
-            blocks = embed_blocks(images, self.to_tensor, self._averaged())
+        blocks = embed_blocks(images, self.to_tensor, self._averaged())
         while True:
             # Not while the caller is running: these settings of torch are global.
             with self.evaluating():
@@ -125,13 +124,13 @@ class FeatureExtractor:
 
     def module(self) -> nn.Module:
         """Return a copy on the CPU as a module that maps images (n, H, W, C) to features."""
-        to_tensor = ToTensor(torch.device("cpu"), self.to_tensor.value_range, self.to_tensor.size)
-        encoder = copy.deepcopy(self.encoder).cpu()
-        return _ExtractorModule(
-            FeatureExtractor(
-                encoder, to_tensor, "float32", self.layer, self.pool_size, self.symmetry
-            )
-        ).eval()
+        on_cpu = replace(
+            self,
+            encoder=copy.deepcopy(self.encoder).cpu(),
+            to_tensor=replace(self.to_tensor, device=torch.device("cpu")),
+            precision="float32",
+        )
+        return _ExtractorModule(on_cpu).eval()
 
     def _averaged(self) -> Callable[[Tensor], Tensor]:
         return average_orientations(self._pooled, self.symmetry)

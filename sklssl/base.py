@@ -50,6 +50,11 @@ __all__ = ["BaseEmbedder", "Pretext", "SharedParameters", "parameters"]
 _LEARNED_FROM, _LEARNED_AT_ONCE = 2000, 50
 
 
+def is_fitted_embedder(value: Any) -> bool:
+    """Return whether `value` may be the fitted embedder of an estimator read from a file."""
+    return isinstance(value, BaseEmbedder) and hasattr(value, "pretext_")
+
+
 class BaseEmbedder(SharesParameters, FeatureEstimator):
     """Base class of all embedders: validates, builds, trains, checks for collapse, transforms.
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._parameters.embedders import EMBEDDER_ATTRIBUTES
 from sklssl._parameters.sharing import SharesParameters
 from sklssl._training.config import Phase, Plan
-from sklssl.base import BaseEmbedder
+from sklssl.base import BaseEmbedder, is_fitted_embedder
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
 from sklssl.utils._typing import ImagesLike
 
@@ -165,9 +165,7 @@ class MultiScaleEmbedder(
 
     estimator_: BaseEmbedder
 
-    _fitted_attributes = {
-        "estimator_": lambda value: isinstance(value, BaseEmbedder) and hasattr(value, "pretext_")
-    }
+    _fitted_attributes = {"estimator_": is_fitted_embedder}
 
     def __init__(
         self,

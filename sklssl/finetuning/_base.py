@@ -26,7 +26,7 @@ from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.estimator import TrainedEstimator
 from sklssl._training.run import TrainingRun
 from sklssl.backbones import Backbone
-from sklssl.base import BaseEmbedder
+from sklssl.base import BaseEmbedder, is_fitted_embedder
 from sklssl.finetuning._heads import Head, make_head
 from sklssl.finetuning._initial_embedder import initial_embedder
 from sklssl.finetuning._parameters import (
@@ -77,7 +77,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
     _parameter_constraints = {"embedder": [str, callable, HasMethods(["fit", "transform"])]}
 
     _fitted_attributes = {
-        "embedder_": lambda value: isinstance(value, BaseEmbedder) and hasattr(value, "pretext_"),
+        "embedder_": is_fitted_embedder,
         "head_": Head,
         "history_": is_history,
         "layer_": is_str,

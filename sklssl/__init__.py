@@ -33,6 +33,7 @@ _SUBMODULES = (
     "backbones",
     "base",
     "callbacks",
+    "curation",
     "datasets",
     "embedding",
     "exceptions",

@@ -5,6 +5,7 @@ from sklssl import augmentation as augmentation
 from sklssl import backbones as backbones
 from sklssl import base as base
 from sklssl import callbacks as callbacks
+from sklssl import curation as curation
 from sklssl import datasets as datasets
 from sklssl import embedding as embedding
 from sklssl import exceptions as exceptions

@@ -17,10 +17,10 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklssl._data.arrays import check_images
 from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
+from sklssl._data.rows import take_rows
 from sklssl.inspection._candidates import make_candidates
 from sklssl.inspection._comparison import Comparison, Result
 from sklssl.inspection._label_draws import Draws, check_n_labels, draw_rows
-from sklssl.semi_supervised._indexing import take_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
 from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params

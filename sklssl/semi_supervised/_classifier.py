@@ -12,13 +12,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.readable import readable_rows
+from sklssl._data.rows import take_rows
 from sklssl._storage.attributes import is_vector
 from sklssl.semi_supervised._default_classifier import (
     classifier_has,
     default_classifier,
     learns_from_unlabelled,
 )
-from sklssl.semi_supervised._indexing import EmbedsRows, embed_rows, take_rows
+from sklssl.semi_supervised._indexing import EmbedsRows, embed_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import naming_parameter

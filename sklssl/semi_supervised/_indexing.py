@@ -1,4 +1,4 @@
-"""Index and embed rows of any kind of X."""
+"""Embed rows of any kind of X."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,18 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl.utils._typing import ImagesLike
 
-__all__ = ["EmbedsRows", "embed_rows", "take_rows"]
-
-
-def take_rows(X: Any, rows: np.ndarray) -> Any:
-    """Return the rows with indices `rows` of an array, sparse matrix, data frame or list."""
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    if hasattr(X, "tocsr"):  # not every sparse format supports indexing
-        return X.tocsr()[rows]
-    if isinstance(X, (list, tuple)):  # may hold PIL images, so no np.asarray
-        return [X[row] for row in rows]
-    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
+__all__ = ["EmbedsRows", "embed_rows"]
 
 
 def embed_rows(embedder: Any, X: ImagesLike) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import BaseCrossValidator, check_cv
 
-from sklssl.semi_supervised._indexing import take_rows
+from sklssl._data.rows import take_rows
 from sklssl.semi_supervised._labels import check_labels
 from sklssl.utils._typing import ImagesLike
 

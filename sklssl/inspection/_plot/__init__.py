@@ -1,0 +1,1 @@
+"""Displays: what estimators, features and predictions look like."""

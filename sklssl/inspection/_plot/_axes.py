@@ -1,0 +1,84 @@
+"""Axes to draw on, and pictures drawn on them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklssl.utils._extras import import_extra
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["check_matplotlib", "draw_picture", "grid_of_axes", "make_axes", "shorten"]
+
+
+def check_matplotlib(owner: str) -> Any:
+    """Return pyplot, or raise an ImportError that says how to install matplotlib."""
+    return import_extra("matplotlib.pyplot", "viz", owner=owner)
+
+
+def make_axes(ax: Axes | None, *, owner: str, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
+    """Return `ax`, or the axes of a new figure of `size` in inches if it is None."""
+    pyplot = check_matplotlib(owner)
+    if ax is None:
+        return pyplot.subplots(figsize=size, layout="constrained")[1]
+    return ax
+
+
+def grid_of_axes(ax: Axes, n_rows: int, n_columns: int, *, gap: float = 0.08) -> np.ndarray:
+    """Divide `ax` into cells, whose axes have no ticks.
+
+    Parameters
+    ----------
+    ax : Axes
+        The axes to divide; nothing of them stays visible but their title.
+
+    n_rows, n_columns : int
+
+    gap : float, default=0.08
+        The space between cells, as a fraction of a cell.
+
+    Returns
+    -------
+    axes : ndarray of Axes of shape (n_rows, n_columns)
+    """
+    ax.set_axis_off()
+    width, height = 1 / n_columns, 1 / n_rows
+    axes = np.empty((n_rows, n_columns), dtype=object)
+    for i, j in np.ndindex(n_rows, n_columns):
+        left, bottom = (j + gap / 2) * width, 1 - (i + 1 - gap / 2) * height
+        cell = ax.inset_axes((left, bottom, width * (1 - gap), height * (1 - gap)))
+        cell.set(xticks=[], yticks=[])
+        axes[i, j] = cell
+    return axes
+
+
+def draw_picture(
+    ax: Axes,
+    picture: np.ndarray,
+    *,
+    title: str | None = None,
+    color: str | None = None,
+    longest_title: int = 16,
+) -> Any:
+    """Draw a picture (h, w, 3) with a title and a frame of a colour; return the artist."""
+    artist = ax.imshow(picture, interpolation="nearest" if max(picture.shape) < 64 else None)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(color is not None)
+    if color is not None:
+        ax.spines[:].set(color=color, linewidth=3)
+    if title is not None:
+        # Dollar signs in a file name would start a formula.
+        ax.set_title(shorten(title, longest_title), fontsize=8, parse_math=False)
+    return artist
+
+
+def shorten(name: str, longest: int = 16) -> str:
+    """Shorten a long name by removing its middle."""
+    if len(name) <= longest:
+        return name
+    n_first = math.floor(longest / 3)
+    return f"{name[:n_first]}…{name[n_first + 1 - longest :]}"

@@ -5,19 +5,19 @@ Representations. ICML 2020.
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone, pool_map
-from sklssl.base import BaseEmbedder, Pretext, SharedParameters, parameters
+from sklssl.base import Pretext
+from sklssl.embedding._heads import make_mlp
+from sklssl.embedding._random_views import RandomViewsEmbedder, ViewParameters
 from sklssl.losses import contrastive_accuracy, nt_xent
-from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["SimCLREmbedder"]
@@ -31,12 +31,7 @@ class ContrastivePretext(Pretext):
     ) -> None:
         super().__init__(backbone)
         width = backbone.n_features
-        self.head = nn.Sequential(
-            nn.Linear(width, width, bias=False),
-            nn.BatchNorm1d(width),
-            nn.ReLU(inplace=True),
-            nn.Linear(width, projection_dim),
-        )
+        self.head = make_mlp([width, width, projection_dim])
         self.random_views = random_views
         self.temperature = temperature
 
@@ -53,15 +48,7 @@ class ContrastivePretext(Pretext):
         return {"loss": loss, "accuracy": contrastive_accuracy(z1.detach(), z2.detach())}
 
 
-@parameters(
-    max_epochs=20,
-    batch_size=64,
-    learning_rate=1e-3,
-    lr_schedule="cosine",
-    optimizer="adam",
-    weight_decay=1e-6,
-)
-class SimCLREmbedder(BaseEmbedder):
+class SimCLREmbedder(RandomViewsEmbedder):
     """Embed images with a network that learns to match two views of one image.
 
     Two random crops of every image, with changed colours, must be more similar to each other than
@@ -76,16 +63,6 @@ class SimCLREmbedder(BaseEmbedder):
 
     projection_dim : int
         The number of outputs of the projection head.
-
-    crop_scale : tuple of (float, float)
-        The smallest and the largest proportion of an image's area that a view shows.
-
-    jitter_strength : float
-        The strength of the changes in brightness, contrast, saturation and hue; 0 for none. Lower
-        it if colour distinguishes the images.
-
-    horizontal_flip : bool
-        Whether half of the views are mirrored. Unsuitable for images of text.
 
     batch_size : int
         The number of images per training step; the partner of each view has to be found among the
@@ -131,9 +108,6 @@ class SimCLREmbedder(BaseEmbedder):
     _parameter_constraints = {
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "projection_dim": [Interval(Integral, 1, 2**16, closed="both")],
-        "crop_scale": ["array-like"],
-        "jitter_strength": [Interval(Real, 0, 1, closed="both")],
-        "horizontal_flip": ["boolean"],
     }
 
     def __init__(
@@ -142,28 +116,12 @@ class SimCLREmbedder(BaseEmbedder):
         *,
         temperature: float = 0.5,
         projection_dim: int = 128,
-        crop_scale: tuple[float, float] = (0.2, 1.0),
-        jitter_strength: float = 0.5,
-        horizontal_flip: bool = True,
-        **shared: Unpack[SharedParameters],
+        **shared: Unpack[ViewParameters],
     ) -> None:
         super().__init__(backbone, **shared)
         self.temperature = temperature
         self.projection_dim = projection_dim
-        self.crop_scale = crop_scale
-        self.jitter_strength = jitter_strength
-        self.horizontal_flip = horizontal_flip
 
     def _make_pretext(self, backbone: Backbone) -> Pretext:
-        n_channels = self.image_shape_[2]
-        if n_channels not in (1, 3) and self.jitter_strength > 0:
-            warnings.warn(
-                f"{type(self).__name__}: images with {n_channels} channels are not RGB images. In "
-                "their views only the brightness and the contrast of each channel change; "
-                "saturation and hue do not, and none is converted to grey.",
-                UserWarning,
-                stacklevel=2,
-            )
-        with naming_parameter(self, "crop_scale"):
-            views = RandomViews(self.crop_scale, self.horizontal_flip, self.jitter_strength)
+        views = self._random_views()
         return ContrastivePretext(backbone, views, self.temperature, self.projection_dim)

@@ -1,0 +1,77 @@
+"""Mutual information between the parts of an image and the whole: Deep InfoMax."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sklssl.losses._checks import at_least_float32, full_precision, shapes_error
+
+__all__ = ["local_infomax"]
+
+
+def local_infomax(local: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the loss of telling pairs of (part, whole) of one image from those of two images.
+
+    The score of a pair is the dot product of its vectors. The loss is the Jensen-Shannon estimate
+    of the mutual information with its sign changed: the mean of ``softplus(-score)`` over the pairs
+    of one image plus the mean of ``softplus(score)`` over all pairs of different images.
+
+    Parameters
+    ----------
+    local : tensor of shape (b, p, d)
+        The vectors of the p places of each image's feature map.
+
+    whole : tensor of shape (b, d)
+        The vector of each image as a whole.
+
+    Returns
+    -------
+    loss : tensor of shape ()
+        In float32 even under autocast; float64 is kept. Scores of 0 give ``2 * log(2)``.
+
+    accuracy : tensor of shape ()
+        The share of places whose own image has the highest score, without a gradient.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, or there is only one image.
+
+    Notes
+    -----
+    In distributed training the pairs are those of the images of this process.
+
+    References
+    ----------
+    Hjelm et al. Learning Deep Representations by Mutual Information Estimation and Maximization.
+    ICLR 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklssl.losses import local_infomax
+    >>> loss, _ = local_infomax(torch.zeros(3, 4, 2), torch.zeros(3, 2))
+    >>> loss
+    tensor(1.3863)
+    """
+    n_images = len(whole)
+    if local.ndim != 3 or (n_images, *local.shape[2:]) != tuple(whole.shape):
+        expected = "local (b, p, d) and whole (b, d)"
+        raise shapes_error("local_infomax", expected, local=local, whole=whole)
+    if n_images < 2:
+        raise ValueError(
+            "local_infomax: at least two images are needed, since the others are the negatives, "
+            f"got a batch of {n_images}."
+        )
+    with full_precision(local):
+        scores = at_least_float32(local) @ at_least_float32(whole).T  # (b, p, b)
+        own = torch.eye(n_images, dtype=torch.bool, device=scores.device)[:, None]
+        n_places = local.shape[1]
+        positive = F.softplus(-scores).masked_fill(~own, 0).sum() / (n_images * n_places)
+        negative = F.softplus(scores).masked_fill(own, 0).sum()
+        negative = negative / (n_images * n_places * (n_images - 1))
+        best = scores.masked_fill(own, -torch.inf).amax(dim=2)
+        accuracy = (best < scores.diagonal(dim1=0, dim2=2).T).float().mean()
+    return positive + negative, accuracy.detach()

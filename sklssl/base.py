@@ -29,7 +29,7 @@ from sklssl._storage.attributes import (
     is_strs,
 )
 from sklssl._training.config import Phase, Plan, TrainingConfig
-from sklssl._training.guards import ChanceGuard, CollapseGuard
+from sklssl._training.guards import ChanceGuard, CollapseGuard, SpreadGuard
 from sklssl._training.pretext import Pretext
 from sklssl._training.pretext_checks import check_made
 from sklssl._training.run import TrainingRun
@@ -330,9 +330,10 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
             self.max_grad_norm,
         )
 
-    def _make_guards(self, images: CheckedImages) -> tuple[CollapseGuard, ChanceGuard]:
+    def _make_guards(self, images: CheckedImages) -> tuple[CollapseGuard, ChanceGuard, SpreadGuard]:
+        collapse = CollapseGuard(images, lambda some: make_extractor(self).embed(some))
         chance = ChanceGuard(self.pretext_, len(images), self.batch_size)
-        return CollapseGuard(images, lambda some: make_extractor(self).embed(some)), chance
+        return collapse, chance, SpreadGuard()
 
     def _scaled(self, scale: float) -> tuple[int, int]:
         height, width = full_size(self)

@@ -14,7 +14,7 @@ from sklssl.exceptions import CollapseWarning, DivergenceWarning
 from sklssl.metrics import dead_feature_share, effective_rank
 from sklssl.utils._checks import check_learned
 
-__all__ = ["ChanceGuard", "CollapseGuard"]
+__all__ = ["ChanceGuard", "CollapseGuard", "SpreadGuard"]
 
 _SAMPLE = 256  # number of images
 # Centred features this small relative to the uncentred ones are rounding errors.
@@ -23,6 +23,7 @@ _MOST_DEAD = 0.9
 _LEAST_RANK = 2.0
 _BETTER, _WORSE, _MUCH_WORSE = 0.98, 1.05, 10.0  # factors of the loss at chance level
 _PATIENCE = 5  # epochs until the task must be solved better than chance
+_LEAST_SPREAD = 0.1  # of unit vectors; 1 if they point in all directions
 
 
 class CollapseGuard:
@@ -127,3 +128,30 @@ class ChanceGuard:
             self.warned = True
             text = f"{type(estimator).__name__}: the pretext task {what}"
             warnings.warn(text, DivergenceWarning, stacklevel=2)
+
+
+class SpreadGuard:
+    """Warns once when the projections of all images become alike, for tasks with a term "spread".
+
+    Tasks without negative examples have their best loss then, and features of layers that are not
+    trained would hide it from the other guards.
+    """
+
+    def __init__(self) -> None:
+        self.warned = False
+
+    def __call__(self, estimator: Any, row: dict[str, Any]) -> None:
+        if self.warned or row.get("spread", 1.0) >= _LEAST_SPREAD:
+            return
+        self.warned = True
+        warnings.warn(
+            f"{type(estimator).__name__}: the projections collapsed, all images have almost the "
+            f"same (a spread of {row['spread']:.2g} in epoch {row['epoch']}; 1 is the most). The "
+            "low loss says nothing. Try a smaller learning_rate or a larger batch_size, or a "
+            "method with negative examples such as SimCLREmbedder.",
+            CollapseWarning,
+            stacklevel=2,
+        )
+
+    def after_training(self, estimator: Any) -> None:
+        """Do nothing: every epoch has been looked at."""

@@ -40,8 +40,8 @@ class BootstrapPretext(TwoViewsPretext):
     def forward(self, views: list[Tensor], targets: None) -> dict[str, Tensor]:
         z1, z2 = (self.teacher(view) for view in views)
         p1, p2 = (self.predictor(self.student(view)) for view in views)
-        loss = 2 + negative_cosine(p1, z2) + negative_cosine(p2, z1)
-        return {"loss": loss, "spread": spread(z1)}
+        errors = 2 + negative_cosine(p1, z2) + negative_cosine(p2, z1)
+        return {"loss": 2 * errors, "spread": spread(z1)}
 
     def after_step(self, progress: float) -> None:
         self.teacher.follow(self.student, progress)
@@ -67,7 +67,7 @@ class BYOLEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss (from 0, the best, to 4), spread (how
+        One row per epoch: epoch, scale, learning_rate, loss (from 0, the best, to 8), spread (how
         much the directions of the teacher's projections differ: 0 if all images are alike, at most
         1) and duration in seconds.
 

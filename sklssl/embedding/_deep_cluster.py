@@ -27,6 +27,7 @@ __all__ = ["DeepClusterEmbedder"]
 
 _COMPONENTS = 256  # before clustering, in the paper
 _LEAST_IMAGES = 2  # per cluster, on average
+_ROUNDING = 1e-6  # relative deviation of a component that is rounding error
 
 
 class ClusterPretext(Pretext):
@@ -81,8 +82,13 @@ def cluster(features: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
 
     With fewer than two rows per cluster, there are fewer clusters.
     """
+    if not np.ptp(features, axis=0).any():
+        return np.zeros(len(features), dtype=np.int64)
     n_components = min(_COMPONENTS, *features.shape)
-    whitened = PCA(n_components, whiten=True, random_state=seed).fit_transform(features)
+    components = PCA(n_components, random_state=seed).fit_transform(features)
+    deviations = components.std(axis=0)
+    varying = deviations > _ROUNDING * deviations.max(initial=0)
+    whitened = components[:, varying] / deviations[varying]
     n_clusters = max(1, min(n_clusters, len(features) // _LEAST_IMAGES))
     search = KMeans(n_clusters, n_init=1, random_state=seed)
     return search.fit_predict(normalize(whitened)).astype(np.int64)

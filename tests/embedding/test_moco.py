@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import torch
+
+from sklssl import MoCoEmbedder
+from tests.embedding._views import QUICK, draw, unit
+
+
+@pytest.fixture
+def pretext(X):
+    embedder = MoCoEmbedder(projection_dim=8, queue_size=20, temperature=0.3, **QUICK)
+    return embedder.fit(X).pretext_
+
+
+def test_queue_holds_the_latest_keys_first(pretext):
+    assert (pretext.queue.norm(dim=1) > 0).all()  # 40 images were seen
+    pretext.new_keys = torch.arange(3.0)[:, None].expand(3, 8)
+    before = pretext.queue.clone()
+    pretext.after_step(0.5)
+    torch.testing.assert_close(pretext.queue[:3, 0], torch.arange(3.0))
+    torch.testing.assert_close(pretext.queue[3:], before[:-3])
+    pretext.after_step(0.6)  # a step without keys
+    torch.testing.assert_close(pretext.queue[3:], before[:-3])
+
+
+def test_loss_against_a_slow_loop(pretext):
+    views, _ = draw(pretext)
+    pretext.eval()
+    with torch.no_grad():
+        loss = pretext(views, None)["loss"].item()
+        q, k = unit(pretext.student(views[0])), unit(pretext.teacher(views[1]))
+    queue, slow = unit(pretext.queue), []
+    for i in range(6):
+        scores = np.array([q[i] @ k[i], *(q[i] @ row for row in queue)]) / 0.3
+        slow.append(np.log(np.exp(scores).sum()) - scores[0])
+    assert loss == pytest.approx(np.mean(slow), rel=1e-4)
+
+
+def test_score_leaves_the_queue_alone(X):
+    embedder = MoCoEmbedder(queue_size=20, **QUICK).fit(X)
+    before = embedder.pretext_.queue.clone()
+    embedder.score(X)
+    assert torch.equal(before, embedder.pretext_.queue)
+    assert embedder.pretext_.new_keys is None
+
+
+def test_bad_parameters_are_named(X):
+    with pytest.raises(ValueError, match="'queue_size' parameter of MoCoEmbedder .*Got 0"):
+        MoCoEmbedder(queue_size=0, **QUICK).fit(X)

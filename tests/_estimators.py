@@ -3,6 +3,14 @@
 import copy
 
 from sklssl import (
+    BarlowTwinsEmbedder,
+    BYOLEmbedder,
+    DeepClusterEmbedder,
+    DeepInfoMaxEmbedder,
+    DINOEmbedder,
+    EMPSSLEmbedder,
+    LeJEPAEmbedder,
+    MoCoEmbedder,
     MultiScaleEmbedder,
     PatchDictionaryEmbedder,
     PatchRelEmbedder,
@@ -11,6 +19,9 @@ from sklssl import (
     RotNetEmbedder,
     ScaleNetEmbedder,
     SimCLREmbedder,
+    SimSiamEmbedder,
+    SwAVEmbedder,
+    VICRegEmbedder,
 )
 from tests._seed import SEED
 
@@ -27,6 +38,17 @@ EMBEDDERS = {
         PatchRotEmbedder(**_QUICK),
         RotationDecouplingEmbedder(**_QUICK),
         SimCLREmbedder(**_QUICK),
+        BarlowTwinsEmbedder(projection_dim=32, **_QUICK),
+        BYOLEmbedder(projection_dim=16, **_QUICK),
+        DeepClusterEmbedder(5, **_QUICK),
+        DeepInfoMaxEmbedder(projection_dim=32, **_QUICK),
+        DINOEmbedder(n_prototypes=16, n_small_views=1, **_QUICK),
+        EMPSSLEmbedder(n_views=2, projection_dim=16, **_QUICK),
+        LeJEPAEmbedder(n_small_views=1, projection_dim=16, **_QUICK),
+        MoCoEmbedder(queue_size=32, **_QUICK),
+        SimSiamEmbedder(projection_dim=32, **_QUICK),
+        SwAVEmbedder(n_prototypes=16, n_small_views=1, **_QUICK),
+        VICRegEmbedder(projection_dim=32, **_QUICK),
         PatchDictionaryEmbedder(n_atoms=(16, 24), random_state=SEED),
     )
 }

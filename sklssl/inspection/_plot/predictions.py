@@ -23,7 +23,11 @@ from sklssl.inspection._plot._axes import (
     make_axes,
     shorten,
 )
-from sklssl.inspection._plot._inputs import check_whole, read_images
+from sklssl.inspection._plot._prediction_inputs import (
+    check_whole,
+    find_image_shape,
+    read_images,
+)
 from sklssl.utils._checks import naming_data
 from sklssl.utils._typing import ImagesLike
 
@@ -125,7 +129,6 @@ class PredictionsDisplay:
         *,
         names: Sequence[str] | None = None,
         target_names: Sequence[str] | None = None,
-        image_shape: Sequence[int] | None = None,
         n_images: int = 24,
         ax: Axes | None = None,
     ) -> Self:
@@ -151,9 +154,6 @@ class PredictionsDisplay:
 
         target_names : sequence of str, default=None
             The names of the classes, if `model` was fitted on class indices.
-
-        image_shape : tuple of int, default=None
-            The shape of images stored as rows. None means the smallest square.
 
         n_images : int, default=24
             How many images to show at most. Half of them are wrong ones, if there are enough.
@@ -191,7 +191,7 @@ class PredictionsDisplay:
         )
         for row in table:
             row["row"] = int(rows[row["row"]])
-        return cls._show(X, table, counts, names, image_shape, owner).plot(ax)
+        return cls._show(X, table, counts, names, find_image_shape(model), owner).plot(ax)
 
     @classmethod
     def from_predictions(

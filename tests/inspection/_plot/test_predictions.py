@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
@@ -268,3 +269,15 @@ def test_without_matplotlib(monkeypatch, X, y):
         PredictionsDisplay.from_estimator(model, X, y[:-1])
     with pytest.raises(ImportError, match=r"PredictionsDisplay\.from_predictions needs matplotl"):
         PredictionsDisplay.from_predictions(X, y[:-1])
+
+
+def test_rows_have_the_shape_of_the_model(pyplot, y):
+    images = np.random.default_rng(SEED).integers(0, 256, (40, 4, 16, 1), dtype=np.uint8)
+    embedder = PatchDictionaryEmbedder(8, image_shape=(4, 16), random_state=SEED)
+    X = images.reshape(40, -1)
+    for model in (
+        make_pipeline(FrozenEstimator(embedder.fit(X)), LogisticRegression()),
+        SemiSupervisedClassifier(embedder, LogisticRegression()),
+    ):
+        display = PredictionsDisplay.from_estimator(model.fit(X, y), X, n_images=2)
+        assert display.images[0].shape == (4, 16, 3)

@@ -97,18 +97,18 @@ def save_confusion(path, model, images, y, names):
     """Draw the confusion matrix of held-out photos."""
     n_classes = len(names)
     size = min(12, 3 + 0.4 * n_classes)
-    ax = Figure(figsize=(size, size), layout="constrained").subplots()
+    figure = Figure(figsize=(size, size), layout="constrained")
     ConfusionMatrixDisplay.from_predictions(
         names[y],
         names[model.predict(images)],
         labels=names,
-        ax=ax,
+        ax=figure.subplots(),
         colorbar=False,
         cmap="Blues",
         xticks_rotation="vertical",
         include_values=n_classes <= 20,
     )
-    ax.figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100)
 
 
 # %%

@@ -158,7 +158,8 @@ def to_latex(summary):
 
 def save_picture(path, summary):
     """Draw the accuracy by number of labels, with the spread over the seeds."""
-    ax = Figure(figsize=(6, 4), layout="constrained").subplots()
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    ax = figure.subplots()
     for method, cells in summary.items():
         means, spreads = np.transpose(list(cells.values()))
         style = "--" if method in ("raw pixels", "untrained network") else "-"
@@ -171,7 +172,7 @@ def save_picture(path, summary):
     ax.set(xlabel="labels per class", ylabel="accuracy (%)")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
-    ax.figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150)
 
 
 # %%
@@ -185,7 +186,7 @@ def references(embedders):
     """Return the papers of the methods that were used."""
     found = {}
     for embedder in embedders.values():
-        text = inspect.getdoc(type(embedder))
+        text = inspect.getdoc(type(embedder)) or ""
         section = re.search(r"References\n-+\n(.*?)(\n\n[^\n]+\n---|\Z)", text, re.DOTALL)
         if type(embedder).__module__.startswith("sklssl") and section:
             for paper in section.group(1).split("\n\n"):

@@ -207,7 +207,7 @@ class ComparisonDisplay:
             )
         height = 1.6 + 0.5 * len(self.comparison.rows) if kind == "scores" else 4.2
         self.ax_ = make_axes(ax, owner="ComparisonDisplay.plot", size=(7.2, height))
-        self.figure_ = self.ax_.figure
+        self.figure_: Any = self.ax_.figure
         self.artists_: dict[Any, Any] = {}
         draw = {"scores": self._draw_scores, "labels": self._draw_labels, "time": self._draw_time}
         draw[kind]()

@@ -138,7 +138,7 @@ class HistoryDisplay:
         panels = _group_terms(self.histories)
         size = (6.4, 1.2 + 1.5 * len(panels))
         self.ax_ = make_axes(ax, owner="HistoryDisplay.plot", size=size)
-        self.figure_ = self.ax_.figure
+        self.figure_: Any = self.ax_.figure
         self.axes_ = dict(zip(panels, _stack_axes(self.ax_, len(panels)), strict=True))
         self.lines_: dict[tuple[str, str], Line2D] = {}
         for panel, names in panels.items():

@@ -177,7 +177,7 @@ class LayerScoresDisplay:
         layers = list(dict.fromkeys(str(row["layer"]) for row in self.rows))
         size = (max(6.4, 2.5 + 0.4 * len(layers)), 4.2)
         self.ax_ = make_axes(ax, owner="LayerScoresDisplay.plot", size=size)
-        self.figure_ = self.ax_.figure
+        self.figure_: Any = self.ax_.figure
         colors = colors_in_order(sorted({row["pool_size"] for row in self.rows}))
         self.lines_ = {}
         for i, (pool_size, color) in enumerate(colors.items()):

@@ -307,7 +307,7 @@ class PredictionsDisplay:
         heights = np.array([_HEADING + _CELL[1] * n for n in n_lines])
         size = (_CELL[0] * n_columns, float(heights.sum()))
         self.ax_ = make_axes(ax, owner=owner, size=size)
-        self.figure_ = self.ax_.figure
+        self.figure_: Any = self.ax_.figure
         self.ax_.set_axis_off()
         self.axes_: list[Axes] = []
         self.artists_: list[Any] = []

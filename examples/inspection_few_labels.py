@@ -137,8 +137,10 @@ def save_table(path, rows, names):
 # Is it better to label those in doubt?
 # -------------------------------------
 # As the labels of the digits are known, they can be revealed for the thirty photos at the top of
-# the table, and, in comparison, for thirty at random. For the digits, those in doubt are slightly
-# better, but the difference is within the standard error: most of the gain is that of more labels.
+# the table, and, in comparison, for thirty at random. Do not expect much: in six
+# splits of the digits, accuracy rose from 94.8 % to 97.2 ± 1.3 % with those in doubt and to 96.5 ±
+# 1.3 % with random ones, which were better in two of the six. Most of the gain is that of more
+# labels.
 
 
 def compare_next_labels(model, images, y, few, held_out, pile, rows, n_labels):

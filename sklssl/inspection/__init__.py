@@ -3,6 +3,19 @@
 from sklssl.inspection._compare import compare_embedders
 from sklssl.inspection._comparison import Comparison
 from sklssl.inspection._layer_scores import layer_scores
+from sklssl.inspection._plot.comparison import ComparisonDisplay
+from sklssl.inspection._plot.history import HistoryDisplay
+from sklssl.inspection._plot.layer_scores import LayerScoresDisplay
+from sklssl.inspection._plot.predictions import PredictionsDisplay
 from sklssl.inspection._predict_table import predict_table
 
-__all__ = ["Comparison", "compare_embedders", "layer_scores", "predict_table"]
+__all__ = [
+    "Comparison",
+    "ComparisonDisplay",
+    "HistoryDisplay",
+    "LayerScoresDisplay",
+    "PredictionsDisplay",
+    "compare_embedders",
+    "layer_scores",
+    "predict_table",
+]

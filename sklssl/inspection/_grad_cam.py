@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sklssl._data.batches import ToTensor, iter_batches
 from sklssl._data.input import validate_input
@@ -89,12 +89,14 @@ def explain_classifier(model: FineTuneClassifier, X: Any, codes: np.ndarray) -> 
         Indices into the ``classes_`` of the model.
     """
     batch, device = _load(model.embedder_, X)
-    backbone, head = model.embedder_.pretext_.encoder, model.head_
+    backbone: Any = model.embedder_.pretext_.encoder
+    head: Any = model.head_
     answers = torch.from_numpy(codes)
 
     with _explaining(device, seed=0):
-        parts = copy.deepcopy(nn.ModuleList([backbone, head])).to(device).eval()
-        backbone, head = parts.requires_grad_(False)
+        backbone, head = (
+            copy.deepcopy(part).to(device).eval().requires_grad_(False) for part in (backbone, head)
+        )
 
         def score() -> Tensor:
             logits = head(backbone(batch, model.layer_))

@@ -70,8 +70,8 @@ def unwrap_embedder(estimator: Any, owner: str) -> BaseEmbedder | MultiScaleEmbe
     if isinstance(estimator, (BaseEmbedder, MultiScaleEmbedder)):
         return estimator
     raise TypeError(
-        f"{owner} needs an embedder of sklssl, or one derived from BaseEmbedder, as only these have "
-        f"a pretext task. Got {estimator!r}."
+        f"{owner} needs an embedder of sklssl, or one derived from BaseEmbedder: only these have a "
+        f"pretext task. Got {estimator!r}."
     )
 
 

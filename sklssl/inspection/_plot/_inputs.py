@@ -201,21 +201,21 @@ def _encode(y: npt.ArrayLike | None, n_images: int, owner: str) -> tuple[np.ndar
     if y is None:
         return np.full(n_images, NO_LABEL), np.array([], dtype=int)
     try:
-        y = column_or_1d(y)
+        labels: np.ndarray = column_or_1d(y)
     except ValueError as error:
         raise ValueError(
             f"The 'y' argument of {owner} must hold the class of each image. {error}"
         ) from error
-    _check_length("y", len(y), n_images, owner)
-    missing = np.array([label is None or label != label for label in y.tolist()])
+    _check_length("y", len(labels), n_images, owner)
+    missing = np.array([label is None or label != label for label in labels.tolist()])
     if missing.any():
         raise ValueError(
             f"The 'y' argument of {owner} must hold a class, or -1 for none, for each image. Got "
-            f"{y[missing.argmax()]!r} in row {missing.argmax()}."
+            f"{labels[missing.argmax()]!r} in row {missing.argmax()}."
         )
-    labelled = np.array([str(label) != str(NO_LABEL) for label in y.tolist()])
+    labelled = np.array([str(label) != str(NO_LABEL) for label in labels.tolist()])
     codes = np.full(n_images, NO_LABEL)
-    classes, codes[labelled] = np.unique(y[labelled], return_inverse=True)
+    classes, codes[labelled] = np.unique(labels[labelled], return_inverse=True)
     return codes, classes
 
 

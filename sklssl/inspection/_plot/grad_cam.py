@@ -207,9 +207,7 @@ class GradCAMDisplay:
         seed = int(rng.randint(np.iinfo(np.int32).max))
         some = images.take(chosen)
         explained = {
-            name: explain_pretext(model, some.X, chosen, seed, _OWNER)
-            if answers[name] is None
-            else explain_classifier(model, some.X, answers[name][chosen])
+            name: _explain(model, some, chosen, seed, answers[name])
             for name, model in models.items()
         }
         n_views = min(n_views, *(len(explanation.views) for explanation in explained.values()))
@@ -217,7 +215,8 @@ class GradCAMDisplay:
             name: _to_heat(explanation, models[name], n_views, layers, target_names)
             for name, explanation in explained.items()
         }
-        return cls(heat, names=list(np.repeat(some.names, n_views))).plot(ax, alpha=alpha)
+        shown = [some.name(i) for i in range(len(some)) for _ in range(n_views)]
+        return cls(heat, names=shown).plot(ax, alpha=alpha)
 
     def plot(self, ax: Axes | None = None, *, alpha: float = 0.55) -> Self:
         """Draw the grid: a row per picture, and a column per stage of each model.
@@ -239,19 +238,15 @@ class GradCAMDisplay:
         size = 1.15 * width + 0.8, 1.15 * n_rows + 0.6
         self.ax_ = make_axes(ax, owner=_OWNER, size=size)
         self.figure_ = self.ax_.figure
-        self.ax_.set_axis_off()
-        lefts = np.cumsum([0.0, *(block + _GAP for block in widths[:-1])])
-        blocks = [
-            self.ax_.inset_axes((left / width, 0, block / width, 1))
-            for left, block in zip(lefts, widths, strict=True)
-        ]
+        column, *blocks = self._divide(widths, width)
         first = next(iter(self.heat.values()))
-        column = grid_of_axes(blocks[0], n_rows, 1)[:, 0]
-        for cell, picture, name in zip(column, first.pictures, self.names, strict=True):
+        for cell, picture, name in zip(
+            grid_of_axes(column, n_rows, 1)[:, 0], first.pictures, self.names, strict=True
+        ):
             draw_picture(cell, picture)
             cell.set_ylabel(shorten(name), fontsize=8, parse_math=False)
         self.axes_, self.images_ = {}, []
-        for block, (name, heat) in zip(blocks[1:], self.heat.items(), strict=True):
+        for block, (name, heat) in zip(blocks, self.heat.items(), strict=True):
             self.axes_[name] = grid_of_axes(block, n_rows, len(heat.maps))
             block.set_title(shorten(name, 40), fontsize=10, pad=18, parse_math=False)
             self.images_ += _draw_heat(self.axes_[name], heat, alpha)
@@ -260,6 +255,15 @@ class GradCAMDisplay:
         bar.ax.set_yticklabels(["none", "most"], fontsize=8)
         bar.set_label("evidence", fontsize=8, labelpad=-12)
         return self
+
+    def _divide(self, widths: list[float], width: float) -> list[Any]:
+        """Divide the axes into blocks of `widths` with gaps, out of a total `width`."""
+        self.ax_.set_axis_off()
+        lefts = np.cumsum([0.0, *(block + _GAP for block in widths[:-1])])
+        return [
+            self.ax_.inset_axes((left / width, 0, block / width, 1))
+            for left, block in zip(lefts, widths, strict=True)
+        ]
 
 
 def _draw_heat(axes: np.ndarray, heat: Heat, alpha: float) -> list[Any]:
@@ -356,6 +360,14 @@ def _find_classes(model: Any, images: NamedImages) -> np.ndarray | None:
         )
     places = np.array([*(known.index(label) for label in images.classes), NO_LABEL])
     return places[images.codes]
+
+
+def _explain(
+    model: Any, images: NamedImages, rows: np.ndarray, seed: int, answers: np.ndarray | None
+) -> Explanation:
+    if answers is None:
+        return explain_pretext(model, images.X, rows, seed, _OWNER)
+    return explain_classifier(model, images.X, answers[rows])
 
 
 def _to_heat(

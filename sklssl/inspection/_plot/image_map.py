@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from sklearn.utils import check_random_state
 
 from sklssl.inspection._colors import UNLABELLED, class_colors
@@ -22,7 +19,12 @@ from sklssl.inspection._plot._inputs import (
     check_inputs,
     embed_images,
 )
-from sklssl.metrics._checks import standardise
+from sklssl.inspection._plot._layout import (
+    check_reducer,
+    choose_apart,
+    reduce_to_plane,
+    sample_rows,
+)
 from sklssl.utils._typing import ImagesLike
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ _OWNER = "ImageMapDisplay"
 _LONGEST = 64  # pixels of the longer side of a picture
 _MOST_NAMED = 12  # classes with a colour and a name
 _OTHER_CLASSES = "#7f7f7f"
-_PCA_COMPONENTS = 50  # before t-SNE, as its authors do
-_PERPLEXITY = 30.0
 _MARGIN = 0.02  # around the map, as a share of its side
 
 
@@ -191,7 +191,7 @@ class ImageMapDisplay:
         images = check_inputs(_OWNER, X, y, target_names=target_names, estimator=estimator)
         _check_arguments(reducer, image_size)
         rng = check_random_state(random_state)
-        rows = _sample(len(images), n_images, rng)
+        rows = sample_rows(len(images), n_images, rng, _OWNER)
         images = images.take(rows)
         Z = embed_images(estimator, images.X, _OWNER)
         return cls._compute(Z, images, rows, reducer, rng).plot(ax, image_size=image_size)
@@ -260,7 +260,7 @@ class ImageMapDisplay:
         _check_arguments(reducer, image_size)
         Z = check_features_of(Z, images, _OWNER)
         rng = check_random_state(random_state)
-        rows = _sample(len(images), n_images, rng)
+        rows = sample_rows(len(images), n_images, rng, _OWNER)
         display = cls._compute(Z[rows], images.take(rows), rows, reducer, rng)
         return display.plot(ax, image_size=image_size)
 
@@ -276,7 +276,7 @@ class ImageMapDisplay:
         Z = check_features_of(Z, images, _OWNER)
         pictures = images.pictures(np.arange(len(images)), _OWNER, _LONGEST)
         return cls(
-            _reduce(Z, reducer, rng),
+            reduce_to_plane(Z, reducer, rng, _OWNER),
             pictures,
             labels=images.codes,
             class_names=images.class_names,
@@ -303,7 +303,7 @@ class ImageMapDisplay:
         self.figure_ = ax.figure
         low, high = self.positions.min(axis=0), self.positions.max(axis=0)
         side = float((high - low).max()) or 1.0
-        self.shown_ = _place(self.positions, image_size * side)
+        self.shown_ = choose_apart(self.positions, image_size * side)
         half = (0.5 + _MARGIN + image_size / 2) * side  # of the axes: room for whole pictures
         x, y = (low + high) / 2
         ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half), xticks=[], yticks=[])
@@ -312,7 +312,8 @@ class ImageMapDisplay:
         legend = self._legend_of_classes()
         colors = np.array([legend[self._group(code)] for code in self.labels])
         hidden = np.delete(np.arange(len(self.positions)), self.shown_)
-        self.dots_ = ax.scatter(*self.positions[hidden].T, c=colors[hidden], s=12, linewidths=0)
+        across, up = self.positions[hidden].T
+        self.dots_ = ax.scatter(across, up, c=colors[hidden], s=12, linewidths=0)
         # Slightly smaller than their place, so that frames do not touch.
         width = 0.86 * image_size * side
         self.images_ = [self._draw(i, width, colors[i]) for i in self.shown_]
@@ -381,11 +382,7 @@ class ImageMapDisplay:
 
 
 def _check_arguments(reducer: Any, image_size: float) -> None:
-    if reducer is not None and (not hasattr(reducer, "fit_transform") or isinstance(reducer, type)):
-        raise TypeError(
-            f"The 'reducer' argument of {_OWNER} must be a transformer with fit_transform, such as "
-            f"PCA(2), or None for t-SNE. Got {reducer!r}."
-        )
+    check_reducer(reducer, _OWNER)
     _check_image_size(image_size)
 
 
@@ -395,55 +392,6 @@ def _check_image_size(image_size: float) -> None:
             f"The 'image_size' argument of {_OWNER} must be a proportion of the map above 0 and at "
             f"most 1. Got {image_size!r}."
         )
-
-
-def _sample(n_rows: int, n_images: int, rng: np.random.RandomState) -> np.ndarray:
-    if not isinstance(n_images, Integral) or n_images < 1:
-        raise ValueError(
-            f"The 'n_images' argument of {_OWNER} must be a whole number above 0. Got {n_images!r}."
-        )
-    if n_rows <= n_images:
-        return np.arange(n_rows)
-    return np.sort(rng.permutation(n_rows)[:n_images])
-
-
-def _reduce(Z: np.ndarray, reducer: Any, rng: np.random.RandomState) -> np.ndarray:
-    """Return two columns for features (n, d)."""
-    if reducer is None and Z.shape[1] == 2:
-        return Z
-    Z = standardise(Z)
-    if reducer is None:
-        return _embed_by_tsne(Z, rng)
-    positions = np.asarray(clone(reducer, safe=False).fit_transform(Z))
-    if positions.shape != (len(Z), 2) or not np.isfinite(positions).all():
-        raise ValueError(
-            f"The 'reducer' argument of {_OWNER} must return two finite columns, but its "
-            f"fit_transform gave an array of shape {positions.shape} for {len(Z)} images. Set its "
-            "number of components to 2."
-        )
-    return positions
-
-
-def _embed_by_tsne(Z: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """Return the t-SNE positions of standardised features; of very few images, those of PCA."""
-    n_components = min(_PCA_COMPONENTS, *Z.shape)
-    if Z.any():  # otherwise all images are the same, at the same position
-        Z = PCA(n_components, random_state=rng).fit_transform(Z)
-    Z = np.pad(Z[:, :n_components], [(0, 0), (0, max(0, 2 - n_components))])
-    if len(Z) < 4 or not Z.any():
-        return Z[:, :2]
-    perplexity = min(_PERPLEXITY, (len(Z) - 1) / 3)
-    return TSNE(perplexity=perplexity, random_state=rng).fit_transform(Z)
-
-
-def _place(positions: np.ndarray, gap: float) -> np.ndarray:
-    """Choose images, the first ones first, that are further apart than `gap` on one of the axes."""
-    shown, is_free = [], np.ones(len(positions), dtype=bool)
-    for i, position in enumerate(positions):
-        if is_free[i]:
-            shown.append(i)
-            is_free &= (np.abs(positions - position) > gap).any(axis=1)
-    return np.array(shown)
 
 
 def _count_columns(names: list[str]) -> int:

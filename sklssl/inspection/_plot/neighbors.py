@@ -284,16 +284,12 @@ class NeighborsDisplay:
         self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=0.2)
         self.images_ = []
         for (i, j), row in np.ndenumerate(self.neighbors):
+            cell: Any = self.axes_[i, j]
             color = _QUERY if j == 0 else _OTHER if self.is_other[i, j] else None
-            artist = draw_picture(
-                self.axes_[i, j],
-                self.pictures[int(row)],
-                title=self.captions[int(row)],
-                color=color,
-                longest_title=14,
-            )
+            picture, title = self.pictures[int(row)], self.captions[int(row)]
+            artist = draw_picture(cell, picture, title=title, color=color, longest_title=14)
             if self.is_other[i, j]:
-                self.axes_[i, j].title.set_color(_OTHER)
+                cell.title.set_color(_OTHER)
             self.images_.append(artist)
         return self
 
@@ -324,7 +320,7 @@ def _find_neighbors(
     search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(units)
     found = search.kneighbors(units[queries], return_distance=False)
     neighbors = np.array(
-        [[q, *[row for row in line if row != q][:n_neighbors]] for q, line in zip(queries, found)]
+        [[q, *line[line != q][:n_neighbors]] for q, line in zip(queries, found, strict=True)]
     )
     cosines = np.einsum("qd,qkd->qk", units[queries], units[neighbors])
     return neighbors, cosines

@@ -66,7 +66,7 @@ def draw_picture(
 ) -> Any:
     """Draw a picture (h, w, 3) with a title and a frame of a colour; return the artist."""
     artist = ax.imshow(picture, interpolation="nearest" if max(picture.shape) < 64 else None)
-    ax.set(xticks=[], yticks=[])
+    ax.set(xticks=[], yticks=[], anchor="N")  # titles of a row of any pictures are aligned
     ax.spines[:].set_visible(color is not None)
     if color is not None:
         ax.spines[:].set(color=color, linewidth=3)

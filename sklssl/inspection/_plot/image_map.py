@@ -397,4 +397,4 @@ def _check_image_size(image_size: float) -> None:
 def _count_columns(names: list[str]) -> int:
     """Return how many columns a legend below the map has room for."""
     longest = max(map(len, names))
-    return min(len(names), max(2, 60 // (longest + 4)))
+    return min(len(names), max(2, 100 // (longest + 5)))

@@ -279,7 +279,7 @@ class NeighborsDisplay:
         self : NeighborsDisplay
         """
         n_rows, n_columns = self.neighbors.shape
-        self.ax_ = make_axes(ax, owner=_OWNER, size=(1.1 * n_columns, 1.17 * n_rows))
+        self.ax_ = make_axes(ax, owner=_OWNER, size=(1.1 * n_columns, 1.25 * n_rows))
         self.figure_ = self.ax_.figure
         self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=0.2)
         self.images_ = []
@@ -287,7 +287,7 @@ class NeighborsDisplay:
             cell: Any = self.axes_[i, j]
             color = _QUERY if j == 0 else _OTHER if self.is_other[i, j] else None
             picture, title = self.pictures[int(row)], self.captions[int(row)]
-            artist = draw_picture(cell, picture, title=title, color=color, longest_title=14)
+            artist = draw_picture(cell, picture, title=title, color=color)
             if self.is_other[i, j]:
                 cell.title.set_color(_OTHER)
             self.images_.append(artist)

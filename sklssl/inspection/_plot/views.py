@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl._data.thumbnails import make_thumbnails
-from sklssl.inspection._plot._axes import draw_picture, grid_of_axes, make_axes, shorten
+from sklssl.inspection._plot._axes import draw_picture, grid_of_axes, make_axes
 from sklssl.inspection._plot._inputs import check_inputs, choose_rows
 from sklssl.inspection._pretext_views import (
     ScaleViews,
@@ -31,7 +31,7 @@ _IMAGE = "#4477aa"  # colour of the frames of the images themselves
 
 
 class ViewsDisplay:
-    """Some images, each in a row with the views of it on which a network is trained.
+    """Some images, each with the views of it on which a network is trained.
 
     It shows what a pretext task makes of the images: whether objects are still recognisable in
     random crops, and whether a rotation could be told at all. The embedder need not be fitted.
@@ -42,12 +42,12 @@ class ViewsDisplay:
     pictures : list of ndarray of shape (h, w, 3), uint8
         The images.
 
-    views : list of list of ndarray of shape (h, w, 3), uint8
-        The views of each image.
+    views : dict of float to list of list of ndarray of shape (h, w, 3), uint8
+        For each scale of the training, the views of each image.
 
-    titles : list of list of str
-        The titles of these views: the scale, where there are several, and the target, which the
-        network must predict, if the task has one for each view.
+    titles : dict of float to list of list of str
+        For each scale, the titles of the views of each image: the target, which the network must
+        predict, if the task has one for each view, or their number.
 
     names : list of str
         The names of the images.
@@ -63,8 +63,8 @@ class ViewsDisplay:
     figure_ : matplotlib Figure
         The figure of `ax_`.
 
-    axes_ : ndarray of matplotlib Axes of shape (n_images, 1 + n_views)
-        The cells of the grid.
+    axes_ : ndarray of matplotlib Axes of shape (n_images * n_scales, 1 + n_views)
+        The cells of the grid: a row for each scale of an image.
 
     images_ : list of matplotlib AxesImage
         The pictures, row by row.
@@ -89,15 +89,15 @@ class ViewsDisplay:
     >>> X, y = load_digit_images(return_X_y=True)
     >>> angles = ["0°", "90°", "180°", "270°"]
     >>> display = ViewsDisplay.from_estimator(RotNetEmbedder(), X, rows=[5, 9], target_names=angles)
-    >>> display.titles
+    >>> display.titles[1.0]
     [['0°', '90°', '180°', '270°'], ['0°', '90°', '180°', '270°']]
     """
 
     def __init__(
         self,
         pictures: list[np.ndarray],
-        views: list[list[np.ndarray]],
-        titles: list[list[str]],
+        views: dict[float, list[list[np.ndarray]]],
+        titles: dict[float, list[list[str]]],
         *,
         names: list[str],
         rows: np.ndarray,
@@ -175,8 +175,8 @@ class ViewsDisplay:
         scales = draw_views(estimator, images.X, chosen, seed, _OWNER)
         return cls(
             images.pictures(chosen, _OWNER, _LONGEST),
-            _to_pictures(scales, len(chosen)),
-            _make_titles(scales, len(chosen), target_names),
+            {part.scale: _to_pictures(part) for part in scales},
+            {part.scale: _make_titles(part, target_names) for part in scales},
             names=[images.name(row) for row in chosen],
             rows=chosen,
         ).plot(ax)
@@ -193,39 +193,45 @@ class ViewsDisplay:
         -------
         self : ViewsDisplay
         """
-        n_rows, n_columns = len(self.views), 1 + len(self.views[0])
-        height = 1.4 if "\n" in self.titles[0][0] else 1.25  # in inches: room for the titles
-        self.ax_ = make_axes(ax, owner=_OWNER, size=(1.2 * n_columns, height * n_rows))
+        n_scales = len(self.views)
+        n_rows = len(self.pictures) * n_scales
+        n_columns = 1 + max(len(line) for lines in self.views.values() for line in lines)
+        self.ax_ = make_axes(ax, owner=_OWNER, size=(1.2 * n_columns, 1.25 * n_rows))
         self.figure_ = self.ax_.figure
         self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=0.2)
+        for cell in self.axes_.flat:
+            cell.set_axis_off()  # there may be more views at one scale than at another
         self.images_ = []
-        for axes, picture, name, views, titles in zip(
-            self.axes_, self.pictures, self.names, self.views, self.titles, strict=True
-        ):
-            self.images_.append(draw_picture(axes[0], picture, title=name, color=_IMAGE))
-            for ax, view, title in zip(axes[1:], views, titles, strict=True):
-                self.images_.append(draw_picture(ax, view, title=title, longest_title=40))
+        for i, (picture, name) in enumerate(zip(self.pictures, self.names, strict=True)):
+            for j, (scale, views) in enumerate(self.views.items()):
+                axes = self.axes_[i * n_scales + j]
+                self.images_.append(_draw_cell(axes[0], picture, name, _IMAGE))
+                if n_scales > 1:
+                    axes[0].set_ylabel(f"scale {scale:g}", fontsize=8)
+                for cell, view, title in zip(
+                    axes[1:], views[i], self.titles[scale][i], strict=False
+                ):
+                    self.images_.append(_draw_cell(cell, view, title))
         return self
 
 
-def _to_pictures(scales: list[ScaleViews], n_images: int) -> list[list[np.ndarray]]:
-    """Return the views of each image, one scale after the other."""
+def _draw_cell(ax: Axes, picture: np.ndarray, title: str, color: str | None = None) -> Any:
+    ax.set_axis_on()
+    return draw_picture(ax, picture, title=title, color=color)
+
+
+def _to_pictures(scale: ScaleViews) -> list[list[np.ndarray]]:
+    """Return the views of each image."""
     columns = [
-        make_thumbnails(view.permute(0, 2, 3, 1).cpu().numpy(), np.arange(n_images))
-        for scale in scales
+        make_thumbnails(view.permute(0, 2, 3, 1).cpu().numpy(), np.arange(len(view)))
         for view in scale.views
     ]
     return [list(line) for line in zip(*columns, strict=True)]
 
 
-def _make_titles(
-    scales: list[ScaleViews], n_images: int, target_names: Sequence[str] | None
-) -> list[list[str]]:
-    columns = []
-    for scale in scales:
-        names = name_targets(scale.targets, target_names, _OWNER)
-        if not names:
-            names = [[f"view {i + 1}"] * n_images for i in range(len(scale.views))]
-        head = f"scale {scale.scale:g}\n" if len(scales) > 1 else ""
-        columns += [[head + shorten(name) for name in column] for column in names]
+def _make_titles(scale: ScaleViews, target_names: Sequence[str] | None) -> list[list[str]]:
+    """Return the titles of the views of each image."""
+    columns = name_targets(scale.targets, target_names, _OWNER) or [
+        [f"view {i + 1}"] * len(view) for i, view in enumerate(scale.views)
+    ]
     return [list(line) for line in zip(*columns, strict=True)]

@@ -12,7 +12,17 @@ from sklssl.utils._extras import import_extra
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["check_matplotlib", "draw_picture", "grid_of_axes", "make_axes", "shorten"]
+__all__ = [
+    "check_matplotlib",
+    "count_characters",
+    "draw_picture",
+    "grid_of_axes",
+    "make_axes",
+    "shorten",
+]
+
+# Points per character of a caption, on average. A layout engine will enlarge the axes later.
+_CHARACTER, _CHARACTER_BEFORE_LAYOUT = 4.8, 4.0
 
 
 def check_matplotlib(owner: str) -> Any:
@@ -54,6 +64,14 @@ def grid_of_axes(ax: Axes, n_rows: int, n_columns: int, *, gap: float = 0.08) ->
         cell.set(xticks=[], yticks=[])
         axes[i, j] = cell
     return axes
+
+
+def count_characters(ax: Axes, n_columns: int) -> int:
+    """Return how long the captions of `n_columns` cells side by side can be without overlaps."""
+    figure: Any = ax.get_figure(root=True)
+    points = 72 * ax.get_window_extent().width / figure.dpi / n_columns
+    has_layout = figure.get_layout_engine() is not None
+    return max(4, int(points / (_CHARACTER_BEFORE_LAYOUT if has_layout else _CHARACTER)))
 
 
 def draw_picture(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
-from sklssl.inspection._plot._axes import draw_picture, grid_of_axes, make_axes
+from sklssl.inspection._plot._axes import count_characters, draw_picture, grid_of_axes, make_axes
 from sklssl.inspection._plot._inputs import (
     NO_LABEL,
     NamedImages,
@@ -282,12 +282,12 @@ class NeighborsDisplay:
         self.ax_ = make_axes(ax, owner=_OWNER, size=(1.1 * n_columns, 1.25 * n_rows))
         self.figure_ = self.ax_.figure
         self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=0.2)
-        self.images_ = []
+        self.images_, longest = [], count_characters(self.ax_, n_columns)
         for (i, j), row in np.ndenumerate(self.neighbors):
             cell: Any = self.axes_[i, j]
             color = _QUERY if j == 0 else _OTHER if self.is_other[i, j] else None
             picture, title = self.pictures[int(row)], self.captions[int(row)]
-            artist = draw_picture(cell, picture, title=title, color=color)
+            artist = draw_picture(cell, picture, title=title, color=color, longest_title=longest)
             if self.is_other[i, j]:
                 cell.title.set_color(_OTHER)
             self.images_.append(artist)

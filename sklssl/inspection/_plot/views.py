@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl._data.thumbnails import make_thumbnails
-from sklssl.inspection._plot._axes import draw_picture, grid_of_axes, make_axes
+from sklssl.inspection._plot._axes import count_characters, draw_picture, grid_of_axes, make_axes
 from sklssl.inspection._plot._inputs import check_inputs, choose_rows
 from sklssl.inspection._pretext_views import (
     ScaleViews,
@@ -201,23 +201,25 @@ class ViewsDisplay:
         self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=0.2)
         for cell in self.axes_.flat:
             cell.set_axis_off()  # there may be more views at one scale than at another
-        self.images_ = []
+        self.images_, longest = [], count_characters(self.ax_, n_columns)
         for i, (picture, name) in enumerate(zip(self.pictures, self.names, strict=True)):
             for j, (scale, views) in enumerate(self.views.items()):
                 axes = self.axes_[i * n_scales + j]
-                self.images_.append(_draw_cell(axes[0], picture, name, _IMAGE))
+                self.images_.append(_draw_cell(axes[0], picture, name, longest, _IMAGE))
                 if n_scales > 1:
                     axes[0].set_ylabel(f"scale {scale:g}", fontsize=8)
                 for cell, view, title in zip(
                     axes[1:], views[i], self.titles[scale][i], strict=False
                 ):
-                    self.images_.append(_draw_cell(cell, view, title))
+                    self.images_.append(_draw_cell(cell, view, title, longest))
         return self
 
 
-def _draw_cell(ax: Axes, picture: np.ndarray, title: str, color: str | None = None) -> Any:
+def _draw_cell(
+    ax: Axes, picture: np.ndarray, title: str, longest: int, color: str | None = None
+) -> Any:
     ax.set_axis_on()
-    return draw_picture(ax, picture, title=title, color=color)
+    return draw_picture(ax, picture, title=title, color=color, longest_title=longest)
 
 
 def _to_pictures(scale: ScaleViews) -> list[list[np.ndarray]]:

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 # Points per character of a caption, on average. A layout engine will enlarge the axes later.
-_CHARACTER, _CHARACTER_BEFORE_LAYOUT = 4.8, 4.0
+_CHARACTER, _CHARACTER_BEFORE_LAYOUT = 5.4, 4.2
 
 
 def check_matplotlib(owner: str) -> Any:

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -93,7 +95,7 @@ def test_captions_that_would_overlap_are_shortened(pyplot, digits):
     )
     figure.canvas.draw()
     line = [ax.title.get_window_extent() for ax in display.axes_[1]]
-    assert all(a.x1 < b.x0 for a, b in zip(line, line[1:], strict=False))
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(line))
     assert "$" in display.axes_[0, 0].get_title()
     assert not display.axes_[0, 0].title.get_parse_math()
 

@@ -65,7 +65,8 @@ class GradCAMDisplay:
     Parameters
     ----------
     heat : dict of str to Heat
-        The pictures, answers and maps of each model, by its name.
+        For each model, by its name: `pictures`, what the network was shown; `answers`, what is
+        explained; and `maps`, a dict of arrays (n, h, w) with values in [0, 1], one per stage.
 
     names : list of str
         The name of each picture.

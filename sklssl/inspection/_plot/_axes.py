@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "caption_gap",
     "check_matplotlib",
     "count_characters",
     "draw_picture",
@@ -23,6 +24,7 @@ __all__ = [
 
 # Points per character of a caption, on average. A layout engine will enlarge the axes later.
 _CHARACTER, _CHARACTER_BEFORE_LAYOUT = 5.4, 4.2
+_LINE = 14.0  # points for a line of text above a picture
 
 
 def check_matplotlib(owner: str) -> Any:
@@ -64,6 +66,13 @@ def grid_of_axes(ax: Axes, n_rows: int, n_columns: int, *, gap: float = 0.08) ->
         cell.set(xticks=[], yticks=[])
         axes[i, j] = cell
     return axes
+
+
+def caption_gap(ax: Axes, n_rows: int) -> float:
+    """Return the gap between cells, as a fraction of a cell, that leaves room for captions."""
+    figure: Any = ax.get_figure(root=True)
+    points = 72 * ax.get_window_extent().height / figure.dpi / n_rows
+    return float(min(0.5, max(0.2, _LINE / points)))
 
 
 def count_characters(ax: Axes, n_columns: int) -> int:

@@ -11,7 +11,13 @@ import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
-from sklssl.inspection._plot._axes import count_characters, draw_picture, grid_of_axes, make_axes
+from sklssl.inspection._plot._axes import (
+    caption_gap,
+    count_characters,
+    draw_picture,
+    grid_of_axes,
+    make_axes,
+)
 from sklssl.inspection._plot._inputs import (
     NO_LABEL,
     NamedImages,
@@ -281,7 +287,8 @@ class NeighborsDisplay:
         n_rows, n_columns = self.neighbors.shape
         self.ax_ = make_axes(ax, owner=_OWNER, size=(1.1 * n_columns, 1.25 * n_rows))
         self.figure_ = self.ax_.figure
-        self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=0.2)
+        gap = caption_gap(self.ax_, n_rows)
+        self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=gap)
         self.images_, longest = [], count_characters(self.ax_, n_columns)
         for (i, j), row in np.ndenumerate(self.neighbors):
             cell: Any = self.axes_[i, j]

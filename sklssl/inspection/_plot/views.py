@@ -10,7 +10,13 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl._data.thumbnails import make_thumbnails
-from sklssl.inspection._plot._axes import count_characters, draw_picture, grid_of_axes, make_axes
+from sklssl.inspection._plot._axes import (
+    caption_gap,
+    count_characters,
+    draw_picture,
+    grid_of_axes,
+    make_axes,
+)
 from sklssl.inspection._plot._inputs import check_inputs, choose_rows
 from sklssl.inspection._pretext_views import (
     ScaleViews,
@@ -198,7 +204,8 @@ class ViewsDisplay:
         n_columns = 1 + max(len(line) for lines in self.views.values() for line in lines)
         self.ax_ = make_axes(ax, owner=_OWNER, size=(1.2 * n_columns, 1.25 * n_rows))
         self.figure_ = self.ax_.figure
-        self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=0.2)
+        gap = caption_gap(self.ax_, n_rows)
+        self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=gap)
         for cell in self.axes_.flat:
             cell.set_axis_off()  # there may be more views at one scale than at another
         self.images_, longest = [], count_characters(self.ax_, n_columns)

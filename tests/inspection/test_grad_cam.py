@@ -37,17 +37,22 @@ def slow_maps(backbone, head, images, layer, target):
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-@pytest.mark.parametrize("target", [0, 2])
-def test_against_finite_differences(target, inplace):
+def test_against_finite_differences(inplace):
     backbone, head, images = make_network(inplace)
     backbone.set_standardisation(torch.tensor([0.3, 0.5]), torch.tensor([0.2, 2.0]))
-    found = compute_maps(backbone, lambda: head(pool_map(backbone(images)))[:, target].sum())
-    assert list(found) == ["a", "b", "c"]
-    for layer, maps in found.items():
-        with torch.no_grad():
-            expected = slow_maps(backbone, head, images, layer, target)
-        assert expected.max() > 0
-        torch.testing.assert_close(maps.double(), expected, rtol=1e-4, atol=1e-6)
+    evidence = dict.fromkeys("abc", 0.0)
+    for target in range(3):
+        found = compute_maps(
+            backbone,
+            lambda target=target: head(pool_map(backbone(images)))[:, target].sum(),
+        )
+        assert list(found) == ["a", "b", "c"]
+        for layer, maps in found.items():
+            with torch.no_grad():
+                expected = slow_maps(backbone, head, images, layer, target)
+            torch.testing.assert_close(maps.double(), expected, rtol=1e-4, atol=1e-6)
+            evidence[layer] += maps.max().item()
+    assert min(evidence.values()) > 0  # some map is not 0 everywhere
 
 
 def test_a_network_that_is_called_twice():

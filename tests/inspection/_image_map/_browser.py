@@ -32,7 +32,7 @@ class Page:
     def __init__(self, chrome, path):
         self.chrome = chrome
         chrome.get(path.as_uri())
-        self.wait("document.querySelector('#legend > *') && document.querySelector('#overlay[data-shown]')")
+        self.wait("document.querySelector('#overlay[aria-busy=false]')")
 
     def run(self, script, *values):
         return self.chrome.execute_script(script, *values)

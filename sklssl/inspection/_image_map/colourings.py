@@ -75,9 +75,7 @@ def _check_column(name: object, column: Any, n_images: int, owner: str) -> np.nd
     return values
 
 
-def _classes(
-    column: np.ndarray, target_names: Sequence[str] | None, owner: str
-) -> dict[str, Any]:
+def _classes(column: np.ndarray, target_names: Sequence[str] | None, owner: str) -> dict[str, Any]:
     """Return a colour for each class in sorted order; what has no label comes last, in grey."""
     if target_names is not None and column.dtype.kind in "iu":
         column = _named(column, target_names, owner)

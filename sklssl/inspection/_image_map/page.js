@@ -242,17 +242,22 @@
   // Colours, selection and search
   const named = () => data.colourings.filter((by) => by.name);
   const colourOf = (i) => colouring.colors[colouring.codes[i]];
+  const colours = () => names.map((_, i) => colourOf(i));
   const valueOf = (by, i) => (by.values ? by.values[i] ?? "none" : by.classes[by.codes[i]]);
   const pressed = (button) => button.getAttribute("aria-pressed") === "true";
   const press = (button, on) => button.setAttribute("aria-pressed", on);
 
   function colourBy(number) {
     colouring = data.colourings[number];
-    Plotly.restyle(map, { "marker.color": [names.map((_, i) => colourOf(i))] });
-    byId("legend-title").textContent = colouring.name || "Colours";
-    legend.replaceChildren(...(colouring.values ? scale() : classes()));
+    Plotly.restyle(map, { "marker.color": [colours()] });
+    fillLegend();
     if (pinned !== null) pin(pinned);
     redraw();
+  }
+
+  function fillLegend() {
+    byId("legend-title").textContent = colouring.name || "Colours";
+    legend.replaceChildren(...(colouring.values ? scale() : classes()));
   }
 
   function classes() {
@@ -388,18 +393,19 @@
     home = wholeMap();
     await Plotly.newPlot(map, [{
       type: webgl ? "scattergl" : "scatter", mode: "markers", x, y, hoverinfo: "skip",
-      marker: { size, opacity: 0.8 }, unselected: { marker: { opacity: 0.12 } },
+      marker: { color: colours(), size, opacity: 0.8 }, unselected: { marker: { opacity: 0.12 } },
     }], {
       width: map.clientWidth, height: map.clientHeight, margin: { l: 0, r: 0, t: 0, b: 0 },
       xaxis: { range: home.x, visible: false }, yaxis: { range: home.y, visible: false },
       dragmode: "pan", hovermode: false, showlegend: false,
       paper_bgcolor: "transparent", plot_bgcolor: "transparent",
-    }, { scrollZoom: true, displayModeBar: false, doubleClick: false });
+    }, { scrollZoom: true, displayModeBar: false, doubleClick: false, plotGlPixelRatio: 1 });
     map.append(overlay);
     byId("colouring").append(...data.colourings.map((by, i) => new Option(by.name, i)));
     byId("colour-by").hidden = !named().length;
     connect();
-    colourBy(0);
+    fillLegend();
+    redraw();
   }
 
   start();

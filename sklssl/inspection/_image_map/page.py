@@ -14,14 +14,12 @@ from sklssl.inspection._image_map.sheets import Sheets
 __all__ = ["make_page"]
 
 # Inside of a script element, "</script" would end it and "<!--" hide its end.
-_ESCAPED = {
-    ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&"
-}
+_ESCAPED = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&"}
 # Nothing is loaded from anywhere, and no other script runs: not even one in an attribute, should a
 # name ever become HTML. plotly.js adds style elements, and compiles its code for WebGL.
 _POLICY = (
-    "default-src 'none'; script-src {scripts} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src {scripts} 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
 
 
@@ -40,6 +38,7 @@ def make_page(title: str, data: dict[str, Any], sheets: Sheets, plotly_js: str) 
     plotly_js : str
         The source of plotly.js.
     """
+    layout = {"cell": sheets.cell, "columns": sheets.columns, "perSheet": sheets.per_sheet}
     folder = files(__package__)
     template, style, code = (
         (folder / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js")
@@ -50,7 +49,7 @@ def make_page(title: str, data: dict[str, Any], sheets: Sheets, plotly_js: str) 
         title=html.escape(title),
         count=f"{len(data['names']):,}",
         style=style,
-        data=_to_json(data),
+        data=_to_json(data | layout),
         sheets="\n".join(_sheet(i, file) for i, file in enumerate(sheets.files)),
         plotly=plotly_js,
         code=code,

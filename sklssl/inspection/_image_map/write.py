@@ -3,26 +3,26 @@
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data.arrays import check_images
-from sklssl._data.columns import (
-    check_file_names,
-    is_path_sequence,
-    is_picture_sequence,
-    to_path_string,
-    unwrap_images,
-)
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl._data.thumbnails import make_thumbnails
 from sklssl._storage.atomic import check_writable, write_atomically
+from sklssl.inspection._image_map.checks import (
+    OWNER,
+    check_embedder,
+    check_features,
+    check_images,
+    check_names,
+    check_size,
+)
 from sklssl.inspection._image_map.colourings import make_colourings
 from sklssl.inspection._image_map.page import make_page
 from sklssl.inspection._image_map.positions import (
@@ -32,20 +32,13 @@ from sklssl.inspection._image_map.positions import (
     to_positions,
     zoom_order,
 )
-from sklssl.inspection._image_map.sheets import Sheets, pack_thumbnails
-from sklssl.metrics._checks import check_feature_matrix
+from sklssl.inspection._image_map.sheets import pack_thumbnails
 from sklssl.utils._extras import import_extra
 from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["write_image_map"]
 
-_NAME = "write_image_map"
-_MAX_IMAGES = 20_000
-_MAX_BYTES = 100e6  # opens within seconds in a browser
-_FIXED_BYTES = 4.9e6  # plotly.js
-_BYTES_PER_IMAGE = 140  # position, neighbours
-_N_SAMPLE = 100  # images, to estimate the size of the file
 _N_NEIGHBORS = 12
 
 
@@ -137,7 +130,7 @@ def write_image_map(
     ImportError
         If plotly is not installed. The extra "html" of sklssl installs it.
     ImageFileError
-        If an image file cannot be read. It is skipped if `Z` is an embedder with ``on_error="skip"``.
+        If an image file cannot be read. An embedder with ``on_error="skip"`` as `Z` skips it.
     OSError
         If the file cannot be written. An existing file is then left unchanged.
     ValueError
@@ -177,38 +170,35 @@ def write_image_map(
     True
     """
     target = check_writable(path)
-    plotly = import_extra("plotly.offline", "html", owner=_NAME)
+    plotly = import_extra("plotly.offline", "html", owner=OWNER)
     rng = check_random_state(random_state)
-    X = _check_images(X)
-    embedder = _check_embedder(Z)
-    features = None if embedder is not None else _check_features(Z, len(X))
-    names = _check_names(names, X)
-    colourings = make_colourings(y, len(X), target_names=target_names, owner=_NAME)
-    shown = {"longest": thumbnail_size, "image_shape": image_shape, "owner": _NAME}
-    say = _Report(verbose)
-    say(f"{len(X):,} images: about {_check_size(X, names, shown) / 1e6:.0f} MB")
+    X = check_images(X)
+    embedder = check_embedder(Z)
+    features = check_features(Z, len(X)) if embedder is None else None
+    shown_names = check_names(names, X)
+    colourings = make_colourings(y, len(X), target_names=target_names, owner=OWNER)
+    draw = partial(make_thumbnails, longest=thumbnail_size, image_shape=image_shape, owner=OWNER)
+    report = _Report(verbose)
+    report(f"{len(X):,} images, about {check_size(X, shown_names, draw) / 1e6:.0f} MB")
     rows = readable_rows(X, embedder)
     if rows is not None:
-        X, names = take_rows(X, rows), [names[row] for row in rows]
-        colourings = [_take_colouring(colouring, rows) for colouring in colourings]
-    pictures = make_thumbnails(X, np.arange(len(X)), **shown)
-    say("thumbnails made")
+        X, shown_names = take_rows(X, rows), [shown_names[row] for row in rows]
+        colourings = [_take_rows_of(colouring, rows) for colouring in colourings]
+    pictures = draw(X, np.arange(len(X)))
+    report("thumbnails made")
     if features is None:
-        features = _check_features(embedder.transform(X), len(X))
-        say("features computed")
+        features = check_features(embedder.transform(X), len(X))
+        report("features computed")
     positions, neighbors = _place(features, reducer, rng)
-    say("positions and neighbours computed")
+    report("positions and neighbours computed")
     order = zoom_order(positions, rng)
     sheets = pack_thumbnails(pictures, order)
-    data = _page_data(names, positions, neighbors, order, pictures, sheets)
-    page = make_page(
-        Path(path).stem if title is None else title,
-        data | {"colourings": colourings},
-        sheets,
-        plotly.get_plotlyjs(),
-    )
-    write_atomically(target, lambda part: part.write_bytes(page))
-    say(f"{target} written: {len(page) / 1e6:.1f} MB")
+    data = _page_data(shown_names, positions, neighbors, order, pictures)
+    data["colourings"] = colourings
+    title = Path(path).stem if title is None else title
+    page = make_page(title, data, sheets, plotly.get_plotlyjs())
+    write_atomically(target, lambda part: _write(part, page))
+    report(f"{target} written, {len(page) / 1e6:.1f} MB")
     return target
 
 
@@ -222,83 +212,14 @@ class _Report:
     def __call__(self, text: str) -> None:
         seconds, self.start = time.perf_counter() - self.start, time.perf_counter()
         if self.verbose:
-            print(f"[{_NAME}] {text} ({seconds:.1f} s)", flush=True)
+            print(f"[{OWNER}] {text} ({seconds:.1f} s)", flush=True)
 
 
-def _check_images(X: Any) -> Any:
-    """Return X, as a list if it holds file names or pictures."""
-    X = unwrap_images(X)
-    check_file_names(X, _NAME)
-    if is_path_sequence(X) or is_picture_sequence(X):
-        X = list(X)
-    else:
-        check_images(X, estimator=_NAME)  # only checked: an embedder reads X its own way
-    if len(X) > _MAX_IMAGES:
-        raise ValueError(
-            f"{_NAME} draws at most {_MAX_IMAGES:,} images, since a browser becomes slow with "
-            f"more. Got {len(X):,}. Draw some of them: rows = numpy.random.default_rng(0).choice("
-            f"{len(X)}, {_MAX_IMAGES}, replace=False), and pass Z[rows], X[rows] and y[rows]."
-        )
-    return X
+def _write(path: Path, page: bytes) -> None:
+    path.write_bytes(page)
 
 
-def _check_embedder(Z: Any) -> Any:
-    """Return Z if it is a fitted transformer, None if it holds features."""
-    if not hasattr(Z, "transform") or hasattr(Z, "shape"):  # tables have both
-        return None
-    check_is_fitted(Z)
-    return Z
-
-
-def _check_features(Z: Any, n_images: int) -> np.ndarray:
-    Z = check_feature_matrix(_NAME, Z)
-    if len(Z) != n_images or Z.shape[1] < 2:
-        raise ValueError(
-            f"The 'Z' argument of {_NAME} must hold one row an image and at least two columns, "
-            f"here ({n_images}, d). Got the shape {Z.shape}."
-        )
-    return Z
-
-
-def _check_names(names: Any, X: Any) -> list[str]:
-    if names is None:
-        return _file_names(X) if is_path_sequence(X) else list(map(str, range(len(X))))
-    if isinstance(names, (str, bytes)) or not hasattr(names, "__len__") or len(names) != len(X):
-        got = f"{len(names)} names" if hasattr(names, "__len__") else repr(names)
-        raise ValueError(
-            f"The 'names' argument of {_NAME} must be a sequence of {len(X)} names, one an image, "
-            f"or None. Got {got}."
-        )
-    return [to_path_string(x) if isinstance(x, (bytes, os.PathLike)) else str(x) for x in names]
-
-
-def _file_names(paths: list[Any]) -> list[str]:
-    """Return file names relative to the folder that contains all of them."""
-    full = [os.path.abspath(to_path_string(path)) for path in paths]
-    try:
-        folder = os.path.commonpath([os.path.dirname(path) for path in full])
-    except ValueError:  # on several drives
-        return full
-    return [Path(os.path.relpath(path, folder)).as_posix() for path in full]
-
-
-def _check_size(X: Any, names: list[str], shown: dict[str, Any]) -> float:
-    """Return the expected size of the file in bytes, from a few images; raise if it is too large."""
-    rows = np.unique(np.linspace(0, len(X) - 1, _N_SAMPLE).astype(int))
-    sheets = pack_thumbnails(make_thumbnails(X, rows, **shown), np.arange(len(rows)))
-    share = len(X) / len(rows)
-    n_bytes = _FIXED_BYTES + _BYTES_PER_IMAGE * len(X) + sum(map(len, names))
-    n_bytes += 4 / 3 * share * sum(map(len, sheets.files))
-    if n_bytes > _MAX_BYTES:
-        raise ValueError(
-            f"The file of {_NAME} would have about {n_bytes / 1e6:.0f} MB, but a browser is slow "
-            f"to open more than {_MAX_BYTES / 1e6:.0f} MB. Reduce 'thumbnail_size', now "
-            f"{shown['longest']}, or draw fewer images."
-        )
-    return n_bytes
-
-
-def _take_colouring(colouring: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+def _take_rows_of(colouring: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
     return {
         key: [values[row] for row in rows] if key in ("codes", "values") else values
         for key, values in colouring.items()
@@ -311,7 +232,7 @@ def _place(Z: np.ndarray, reducer: Any, rng: Any) -> tuple[np.ndarray, np.ndarra
         positions = space = scale_positions(Z)
     else:
         space = reduce_features(Z, random_state=rng)
-        placed = to_positions(space, reducer, owner=_NAME, random_state=rng)
+        placed = to_positions(space, reducer, owner=OWNER, random_state=rng)
         positions = scale_positions(placed)
     return positions, find_neighbors(space, _N_NEIGHBORS)
 
@@ -322,7 +243,6 @@ def _page_data(
     neighbors: np.ndarray,
     order: np.ndarray,
     pictures: list[np.ndarray],
-    sheets: Sheets,
 ) -> dict[str, Any]:
     """Return what the program of the page reads."""
     slots = np.empty_like(order)
@@ -337,7 +257,4 @@ def _page_data(
         "slots": slots.tolist(),
         "widths": [picture.shape[1] for picture in pictures],
         "heights": [picture.shape[0] for picture in pictures],
-        "cell": sheets.cell,
-        "columns": sheets.columns,
-        "perSheet": sheets.per_sheet,
     }

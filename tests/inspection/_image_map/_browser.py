@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--use-angle=swiftshader")
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
 
 
 def start_browser(downloads):

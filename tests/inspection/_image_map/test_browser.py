@@ -12,7 +12,7 @@ pytest.importorskip("plotly")
 
 NASTY = (
     "</script><img src=x onerror=alert(1)>",
-    "<b>bold</b> &amp; $x_1$ \u2028 \"quoted\"",
+    '<b>bold</b> &amp; $x_1$ \u2028 "quoted"',
     "<svg onload=\"document.title='run'\">.png",
     "=1+1, 'a'",
 )
@@ -35,7 +35,9 @@ def chrome(downloads):
 def inputs(digits):
     """Digits on a grid of 20 columns with some noise; the left half are "a"."""
     rng = np.random.default_rng(0)
-    grid = np.stack([np.arange(N) % 20, np.arange(N) // 20], axis=1) + rng.uniform(-0.2, 0.2, (N, 2))
+    grid = np.stack([np.arange(N) % 20, np.arange(N) // 20], axis=1) + rng.uniform(
+        -0.2, 0.2, (N, 2)
+    )
     names = [*NASTY, *(f"image {i}" for i in range(len(NASTY), N - 1)), "image 7"]  # twice
     y = {
         "half": np.where(grid[:, 0] < 9.5, "a", "<i>b</i>"),
@@ -62,7 +64,7 @@ def page(opened):
     for button in ("clear", "pan", "all"):
         opened.run("document.getElementById(arguments[0]).click()", button)
     opened.run(
-        "const menu = document.getElementById('colouring'), search = document.getElementById('search');"
+        "const [menu, search] = ['colouring', 'search'].map((id) => document.getElementById(id));"
         "menu.value = 0; menu.onchange({target: menu}); search.value = '';"
     )
     opened.point_at(5, 5)
@@ -77,14 +79,17 @@ def test_nothing_is_loaded_and_no_markup_runs(page, inputs, path):
         assert page.text("#tip p") == inputs["names"][i]
     assert page.texts("#legend span") == ["<i>b</i>", "a"]
     assert page.chrome.title == page.text("h1") == "A <b>map</b>"
-    assert page.run("return document.querySelectorAll('img, b, svg[onload], [onerror]').length") == 0
+    assert (
+        page.run("return document.querySelectorAll('img, b, svg[onload], [onerror]').length") == 0
+    )
     assert all(url.startswith((path.as_uri(), "data:", "blob:")) for url in page.requests())
 
 
 def test_scripts_that_a_name_would_add_are_blocked(page):
     page.run(
         "const bad = document.createElement('div'); window.ran = false;"
-        "bad.innerHTML = '<img src=\"data:,\" onerror=\"window.ran = true\">'; document.body.append(bad)"
+        'bad.innerHTML = \'<img src="data:," onerror="window.ran = true">\';'
+        "document.body.append(bad)"
     )
     page.settle()
     assert page.run("return window.ran") is False
@@ -111,7 +116,8 @@ def test_pointing_at_an_image(page, inputs):
         "(() => { const c = document.querySelector('#tip canvas');"
         "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
         "return c.width === 160 && d.some((v) => v > 0) && "
-        "[...Array(64).keys()].map((i) => d[4 * (160 * (20 * Math.floor(i / 8) + 10) + 20 * (i % 8) + 10)])"
+        "[...Array(64).keys()].map((i) => "
+        "d[4 * (160 * (20 * Math.floor(i / 8) + 10) + 20 * (i % 8) + 10)])"
         "})()"
     )
     shown = np.reshape(picture, (8, 8)).astype(float)
@@ -143,7 +149,9 @@ def test_scrolling_zooms_about_the_pointer(page):
     page.point_at(*place)
     origin = ScrollOrigin.from_viewport(*place)
     page.mouse().scroll_from_origin(origin, 0, -300).perform()
-    page.wait("document.getElementById('map').layout.xaxis.range[0] != arguments[0]", before["x"][0])
+    page.wait(
+        "document.getElementById('map').layout.xaxis.range[0] != arguments[0]", before["x"][0]
+    )
     page.settle()
     after = page.layout()
     assert np.ptp(after["x"]) < 0.95 * np.ptp(before["x"])

@@ -3,9 +3,10 @@
     python -m benchmarks.speed.image_map [--tsne]
 
 Maps of 20,000 images of CIFAR-10 (32x32) and of Tiny ImageNet (64x64, from the file
-"tiny-imagenet-200-sub.zip" in SKLSSL_DATA) are opened in a headless Chromium. The features are the pixels of the images shrunk to
-8x8, and the positions their first two principal components; --tsne times t-SNE instead, which takes
-minutes. Needs plotly, selenium, chromium and chromedriver. Without a GPU, WebGL runs in software.
+"tiny-imagenet-200-sub.zip" in SKLSSL_DATA) are opened in a headless Chromium. The features are the
+pixels of the images shrunk to 8x8, and the positions their first two principal components; --tsne
+times t-SNE instead, which takes minutes. Needs plotly, selenium, chromium and chromedriver. WebGL
+runs in software.
 """
 
 import argparse

@@ -25,6 +25,7 @@ __all__ = [
     "check_features",
     "check_images",
     "check_names",
+    "check_reducer",
     "check_size",
 ]
 
@@ -44,6 +45,8 @@ def check_images(X: Any) -> Any:
         X = list(X)
     else:
         arrays.check_images(X, estimator=OWNER)  # only checked: an embedder reads X its own way
+    if len(X) < 2:
+        raise ValueError(f"{OWNER} needs at least two images. Got {len(X)}.")
     if len(X) > _MAX_IMAGES:
         raise ValueError(
             f"{OWNER} draws at most {_MAX_IMAGES:,} images, since a browser becomes slow with "
@@ -59,6 +62,15 @@ def check_embedder(Z: Any) -> Any:
         return None
     check_is_fitted(Z)
     return Z
+
+
+def check_reducer(reducer: Any) -> None:
+    """Raise an error if a class is given instead of an instance."""
+    if isinstance(reducer, type):
+        raise TypeError(
+            f"The 'reducer' argument of {OWNER} must be an object with fit_transform, or None. Got "
+            f"the class {reducer.__name__}: pass {reducer.__name__}()."
+        )
 
 
 def check_features(Z: Any, n_images: int) -> np.ndarray:

@@ -8,7 +8,6 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from sklssl.metrics._checks import ROUNDING, centre_and_size
-from sklssl.utils._checks import naming_data
 
 __all__ = ["find_neighbors", "reduce_features", "scale_positions", "to_positions", "zoom_order"]
 
@@ -35,8 +34,11 @@ def to_positions(reduced: np.ndarray, reducer: Any, *, owner: str, random_state:
     """Return positions (n, 2) by `reducer`, or by t-SNE if it is None."""
     if reducer is None:
         return _tsne(reduced, random_state)
-    with naming_data(f"The 'reducer' argument of {owner}", "failed"):
+    try:
         positions = np.asarray(reducer.fit_transform(reduced), dtype=np.float64)
+    except Exception as error:
+        error.add_note(f"Raised in {owner} by its argument 'reducer': {reducer!r}.")
+        raise
     if positions.shape != (len(reduced), 2) or not np.isfinite(positions).all():
         raise ValueError(
             f"The 'reducer' argument of {owner} must return finite positions of shape "

@@ -21,6 +21,7 @@ from sklssl.inspection._image_map.checks import (
     check_features,
     check_images,
     check_names,
+    check_reducer,
     check_size,
 )
 from sklssl.inspection._image_map.colourings import make_colourings
@@ -173,17 +174,15 @@ def write_image_map(
     plotly = import_extra("plotly.offline", "html", owner=OWNER)
     rng = check_random_state(random_state)
     X = check_images(X)
+    check_reducer(reducer)
     embedder = check_embedder(Z)
     features = check_features(Z, len(X)) if embedder is None else None
     shown_names = check_names(names, X)
     colourings = make_colourings(y, len(X), target_names=target_names, owner=OWNER)
+    X, shown_names, colourings = _drop_unreadable(X, shown_names, colourings, embedder)
     draw = partial(make_thumbnails, longest=thumbnail_size, image_shape=image_shape, owner=OWNER)
     report = _Report(verbose)
     report(f"{len(X):,} images, about {check_size(X, shown_names, draw) / 1e6:.0f} MB")
-    rows = readable_rows(X, embedder)
-    if rows is not None:
-        X, shown_names = take_rows(X, rows), [shown_names[row] for row in rows]
-        colourings = [_take_rows_of(colouring, rows) for colouring in colourings]
     pictures = draw(X, np.arange(len(X)))
     report("thumbnails made")
     if features is None:
@@ -193,8 +192,7 @@ def write_image_map(
     report("positions and neighbours computed")
     order = zoom_order(positions, rng)
     sheets = pack_thumbnails(pictures, order)
-    data = _page_data(shown_names, positions, neighbors, order, pictures)
-    data["colourings"] = colourings
+    data = _page_data(shown_names, colourings, positions, neighbors, order, pictures)
     title = Path(path).stem if title is None else title
     page = make_page(title, data, sheets, plotly.get_plotlyjs())
     write_atomically(target, lambda part: _write(part, page))
@@ -219,11 +217,21 @@ def _write(path: Path, page: bytes) -> None:
     path.write_bytes(page)
 
 
-def _take_rows_of(colouring: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
-    return {
-        key: [values[row] for row in rows] if key in ("codes", "values") else values
-        for key, values in colouring.items()
-    }
+def _drop_unreadable(
+    X: Any, names: list[str], colourings: list[dict[str, Any]], embedder: Any
+) -> tuple[Any, list[str], list[dict[str, Any]]]:
+    """Return all without the files that the embedder skips, if it skips unreadable ones."""
+    rows = readable_rows(X, embedder)
+    if rows is None:
+        return X, names, colourings
+    colourings = [
+        {
+            key: [values[row] for row in rows] if key in ("codes", "values") else values
+            for key, values in colouring.items()
+        }
+        for colouring in colourings
+    ]
+    return take_rows(X, rows), [names[row] for row in rows], colourings
 
 
 def _place(Z: np.ndarray, reducer: Any, rng: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -239,6 +247,7 @@ def _place(Z: np.ndarray, reducer: Any, rng: Any) -> tuple[np.ndarray, np.ndarra
 
 def _page_data(
     names: list[str],
+    colourings: list[dict[str, Any]],
     positions: np.ndarray,
     neighbors: np.ndarray,
     order: np.ndarray,
@@ -249,6 +258,7 @@ def _page_data(
     slots[order] = np.arange(len(order))
     return {
         "names": names,
+        "colourings": colourings,
         "x": positions[:, 0].round(3).tolist(),
         "y": positions[:, 1].round(3).tolist(),
         "extent": [0, positions[:, 0].max().round(3), 0, positions[:, 1].max().round(3)],

@@ -124,7 +124,7 @@
     const { width, height } = map.layout, at = view(), unit = unitOf(at), pen = preparePen();
     const place = (i) => [(x[i] - at.x[0]) / unit, (at.y[1] - y[i]) / unit];
     const zoomed = Math.max(1, unitOf(home) / unit);
-    const side = byId("size").value * Math.min(2.5, zoomed ** 0.3); // grows slowly
+    const side = byId("size").value * Math.min(2, zoomed ** 0.2); // grows slowly
     for (const sheet of sheets.values()) sheet.used = false;
     shown = [];
     for (const i of side ? plan((side + 4) * unit) : []) {
@@ -229,7 +229,7 @@
       button.style.borderColor = colourOf(j);
       button.append(canvas);
       button.onclick = () => { pin(j); show(j); };
-      fillCanvas(canvas, j, 44);
+      fillCanvas(canvas, j, 40);
       return button;
     }));
     redraw();

@@ -102,7 +102,7 @@ def draw_grad_cam():
     return GradCAMDisplay.from_estimator(models, X, Y, **shown).figure_
 
 
-def draw_image_map():
+def draw_map():
     """Draw the map of digits."""
     embedder = PatchDictionaryEmbedder(random_state=0).fit(X)
     return ImageMapDisplay.from_estimator(embedder, X, Y, random_state=0).figure_
@@ -149,8 +149,8 @@ PICTURES = {
     "comparison_time": draw_comparison_time,
     "grad_cam": draw_grad_cam,
     "history": draw_history,
-    "image_map": draw_image_map,
     "layer_scores": draw_layer_scores,
+    "map": draw_map,
     "microscopy": draw_microscopy,
     "neighbors": draw_neighbors,
     "predictions": draw_predictions,

@@ -11,7 +11,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.fixture
 def microscopy():
-    spec = importlib.util.spec_from_file_location("micro", EXAMPLES / "microscopy_without_labels.py")
+    spec = importlib.util.spec_from_file_location(
+        "micro", EXAMPLES / "microscopy_without_labels.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -37,8 +39,6 @@ def test_microscopy_on_a_folder(microscopy, tmp_path, digits, capsys):
     for i, image in enumerate(digits[0][:60]):
         cv2.imwrite(str(tmp_path / f"{i}.png"), image)
     results = tmp_path / "results"
-    microscopy.main(
-        ["--data", str(tmp_path), "--image-size", "16", "--output", str(results)]
-    )
+    microscopy.main(["--data", str(tmp_path), "--image-size", "16", "--output", str(results)])
     assert "Do not belong: " in capsys.readouterr().out
     assert (results / "map.html").stat().st_size > 10_000

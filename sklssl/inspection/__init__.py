@@ -2,6 +2,7 @@
 
 from sklssl.inspection._compare import compare_embedders
 from sklssl.inspection._comparison import Comparison
+from sklssl.inspection._image_map.write import write_image_map
 from sklssl.inspection._layer_scores import layer_scores
 from sklssl.inspection._plot.comparison import ComparisonDisplay
 from sklssl.inspection._plot.grad_cam import GradCAMDisplay
@@ -26,4 +27,5 @@ __all__ = [
     "compare_embedders",
     "layer_scores",
     "predict_table",
+    "write_image_map",
 ]

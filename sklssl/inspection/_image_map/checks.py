@@ -25,7 +25,6 @@ __all__ = [
     "check_features",
     "check_images",
     "check_names",
-    "check_reducer",
     "check_size",
 ]
 
@@ -62,15 +61,6 @@ def check_embedder(Z: Any) -> Any:
         return None
     check_is_fitted(Z)
     return Z
-
-
-def check_reducer(reducer: Any) -> None:
-    """Raise an error if a class is given instead of an instance."""
-    if isinstance(reducer, type):
-        raise TypeError(
-            f"The 'reducer' argument of {OWNER} must be an object with fit_transform, or None. Got "
-            f"the class {reducer.__name__}: pass {reducer.__name__}()."
-        )
 
 
 def check_features(Z: Any, n_images: int) -> np.ndarray:

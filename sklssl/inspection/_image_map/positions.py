@@ -1,62 +1,11 @@
 """Where the images lie on the map, which are near each other, and which are drawn first."""
 
-from typing import Any
-
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
-from sklssl.metrics._checks import ROUNDING, centre_and_size
+__all__ = ["find_neighbors", "scale_positions", "zoom_order"]
 
-__all__ = ["find_neighbors", "reduce_features", "scale_positions", "to_positions", "zoom_order"]
-
-_MAX_COMPONENTS = 50  # as in the paper on t-SNE; more take longer and add noise
-_PERPLEXITY = 30
 _LEVELS = 12  # of zoom: cells of a 4096th of the map
-
-
-def reduce_features(Z: np.ndarray, *, random_state: Any) -> np.ndarray:
-    """Return standardised features (n, d) as at most 50 principal components.
-
-    Constant features are dropped. If all are, one column of zeros remains.
-    """
-    mean, deviation, largest = centre_and_size(Z)
-    varying = deviation > ROUNDING * largest
-    if not varying.any():
-        return np.zeros((len(Z), 1))
-    units = (Z[:, varying] - mean[varying]) / deviation[varying]
-    n_components = min(_MAX_COMPONENTS, *units.shape)
-    return PCA(n_components, random_state=random_state).fit_transform(units)
-
-
-def to_positions(reduced: np.ndarray, reducer: Any, *, owner: str, random_state: Any) -> np.ndarray:
-    """Return positions (n, 2) by `reducer`, or by t-SNE if it is None."""
-    if reducer is None:
-        return _tsne(reduced, random_state)
-    try:
-        positions = np.asarray(reducer.fit_transform(reduced), dtype=np.float64)
-    except Exception as error:
-        error.add_note(f"Raised in {owner} by its argument 'reducer': {reducer!r}.")
-        raise
-    if positions.shape != (len(reduced), 2) or not np.isfinite(positions).all():
-        raise ValueError(
-            f"The 'reducer' argument of {owner} must return finite positions of shape "
-            f"({len(reduced)}, 2) from fit_transform, as with n_components=2. Got an array of "
-            f"shape {positions.shape}."
-        )
-    return positions
-
-
-def _tsne(reduced: np.ndarray, random_state: Any) -> np.ndarray:
-    """Run t-SNE from the first two components, as scikit-learn does, but for equal rows too."""
-    start = np.zeros((len(reduced), 2), dtype=np.float32)
-    start[:, : reduced.shape[1]] = reduced[:, :2]
-    spread = start[:, 0].std()
-    start *= 1e-4 / spread if spread > 0 else 0
-    perplexity = min(_PERPLEXITY, (len(reduced) - 1) / 3)
-    tsne = TSNE(perplexity=perplexity, init=start, random_state=random_state)
-    return tsne.fit_transform(reduced).astype(np.float64)
 
 
 def scale_positions(positions: np.ndarray) -> np.ndarray:

@@ -21,21 +21,19 @@ from sklssl.inspection._image_map.checks import (
     check_features,
     check_images,
     check_names,
-    check_reducer,
     check_size,
 )
 from sklssl.inspection._image_map.colourings import make_colourings
 from sklssl.inspection._image_map.page import make_page
 from sklssl.inspection._image_map.positions import (
     find_neighbors,
-    reduce_features,
     scale_positions,
-    to_positions,
     zoom_order,
 )
 from sklssl.inspection._image_map.sheets import pack_thumbnails
+from sklssl.inspection._positions import check_reducer, reduce_features, to_positions
 from sklssl.utils._extras import import_extra
-from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
+from sklssl.utils._sklearn_compat import Interval, validate_params
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["write_image_map"]
@@ -47,7 +45,6 @@ _N_NEIGHBORS = 12
     {
         "path": [str, os.PathLike],
         "title": [str, None],
-        "reducer": [HasMethods(["fit_transform"]), None],
         "thumbnail_size": [Interval(Integral, 16, 256, closed="both")],
         "image_shape": ["array-like", None],
         "random_state": ["random_state"],
@@ -174,7 +171,7 @@ def write_image_map(
     plotly = import_extra("plotly.offline", "html", owner=OWNER)
     rng = check_random_state(random_state)
     X = check_images(X)
-    check_reducer(reducer)
+    check_reducer(reducer, OWNER)
     embedder = check_embedder(Z)
     features = check_features(Z, len(X)) if embedder is None else None
     shown_names = check_names(names, X)
@@ -239,8 +236,8 @@ def _place(Z: np.ndarray, reducer: Any, rng: Any) -> tuple[np.ndarray, np.ndarra
     if Z.shape[1] == 2:
         positions = space = scale_positions(Z)
     else:
-        space = reduce_features(Z, random_state=rng)
-        placed = to_positions(space, reducer, owner=OWNER, random_state=rng)
+        space = reduce_features(Z, rng)
+        placed = to_positions(space, reducer, rng, OWNER)
         positions = scale_positions(placed)
     return positions, find_neighbors(space, _N_NEIGHBORS)
 

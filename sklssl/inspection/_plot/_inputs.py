@@ -28,6 +28,7 @@ __all__ = [
     "check_inputs",
     "choose_rows",
     "embed_images",
+    "find_image_shape",
 ]
 
 NO_LABEL = -1
@@ -117,7 +118,7 @@ def check_inputs(
         names = [str(name) for name in names]
         _check_length("names", len(names), n_images, owner)
     if estimator is not None:
-        image_shape = _shape_of_rows(estimator)
+        image_shape = find_image_shape(estimator)
     images = NamedImages(X, codes, classes.tolist(), class_names, names, image_shape)
     rows = None if estimator is None else readable_rows(X, estimator)
     return images if rows is None else images.take(rows)
@@ -241,7 +242,7 @@ def _check_length(name: str, n_values: int, n_images: int, owner: str) -> None:
         )
 
 
-def _shape_of_rows(estimator: Any) -> Sequence[int] | None:
+def find_image_shape(estimator: Any) -> Sequence[int] | None:
     """Return the shape of the images of an estimator, which may wrap the embedder."""
     while True:
         if isinstance(estimator, FrozenEstimator):

@@ -6,14 +6,12 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_images
 from sklssl.utils._checks import naming_data
 
-__all__ = ["check_whole", "find_image_shape", "read_images"]
+__all__ = ["check_whole", "read_images"]
 
 
 def read_images(
@@ -44,13 +42,3 @@ def check_whole(name: str, value: object, owner: str) -> None:
         raise ValueError(
             f"The '{name}' argument of {owner} must be a whole number from 1. Got {value!r}."
         )
-
-
-def find_image_shape(model: Any) -> Sequence[int] | None:
-    """Return the shape of images that the embedder in a model was fitted on, if it is known."""
-    if isinstance(model, FrozenEstimator):
-        return find_image_shape(model.estimator)
-    if isinstance(model, Pipeline):
-        return find_image_shape(model.steps[0][1])
-    shape: Sequence[int] | None = getattr(model, "image_shape_", None)
-    return find_image_shape(model.embedder_) if not shape and hasattr(model, "embedder_") else shape

@@ -19,12 +19,8 @@ from sklssl.inspection._plot._inputs import (
     check_inputs,
     embed_images,
 )
-from sklssl.inspection._plot._layout import (
-    check_reducer,
-    choose_apart,
-    reduce_to_plane,
-    sample_rows,
-)
+from sklssl.inspection._plot._layout import choose_apart, sample_rows
+from sklssl.inspection._positions import check_reducer, reduce_features, to_positions
 from sklssl.utils._typing import ImagesLike
 
 if TYPE_CHECKING:
@@ -275,8 +271,10 @@ class ImageMapDisplay:
     ) -> Self:
         Z = check_features_of(Z, images, _OWNER)
         pictures = images.pictures(np.arange(len(images)), _OWNER, _LONGEST)
+        if reducer is not None or Z.shape[1] != 2:
+            Z = to_positions(reduce_features(Z, rng), reducer, rng, _OWNER)
         return cls(
-            reduce_to_plane(Z, reducer, rng, _OWNER),
+            Z,
             pictures,
             labels=images.codes,
             class_names=images.class_names,

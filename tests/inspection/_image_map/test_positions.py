@@ -1,22 +1,8 @@
 import numpy as np
 from numpy.testing import assert_array_equal
 
-from sklssl.inspection._image_map.positions import (
-    find_neighbors,
-    reduce_features,
-    to_positions,
-    zoom_order,
-)
+from sklssl.inspection._image_map.positions import zoom_order
 from tests._seed import SEED
-
-
-def test_tsne_keeps_neighbours_together(digits):
-    X, y = digits[0][:400], digits[1][:400]
-    reduced = reduce_features(X.reshape(400, -1).astype(float), random_state=SEED)
-    assert reduced.shape == (400, 50)
-    positions = to_positions(reduced, None, owner="f", random_state=SEED)
-    near = find_neighbors(positions, 5)
-    assert np.mean(y[near] == y[:, None]) > 0.8
 
 
 def test_every_level_of_the_order_spreads_over_the_map():

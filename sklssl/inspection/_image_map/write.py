@@ -102,9 +102,9 @@ def write_image_map(
         The title of the page. None means the file name.
 
     reducer : object with fit_transform, default=None
-        Computes positions (n, 2) from features with more than two columns, as ``umap.UMAP()``
-        does. It gets the standardised features, or their first 50 principal components if there
-        are more. None means t-SNE.
+        A copy of it computes positions (n, 2) from features with more than two columns, as
+        ``umap.UMAP()`` does. It gets the standardised features, or their first 50 principal
+        components if there are more. None means t-SNE.
 
     thumbnail_size : int, default=64
         Larger images are shrunk until neither side is longer, in pixels; 16 to 256.

@@ -152,9 +152,9 @@ class ImageMapDisplay:
             The class of each image, -1 for none.
 
         reducer : transformer, default=None
-            Its ``fit_transform`` maps the standardised features to two columns. None means t-SNE
-            of their first 50 principal components, with a perplexity of 30, or of a third of the
-            images if there are fewer than 91. It is cloned.
+            A copy of it maps the first 50 principal components of the standardised features to
+            two columns. None means t-SNE with a perplexity of 30, or of a third of the images if
+            there are fewer than 91.
 
         n_images : int, default=1000
             More images than this are replaced by a random sample. Only this is embedded.

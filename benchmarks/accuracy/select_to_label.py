@@ -23,6 +23,7 @@ images, after the embedder is fitted. With --cache, features are stored in a fol
 """
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 
@@ -192,7 +193,7 @@ def with_labels(sets, P, line, seed):
     for strategy, choose in strategies.items():
         known = np.full(len(y), -1)
         known[first] = y[first]
-        for before, per_class in zip(PER_CLASS, PER_CLASS[1:], strict=False):
+        for before, per_class in itertools.pairwise(PER_CLASS):
             rows = choose(known, n_classes * (per_class - before))
             known[rows] = y[rows]
             name = "random" if strategy.startswith("random") else strategy

@@ -221,8 +221,8 @@ def _choose(
             stale[rows] = False
         chosen[step] = best
         covered = np.maximum(covered, _cover(references, P[[best]], gamma))
-        bounds[best] = -np.inf
-        stale[:] = True
+        bounds[best] = -np.inf  # chosen once
+        stale = np.isfinite(bounds)
     return chosen
 
 

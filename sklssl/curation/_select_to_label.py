@@ -87,13 +87,13 @@ def select_to_label(
     is covered by a chosen or labelled one to the degree ``exp(-distance**2 / width**2)``, where
     ``width**2`` is the 5 % quantile of the squared distances between images. Each step chooses the
     image that raises the mean coverage of all images the most, as in [1]_, where the degree is
-    0 or 1, and in [2]_. Its coverage is by the nearest one, so doubles of an image count once. The
-    cost is proportional to n_images, and memory is bounded: above 5,000 images the mean is taken
-    over a sample of 5,000, or of ``5 * n`` if that is more.
+    0 or 1, and in [2]_. Doubles of a chosen image add nothing, so they come last. Memory is bounded,
+    since above 5,000 images the mean is taken over a sample of 5,000, or of ``5 * n`` if that is
+    more. 100 of 100,000 images with 512 features take about a minute.
 
-    The uncertainty of a classifier is not used. With up to ten labels per class, choosing the most
-    uncertain images was worse than choosing at random, and weighting the coverage by uncertainty
-    made no difference that held on all data sets.
+    The uncertainty of a classifier is not used. Up to five labels per class, choosing the images of
+    the smallest margins was worse than choosing at random, and up to ten, weighting the coverage by
+    the margin made no difference that held on all data sets.
 
     References
     ----------

@@ -87,9 +87,9 @@ def select_to_label(
     is covered by a chosen or labelled one to the degree ``exp(-distance**2 / width**2)``, where
     ``width**2`` is the 5 % quantile of the squared distances between images. Each step chooses the
     image that raises the mean coverage of all images the most, as in [1]_, where the degree is
-    0 or 1, and in [2]_. Doubles of a chosen image add nothing, so they come last. Memory is bounded,
-    since above 5,000 images the mean is taken over a sample of 5,000, or of ``5 * n`` if that is
-    more. 100 of 100,000 images with 512 features take about a minute.
+    0 or 1, and in [2]_. Doubles of a chosen image add nothing, so they come last. Memory is
+    bounded, since above 5,000 images the mean is taken over a sample of 5,000, or of ``5 * n`` if
+    that is more. 100 of 100,000 images with 512 features take about a minute.
 
     The uncertainty of a classifier is not used. Up to five labels per class, choosing the images of
     the smallest margins was worse than choosing at random, and up to ten, weighting the coverage by

@@ -247,3 +247,85 @@ def _best_cell(lines):
     cell = max(cells, key=lambda cell: mean(cells[cell]))
     text = " / ".join(spread(by_seed.values()) for _, by_seed in sorted(cells[cell].items()))
     return text, "{}, {}".format(*cell)
+
+
+LABELLING_SETS = {
+    "digits, 10 classes": ("digits", "PatchDictionary"),
+    "traffic signs, 43 classes": ("gtsrb", "PatchDictionary"),
+    "CIFAR-10, 10 classes": ("cifar10-4k", "PatchDictionary"),
+    "Tiny-ImageNet, 20 classes": ("tiny20", "PatchDictionary"),
+    "pets, 3 classes": ("pets", "PatchDictionary"),
+    "CIFAR-10, ImageNet features": ("cifar10-4k", "ImageNet"),
+    "Tiny-ImageNet, ImageNet features": ("tiny20", "ImageNet"),
+    "pets, ImageNet features": ("pets", "ImageNet"),
+}
+
+
+def select_to_label():
+    """Accuracy of random images and of those chosen, and the points gained."""
+    lines = chosen(read("accuracy/select_to_label"), start=None)
+    body = []
+    for title, (data, features) in LABELLING_SETS.items():
+        row = [title]
+        for per_class in (1, 5, 10):
+            where = {"data": data, "features": features, "per_class": per_class}
+            random = _of_seeds(lines, "random", **where)
+            found = _of_seeds(lines, "select_to_label", **where)
+            gains = _gains(found, random)
+            means = (number(statistics.mean(x.values()), 1) for x in (random, found))
+            row.append(f"{' → '.join(means)} (+{spread(gains)})".replace("+-", "-"))
+        where |= {"per_class": 1}
+        shares = (
+            _of_seeds(lines, strategy, "share_of_classes", **where)
+            for strategy in ("random", "select_to_label")
+        )
+        row.append(" → ".join(number(statistics.mean(x.values())) for x in shares))
+        body.append(row)
+    head = [_of_all(lines), *(f"{n} per class" for n in (1, 5, 10)), "classes found by 1 per class"]
+    return markdown(head, body) + origin(lines)
+
+
+def select_to_label_strategies():
+    """The points gained by several strategies, at 1 / 5 / 10 images per class."""
+    lines = chosen(read("accuracy/select_to_label"), start=None)
+    strategies = {"`select_to_label`": "select_to_label", "k-means": "k-means"}
+    strategies["TypiClust"] = "TypiClust"
+    return _points_gained(lines, strategies, (1, 5, 10)) + origin(lines)
+
+
+def select_to_label_added():
+    """The points gained over random additions to the same first images."""
+    lines = chosen(read("accuracy/select_to_label"), start="select_to_label")
+    strategies = {
+        "coverage (`select_to_label`)": "coverage",
+        "coverage weighted by 1 - margin": "coverage weighted by 1 - margin",
+        "smallest margin": "smallest margin",
+    }
+    return _points_gained(lines, strategies, (5, 10)) + origin(lines)
+
+
+def _points_gained(lines, strategies, numbers):
+    body = []
+    for title, (data, features) in LABELLING_SETS.items():
+        row = [title]
+        for strategy in strategies.values():
+            cells = []
+            for per_class in numbers:
+                where = {"data": data, "features": features, "per_class": per_class}
+                random = _of_seeds(lines, "random", **where)
+                cells.append(spread(_gains(_of_seeds(lines, strategy, **where), random)))
+            row.append(" / ".join(cells))
+        body.append(row)
+    return markdown([_of_all(lines), *strategies], body)
+
+
+def _of_seeds(lines, strategy, key="accuracy", **where):
+    return {x["seed"]: 100 * x[key] for x in chosen(lines, strategy=strategy, **where)}
+
+
+def _gains(found, random):
+    return [value - random[seed] for seed, value in found.items()]
+
+
+def _of_all(lines):
+    return some(sorted({x["seed"] for x in lines}))

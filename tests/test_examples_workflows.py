@@ -70,8 +70,9 @@ def test_inspection(inspection, digits, tmp_path, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert "30 labelled photos, 13" in shown
     assert "accuracy on the photos held out: " in shown
-    assert "with 30 more labels, in doubt : " in shown
-    assert "with 30 more labels, at random: " in shown
+    assert "label next: " in shown
+    for way in ("not covered", "in doubt", "at random"):
+        assert f"with 30 more labels, {way:11}: " in shown
     rows = read_csv(tmp_path / "results" / "predictions.csv")
     assert len(rows) + 30 + 130 <= 300
     margins = [float(row["probability"]) - float(row["second_probability"]) for row in rows]

@@ -1,0 +1,90 @@
+"""The rule by which two images are near-duplicates."""
+
+import hashlib
+
+import numpy as np
+
+from sklssl.curation._blocks import make_workspace
+from sklssl.curation._search import chords, nearest
+from sklssl.curation._spaces import Whitened
+from sklssl.metrics._checks import iter_blocks
+
+__all__ = ["NearRule"]
+
+# The scale of an image is its distance to this neighbour: copies of an image are few, and images
+# that only look alike, such as blue skies, have more neighbours at a similar distance.
+_K = 10
+# In a group of more than _K copies the scale would be that of the group. No image has less than
+# this fraction of the median.
+_LEAST_SCALE = 0.7
+# Standardised features are rounded to this to find identical images, whose features may differ in
+# the last bits.
+_GRAIN = 1e-3
+
+
+class NearRule:
+    """Relative distances between images of one set.
+
+    The distance of two rows of length 1, in whitened features, is multiplied by the typical
+    distance of an image to its 10th neighbour and divided by the distances of both images to
+    theirs. So it is a fraction of the distance to images that are merely similar.
+
+    Attributes
+    ----------
+    inverse_ : ndarray of shape (n,), int
+        The number of the distinct image of each row. Identical rows are one image.
+
+    nearest_ : ndarray of shape (n_distinct,), float32
+        The Euclidean distance of each distinct image to the nearest other one.
+    """
+
+    def __init__(self, function: str, Z: np.ndarray) -> None:
+        space = Whitened(function, Z)
+        first, self.inverse_ = _distinct(space, Z)
+        self._units = _take(space, Z, first)
+        n = len(first)
+        if n == 1:
+            self.nearest_, self._factor = np.full(1, np.inf, np.float32), np.ones(1, np.float32)
+            return
+        k = min(_K, max(1, (n - 1) // 2))
+        cosines, _ = nearest(self._units, self._units, k, same=True)
+        distances = np.sqrt(2 * cosines)
+        self.nearest_, scale = distances[:, 0], distances[:, -1]
+        median = np.median(scale)
+        tiny = np.finfo(np.float32).tiny
+        self._factor = np.sqrt(median) / np.maximum(scale, max(_LEAST_SCALE * median, tiny))
+
+    def relative(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return the relative distances between some distinct images and others."""
+        distances = chords(self._units[rows], self._units[columns])
+        distances *= self._factor[rows, np.newaxis]
+        distances *= self._factor[columns]
+        return distances
+
+    def candidates(self, threshold: float) -> np.ndarray:
+        """Return the distinct images that may have another within the relative distance."""
+        least = self.nearest_ * self._factor * self._factor.min()
+        return np.flatnonzero(least <= threshold)
+
+
+def _distinct(space: Whitened, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row of each distinct image, and the distinct image of each row."""
+    numbers: dict[bytes, int] = {}
+    first: list[int] = []
+    inverse = np.empty(len(Z), np.intp)
+    for part in iter_blocks(*Z.shape):
+        rows = np.rint(space.convert_block(Z[part]) / np.float32(_GRAIN)) + np.float32(0)  # no -0
+        for row, values in enumerate(rows, part.start):
+            key = hashlib.blake2b(values.tobytes(), digest_size=16).digest()
+            inverse[row] = numbers.setdefault(key, len(numbers))
+            if inverse[row] == len(first):
+                first.append(row)
+    return np.array(first), inverse
+
+
+def _take(space: Whitened, Z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return some rows in the space, block by block."""
+    units = make_workspace((len(rows), Z.shape[1]))
+    for part in iter_blocks(*units.shape):
+        units[part] = space.convert(Z[rows[part]])
+    return units

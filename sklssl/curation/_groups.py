@@ -13,6 +13,8 @@ from sklssl.curation._search import row_blocks
 
 __all__ = ["near_groups"]
 
+# Rounds of excluding the copies of an image from the neighbours that its scale is measured by.
+_N_ROUNDS = 2
 # Of more connected images than these, the parts nearest to one of them are grouped in turn: all
 # distances within a part are in memory, 64 MB of them.
 _LARGEST_PART = 4000
@@ -20,6 +22,11 @@ _LARGEST_PART = 4000
 
 def near_groups(rule: NearRule, threshold: float) -> list[np.ndarray]:
     """Return groups of distinct images of which every two are within the relative distance."""
+    for _ in range(_N_ROUNDS):
+        labels = np.arange(rule.n_distinct_)
+        images = rule.candidates(threshold)
+        labels[images] = images[_components(rule, images, threshold)]
+        rule.set_scale(labels)
     images = rule.candidates(threshold)
     labels = _components(rule, images, threshold)
     order = np.argsort(labels, kind="stable")

@@ -14,6 +14,7 @@ __all__ = ["NearRule"]
 # The scale of an image is its distance to this neighbour: copies of an image are few, and images
 # that only look alike, such as blue skies, have more neighbours at a similar distance.
 _K = 10
+_N_LISTED = 40
 # In a group of more than _K copies the scale would be that of the group. No image has less than
 # this fraction of the median.
 _LEAST_SCALE = 0.7
@@ -42,17 +43,31 @@ class NearRule:
         space = Whitened(function, Z)
         first, self.inverse_ = _distinct(space, Z)
         self._units = _take(space, Z, first)
-        n = len(first)
+        self.n_distinct_ = n = len(first)
         if n == 1:
             self.nearest_, self._factor = np.full(1, np.inf, np.float32), np.ones(1, np.float32)
             return
-        k = min(_K, max(1, (n - 1) // 2))
-        cosines, _ = nearest(self._units, self._units, k, same=True)
-        distances = np.sqrt(2 * cosines)
-        self.nearest_, scale = distances[:, 0], distances[:, -1]
+        self._k = min(_K, max(1, (n - 1) // 2))
+        cosines, self._neighbors = nearest(
+            self._units, self._units, min(_N_LISTED, n - 1), same=True
+        )
+        self._distances = np.sqrt(2 * cosines)
+        self.nearest_ = self._distances[:, 0]
+        self.set_scale(np.arange(n))
+
+    def set_scale(self, labels: np.ndarray) -> None:
+        """Measure distances to the 10th neighbour among images with other labels.
+
+        If there are no 10 in the list of neighbours, the last one of the list counts.
+        """
+        if len(labels) == 1:
+            return
+        others = np.cumsum(labels[self._neighbors] != labels[:, np.newaxis], axis=1) >= self._k
+        others[:, -1] = True
+        scale = self._distances[np.arange(len(labels)), others.argmax(axis=1)]
         median = np.median(scale)
-        tiny = np.finfo(np.float32).tiny
-        self._factor = np.sqrt(median) / np.maximum(scale, max(_LEAST_SCALE * median, tiny))
+        least = max(_LEAST_SCALE * median, np.finfo(np.float32).tiny)
+        self._factor = (np.sqrt(median) / np.maximum(scale, least)).astype(np.float32)
 
     def relative(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the relative distances between some distinct images and others."""

@@ -34,7 +34,7 @@ KINDS = ("jpeg", "resized", "cropped", "brighter")
 
 
 def cifar(rng):
-    X = load_cifar10()
+    X, _ = load_cifar10(return_X_y=True)
     return X[rng.permutation(len(X))[:N_IMAGES]]
 
 

@@ -11,9 +11,9 @@ from scipy.spatial.distance import squareform
 from sklssl.curation._rule import NearRule
 from sklssl.curation._search import row_blocks
 
-__all__ = ["near_groups"]
+__all__ = ["connect", "near_groups"]
 
-# Rounds of excluding the copies of an image from the neighbours that its scale is measured by.
+# More rounds find hardly any more.
 _N_ROUNDS = 2
 # Of more connected images than these, the parts nearest to one of them are grouped in turn: all
 # distances within a part are in memory, 64 MB of them.
@@ -22,13 +22,7 @@ _LARGEST_PART = 4000
 
 def near_groups(rule: NearRule, threshold: float) -> list[np.ndarray]:
     """Return groups of distinct images of which every two are within the relative distance."""
-    for _ in range(_N_ROUNDS):
-        labels = np.arange(rule.n_distinct_)
-        images = rule.candidates(threshold)
-        labels[images] = images[_components(rule, images, threshold)]
-        rule.set_scale(labels)
-    images = rule.candidates(threshold)
-    labels = _components(rule, images, threshold)
+    images, labels = connect(rule, threshold)
     order = np.argsort(labels, kind="stable")
     ends = np.flatnonzero(np.diff(labels[order])) + 1
     return [
@@ -38,6 +32,20 @@ def near_groups(rule: NearRule, threshold: float) -> list[np.ndarray]:
         for part in _parts(rule, component)
         for group in _cliques(rule, part, threshold)
     ]
+
+
+def connect(rule: NearRule, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images that may have near ones, and the connected component of each.
+
+    The copies of an image are excluded from the neighbours that its scale is measured by.
+    """
+    for _ in range(_N_ROUNDS):
+        images = rule.candidates(threshold)
+        labels = np.arange(rule.n_distinct_)
+        labels[images] = images[_components(rule, images, threshold)]
+        rule.set_scale(labels)
+    images = rule.candidates(threshold)
+    return images, _components(rule, images, threshold)
 
 
 def _components(rule: NearRule, images: np.ndarray, threshold: float) -> np.ndarray:

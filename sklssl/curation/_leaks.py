@@ -5,11 +5,11 @@ from numbers import Real
 import numpy as np
 
 from sklssl.curation._blocks import FeaturesLike, check_features, make_workspace
-from sklssl.curation._near_duplicates import THRESHOLD
+from sklssl.curation._groups import connect
 from sklssl.curation._rule import NearRule
 from sklssl.curation._search import row_blocks
 from sklssl.metrics._checks import iter_blocks
-from sklssl.utils._sklearn_compat import Interval, validate_params
+from sklssl.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 __all__ = ["find_leaks"]
 
@@ -18,10 +18,11 @@ _MOST_PAIRS = 10_000_000
 
 
 @validate_params(
-    {"threshold": [Interval(Real, 0, 1, closed="left")]}, prefer_skip_nested_validation=True
+    {"threshold": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})]},
+    prefer_skip_nested_validation=True,
 )
 def find_leaks(
-    Z_train: FeaturesLike, Z_test: FeaturesLike, *, threshold: float = THRESHOLD
+    Z_train: FeaturesLike, Z_test: FeaturesLike, *, threshold: float | str = "auto"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs of a training and a test image that are copies of each other, or nearly so.
 
@@ -31,7 +32,7 @@ def find_leaks(
         Features of the images, computed with the same fitted embedder: arrays, which may be
         memory-mapped, or blocks of rows as from ``embedder.transform_iter(X)``.
 
-    threshold : float, default=0.75
+    threshold : float or "auto", default="auto"
         Largest distance of a pair, from 0 (identical) to below 1, as in ``find_near_duplicates``.
 
     Returns
@@ -76,7 +77,7 @@ def find_leaks(
             f"{train.shape[1]}. Got {test.shape[1]}. Compute both with the same fitted embedder."
         )
     rule = NearRule(_NAME, _join(train, test))
-    pairs, distances = _cross(rule, len(train), float(threshold))
+    pairs, distances = _cross(rule, len(train), rule.choose_threshold(threshold))
     order = np.lexsort((pairs[:, 1], pairs[:, 0], distances))
     return pairs[order], distances[order]
 
@@ -94,15 +95,16 @@ def _join(train: np.ndarray, test: np.ndarray) -> np.ndarray:
 
 def _cross(rule: NearRule, n_train: int, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs of rows of both sets, and their distances."""
-    near = np.isin(rule.inverse_, rule.candidates(threshold))
+    images, _ = connect(rule, threshold)
+    near = np.isin(rule.inverse_, images)
     repeated = np.bincount(rule.inverse_)[rule.inverse_] > 1
     rows = np.flatnonzero(near | repeated)
     train, test = rows[rows < n_train], rows[rows >= n_train]
     pairs, distances, n_pairs = [np.empty((0, 2), np.intp)], [np.empty(0, np.float32)], 0
     for part in row_blocks(len(train), len(test)):
-        images, others = rule.inverse_[train[part]], rule.inverse_[test]
-        block = rule.relative(images, others)
-        block[images[:, np.newaxis] == others] = 0
+        first, second = rule.inverse_[train[part]], rule.inverse_[test]
+        block = rule.relative(first, second)
+        block[first[:, np.newaxis] == second] = 0
         found, columns = np.nonzero(block <= threshold)
         pairs.append(np.stack([train[part][found], test[columns] - n_train], axis=1))
         distances.append(block[found, columns])

@@ -7,19 +7,18 @@ import numpy as np
 from sklssl.curation._blocks import FeaturesLike, check_features
 from sklssl.curation._groups import near_groups
 from sklssl.curation._rule import NearRule
-from sklssl.utils._sklearn_compat import Interval, validate_params
+from sklssl.utils._sklearn_compat import Interval, StrOptions, validate_params
 
-__all__ = ["THRESHOLD", "find_near_duplicates"]
+__all__ = ["find_near_duplicates"]
 
 _NAME = "find_near_duplicates"
-# Chosen on CIFAR-10, see benchmarks/accuracy/near_duplicates.py.
-THRESHOLD = 0.75
 
 
 @validate_params(
-    {"threshold": [Interval(Real, 0, 1, closed="left")]}, prefer_skip_nested_validation=True
+    {"threshold": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})]},
+    prefer_skip_nested_validation=True,
 )
-def find_near_duplicates(Z: FeaturesLike, *, threshold: float = THRESHOLD) -> list[np.ndarray]:
+def find_near_duplicates(Z: FeaturesLike, *, threshold: float | str = "auto") -> list[np.ndarray]:
     """Return groups of images that are copies of each other, or nearly so.
 
     Copies may be encoded again, resized, slightly cropped or brightened, or be the next frame of
@@ -32,10 +31,11 @@ def find_near_duplicates(Z: FeaturesLike, *, threshold: float = THRESHOLD) -> li
         Features of the images: an array, which may be memory-mapped, or blocks of rows as from
         ``embedder.transform_iter(X)``, which are written to a temporary file.
 
-    threshold : float, default=0.75
+    threshold : float or "auto", default="auto"
         Largest distance within a group, from 0 (identical) to below 1, as a fraction of the
-        distance to images that are merely similar; see Notes. The default suits small images and
-        the features of any embedder. A smaller value gives fewer, surer groups.
+        distance to images that are merely similar; see Notes. "auto" is 0.75, or less if the images
+        are so alike, as digits are, that this would take many of them for copies. A smaller value
+        gives fewer, surer groups.
 
     Returns
     -------
@@ -60,8 +60,12 @@ def find_near_duplicates(Z: FeaturesLike, *, threshold: float = THRESHOLD) -> li
     1. The Euclidean distance of two images is multiplied by the median of all distances to the
     10th neighbour, and divided by those of these two images. It is compared with `threshold`.
     Without the last step, images with little content, such as blue skies, would be taken for
-    copies of each other. No image has a distance to the 10th neighbour below 0.7 of the median,
-    so that groups of more than ten images can be found if they are very near.
+    copies of each other. Copies do not count as neighbours here, and no image has a distance to
+    the 10th neighbour below 0.7 of the median, so that large groups can be found, too.
+
+    "auto" estimates the dimension that the images fill from how much nearer the first neighbour is
+    than the 10th: 90 % of these ratios are below q, and the threshold is at most q ** 6. If images
+    were spread at random, one in a thousand would have a neighbour nearer than that.
 
     Connected components of near images are divided by complete linkage, which two images that are
     near can end up on different sides of. More than 4,000 connected images are grouped in parts.
@@ -87,7 +91,7 @@ def find_near_duplicates(Z: FeaturesLike, *, threshold: float = THRESHOLD) -> li
     """
     Z = check_features(_NAME, Z)
     rule = NearRule(_NAME, Z)
-    images = near_groups(rule, float(threshold))
+    images = near_groups(rule, rule.choose_threshold(threshold))
     # The groups as numbers of distinct images; those of identical rows that have no other.
     group_of = np.arange(rule.inverse_.max() + 1) + len(images)
     for number, group in enumerate(images):

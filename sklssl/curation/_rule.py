@@ -18,6 +18,8 @@ _N_LISTED = 40
 # In a group of more than _K copies the scale would be that of the group. No image has less than
 # this fraction of the median.
 _LEAST_SCALE = 0.7
+# Chosen on CIFAR-10, see benchmarks/accuracy/near_duplicates.py.
+_USUAL = 0.75
 # Standardised features are rounded to this to find identical images, whose features may differ in
 # the last bits.
 _GRAIN = 1e-3
@@ -68,6 +70,20 @@ class NearRule:
         median = np.median(scale)
         least = max(_LEAST_SCALE * median, np.finfo(np.float32).tiny)
         self._factor = (np.sqrt(median) / np.maximum(scale, least)).astype(np.float32)
+
+    def choose_threshold(self, threshold: float | str) -> float:
+        """Return a threshold; "auto" lowers the usual one where there are near images anyway.
+
+        Among points spread evenly in D dimensions, (d1 / d10) ** D, of the distances to the nearest
+        and the 10th neighbour, has the distribution Beta(1, 9). Then the sixth power of the 90 %
+        quantile of d1 / d10 is undercut by one in a thousand points, whatever D is.
+        """
+        if not isinstance(threshold, str):
+            return float(threshold)
+        if self.n_distinct_ == 1:
+            return _USUAL
+        listed = self._distances * self._factor[:, np.newaxis] * self._factor[self._neighbors]
+        return float(min(_USUAL, np.quantile(listed.min(axis=1), 0.9) ** 6))
 
     def relative(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the relative distances between some distinct images and others."""

@@ -178,7 +178,7 @@ def save_pictures(folder, features, images, groups, names, outliers):
     labels[outliers] = "odd"
     display = ImageMapDisplay.from_features(features, images, labels, random_state=0)
     display.figure_.savefig(folder / "map.png", dpi=100)
-    display = NeighborsDisplay.from_features(features, images, queries=outliers[:6], names=names)
+    display = NeighborsDisplay.from_features(features, images, rows=outliers[:6], names=names)
     display.figure_.savefig(folder / "outliers.png", dpi=100)
     write_image_map(folder / "map.html", features, images, labels, names=names)
 

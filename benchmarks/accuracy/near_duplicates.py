@@ -12,7 +12,8 @@ A result has the share of copies that are in one group with their original, the 
 and of those without such a pair. `rivals_<metric>` are the images that have a neighbour, other
 than their copy, nearer than 95 % of the copies are to their originals: by the cosine, and by the
 distance scaled by those to the 10th neighbours. `--sheets` writes a picture of the groups without
-a copy of ours, to count by eye those that are real.
+a copy of ours, to count by eye those that are real. Traffic signs are series of photographs of one
+sign: `one_sign` is the share of the groups of more than one original that belong to one series.
 """
 
 import argparse
@@ -83,6 +84,14 @@ def plant(name, seed):
     return np.concatenate([X, np.stack(copies)]), originals
 
 
+def share_of_series(groups):
+    with np.load(home() / "gtsrb-sub.npz", allow_pickle=False) as d:
+        series = np.stack([d["y_train"], d["track_train"]], axis=1)
+    originals = [group[group < len(series)] for group in groups]
+    same = [(series[rows] == series[rows[0]]).all() for rows in originals if len(rows) > 1]
+    return round(float(np.mean(same)), 4)
+
+
 def embedders(seed):
     yield "PatchDictionary", PatchDictionaryEmbedder(random_state=seed)
     yield "untrained RotNet", RotNetEmbedder(max_epochs=0, random_state=seed)
@@ -149,6 +158,7 @@ def run(name, seed, chosen, sheets):
             images_in_other_groups=sum(map(len, others)),
             **rivals(Z, originals, "standardized"),
             **rivals(Z, originals, "whitened"),
+            **({"one_sign": share_of_series(groups)} if name == "gtsrb" else {}),
             seconds=round(seconds, 1),
         )
         if sheets and others:

@@ -33,7 +33,7 @@ def find_near_duplicates(Z: FeaturesLike, *, threshold: float | str = "auto") ->
 
     threshold : float or "auto", default="auto"
         Largest distance within a group, from 0 (identical) to below 1, as a fraction of the
-        distance to images that are merely similar; see Notes. "auto" is 0.75, or less if the images
+        distance to images that are merely similar; see Notes. "auto" is 0.8, or less if the images
         are so alike, as digits are, that this would take many of them for copies. A smaller value
         gives fewer, surer groups.
 

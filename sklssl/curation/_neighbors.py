@@ -133,7 +133,8 @@ def _descend(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return approximate neighbours, with the distances that an exact search would return."""
     n_found = min(k + same, len(U))
-    index = package.NNDescent(U, metric="euclidean", n_neighbors=max(n_found, 15), random_state=0)
+    n_linked = min(max(n_found, 15), len(U))
+    index = package.NNDescent(U, metric="euclidean", n_neighbors=n_linked, random_state=0)
     found, _ = index.neighbor_graph if same else index.query(queries, k=n_found)
     found = found[:, : k + same]
     if same:

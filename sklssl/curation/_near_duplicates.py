@@ -64,8 +64,9 @@ def find_near_duplicates(Z: FeaturesLike, *, threshold: float | str = "auto") ->
     the 10th neighbour below 0.7 of the median, so that large groups can be found, too.
 
     "auto" estimates the dimension that the images fill from how much nearer the first neighbour is
-    than the 10th: 90 % of these ratios are below q, and the threshold is at most q ** 6. If images
-    were spread at random, one in a thousand would have a neighbour nearer than that.
+    than the 10th: 90 % of these ratios are below q, and the threshold is at most q ** 6.1. If images
+    were spread at random, one in a thousand would have a neighbour nearer than that. Of fewer than
+    21 images, earlier neighbours are used, and only surer copies are found.
 
     Connected components of near images are divided by complete linkage, which two images that are
     near can end up on different sides of. More than 4,000 connected images are grouped in parts.

@@ -2,6 +2,7 @@
 
     python -m benchmarks.accuracy.near_duplicates [--seeds 0 1 2] [--data NAME ...]
                                                   [--embedder NAME ...] [--sheets FOLDER]
+    python -m benchmarks.accuracy.near_duplicates --large
 
 9,500 images of CIFAR-10 (JPEG), or of Tiny-ImageNet, and 500 copies; 3,440 traffic signs and 344
 copies. A quarter of the copies each is encoded again (JPEG, quality 50 to 75), resized to 80 % or
@@ -14,9 +15,12 @@ than their copy, nearer than 95 % of the copies are to their originals: by the c
 distance scaled by those to the 10th neighbours. `--sheets` writes a picture of the groups without
 a copy of ours, to count by eye those that are real. Traffic signs are series of photographs of one
 sign: `one_sign` is the share of the groups of more than one original that belong to one series.
+`--large` measures the time and the memory, in addition to the features, for 100,000 random rows of
+512 features, 500 of which are copies with noise.
 """
 
 import argparse
+import resource
 import time
 import zipfile
 from pathlib import Path
@@ -165,13 +169,34 @@ def run(name, seed, chosen, sheets):
             draw_sheet(X, others, sheets / f"{name}_{title.replace(' ', '_')}_{seed}.png")
 
 
+def run_large():
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((100_000, 512), dtype=np.float32)
+    Z[-500:] = Z[:500] + 0.2 * rng.standard_normal((500, 512), dtype=np.float32)
+    for function in (find_near_duplicates, kneighbors):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start = time.perf_counter()
+        out = function(Z)
+        write_line(
+            __file__,
+            data="random, 100,000 x 512",
+            function=function.__name__,
+            **({"groups": len(out)} if isinstance(out, list) else {}),
+            seconds=round(time.perf_counter() - start, 1),
+            extra_mb=round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024),
+        )
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--data", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--embedder", nargs="*", help="default: both")
     parser.add_argument("--sheets", type=Path, help="a folder for pictures")
+    parser.add_argument("--large", action="store_true")
     args = parser.parse_args()
-    for data_set in args.data:
+    if args.large:
+        run_large()
+    for data_set in [] if args.large else args.data:
         for number in args.seeds:
             run(data_set, number, args.embedder, args.sheets)

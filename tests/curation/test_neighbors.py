@@ -15,7 +15,7 @@ def test_neighbours_are_those_of_scikit_learn(monkeypatch):
     Z = make_features(seed=SEED)
     monkeypatch.setattr("sklssl.curation._search._BLOCK", 1000)
     exact = NearestNeighbors(n_neighbors=4, metric="cosine").fit(StandardScaler().fit_transform(Z))
-    distances, indices = kneighbors(Z, 4)
+    distances, indices = kneighbors(Z, 4, metric="standardized")
     expected, neighbours = exact.kneighbors()
     np.testing.assert_allclose(distances, expected, atol=1e-5)
     np.testing.assert_array_equal(indices, neighbours)

@@ -2,7 +2,7 @@
 
 import statistics
 
-from ._lines import Column, chosen, grid, markdown, number, origin, read, some, spread
+from ._lines import Column, chosen, grid, markdown, newest, number, origin, read, some, spread
 
 EMBEDDERS = {
     "raw pixels": "raw pixels",
@@ -20,6 +20,17 @@ SETS = {
     "pets": "pets, three breeds, 400 images",
     "gtsrb": "traffic signs, 43 classes",
     "cifar10-4k": "CIFAR-10, 4,000 images",
+}
+DUPLICATES = {
+    "cifar10": "CIFAR-10, 10,000 images",
+    "tiny-imagenet": "Tiny-ImageNet, 10,000 images",
+    "gtsrb": "traffic signs, 3,784 images",
+}
+COPIES = {
+    "jpeg": "encoded again",
+    "resized": "resized",
+    "cropped": "cropped",
+    "brighter": "brightened",
 }
 FEW = ("accuracy_10", "accuracy_50")
 CIFAR = {"data": "cifar10-4k"}
@@ -247,3 +258,48 @@ def _best_cell(lines):
     cell = max(cells, key=lambda cell: mean(cells[cell]))
     text = " / ".join(spread(by_seed.values()) for _, by_seed in sorted(cells[cell].items()))
     return text, "{}, {}".format(*cell)
+
+
+def near_duplicates():
+    lines = [x for x in read("accuracy/near_duplicates") if "found" in x]
+    kept = newest(lines, "data", "features", "seed")
+    body = []
+    for data, title in DUPLICATES.items():
+        for features in dict.fromkeys(x["features"] for x in chosen(kept, data=data)):
+            found = chosen(kept, data=data, features=features)
+            cells = [spread([100 * x[key] for x in found]) for key in ("found", *COPIES)]
+            counts = [spread([x[key] for x in found], 0) for key in ("groups", "other_groups")]
+            body.append(
+                [f"{title}; {features}; {some([x['seed'] for x in found])}", *cells, *counts]
+            )
+    return markdown(["", "all", *COPIES.values(), "groups", "other groups"], body) + origin(kept)
+
+
+def near_duplicate_distances():
+    lines = [x for x in read("accuracy/near_duplicates") if "found" in x and x["data"] != "gtsrb"]
+    kept = newest(chosen(lines, features="PatchDictionary"), "data", "seed")
+    body = []
+    for metric in ("standardized", "whitened"):
+        for kind, how in (("fixed", ""), ("scaled", ", relative to the 10th neighbours")):
+            key = f"rivals_{metric}_{kind}"
+            cells = [[x[key] for x in chosen(kept, data=data)] for data in list(DUPLICATES)[:2]]
+            counts = ["" if None in cell else spread(cell, 0) for cell in cells]
+            body.append([f"cosine of {metric} features{how}", *counts])
+    return markdown(["3 seeds", *list(DUPLICATES.values())[:2]], body) + origin(kept)
+
+
+def curation_size():
+    kept = newest([x for x in read("accuracy/near_duplicates") if "function" in x], "function")
+    body = [[f"`{x['function']}`", number(x["seconds"]), number(x["extra_mb"])] for x in kept]
+    return markdown(["", "seconds", "MB in addition to Z"], body) + origin(kept)
+
+
+def outliers():
+    # A forest splits one component at a time, so it does not depend on their scale.
+    lines = [
+        x for x in read("accuracy/outliers") if x["detector"] != "PCA, whitened, IsolationForest"
+    ]
+    names = dict.fromkeys(x["data"] for x in lines)
+    rows = {name: {"detector": name} for name in dict.fromkeys(x["detector"] for x in lines)}
+    columns = [Column(name, {"data": name}, ("auc",)) for name in names]
+    return grid(lines, rows, columns) + origin(lines)

@@ -2,6 +2,7 @@
 
     python -m benchmarks.accuracy.near_duplicates [--seeds 0 1 2] [--data NAME ...]
                                                   [--embedder NAME ...] [--sheets FOLDER]
+    python -m benchmarks.accuracy.near_duplicates --large
 
 9,500 images of CIFAR-10 (JPEG), or of Tiny-ImageNet, and 500 copies; 3,440 traffic signs and 344
 copies. A quarter of the copies each is encoded again (JPEG, quality 50 to 75), resized to 80 % or
@@ -12,10 +13,14 @@ A result has the share of copies that are in one group with their original, the 
 and of those without such a pair. `rivals_<metric>` are the images that have a neighbour, other
 than their copy, nearer than 95 % of the copies are to their originals: by the cosine, and by the
 distance scaled by those to the 10th neighbours. `--sheets` writes a picture of the groups without
-a copy of ours, to count by eye those that are real.
+a copy of ours, to count by eye those that are real. Traffic signs are series of photographs of one
+sign: `one_sign` is the share of the groups of more than one original that belong to one series.
+`--large` measures the time and the memory, in addition to the features, for 100,000 random rows of
+512 features, 500 of which are copies with noise.
 """
 
 import argparse
+import resource
 import time
 import zipfile
 from pathlib import Path
@@ -81,6 +86,14 @@ def plant(name, seed):
     originals = rng.permutation(len(X))[: min(N_COPIES, len(X) // 10)]
     copies = [copy_of(X[row], KINDS[i % 4], rng) for i, row in enumerate(originals)]
     return np.concatenate([X, np.stack(copies)]), originals
+
+
+def share_of_series(groups):
+    with np.load(home() / "gtsrb-sub.npz", allow_pickle=False) as d:
+        series = np.stack([d["y_train"], d["track_train"]], axis=1)
+    originals = [group[group < len(series)] for group in groups]
+    same = [(series[rows] == series[rows[0]]).all() for rows in originals if len(rows) > 1]
+    return round(float(np.mean(same)), 4)
 
 
 def embedders(seed):
@@ -149,10 +162,29 @@ def run(name, seed, chosen, sheets):
             images_in_other_groups=sum(map(len, others)),
             **rivals(Z, originals, "standardized"),
             **rivals(Z, originals, "whitened"),
+            **({"one_sign": share_of_series(groups)} if name == "gtsrb" else {}),
             seconds=round(seconds, 1),
         )
         if sheets and others:
             draw_sheet(X, others, sheets / f"{name}_{title.replace(' ', '_')}_{seed}.png")
+
+
+def run_large():
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((100_000, 512), dtype=np.float32)
+    Z[-500:] = Z[:500] + 0.2 * rng.standard_normal((500, 512), dtype=np.float32)
+    for function in (find_near_duplicates, kneighbors):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start = time.perf_counter()
+        out = function(Z)
+        write_line(
+            __file__,
+            data="random, 100,000 x 512",
+            function=function.__name__,
+            **({"groups": len(out)} if isinstance(out, list) else {}),
+            seconds=round(time.perf_counter() - start, 1),
+            extra_mb=round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024),
+        )
 
 
 if __name__ == "__main__":
@@ -161,7 +193,10 @@ if __name__ == "__main__":
     parser.add_argument("--data", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--embedder", nargs="*", help="default: both")
     parser.add_argument("--sheets", type=Path, help="a folder for pictures")
+    parser.add_argument("--large", action="store_true")
     args = parser.parse_args()
-    for data_set in args.data:
+    if args.large:
+        run_large()
+    for data_set in [] if args.large else args.data:
         for number in args.seeds:
             run(data_set, number, args.embedder, args.sheets)

@@ -33,7 +33,7 @@ def find_near_duplicates(Z: FeaturesLike, *, threshold: float | str = "auto") ->
 
     threshold : float or "auto", default="auto"
         Largest distance within a group, from 0 (identical) to below 1, as a fraction of the
-        distance to images that are merely similar; see Notes. "auto" is 0.75, or less if the images
+        distance to images that are merely similar; see Notes. "auto" is 0.8, or less if the images
         are so alike, as digits are, that this would take many of them for copies. A smaller value
         gives fewer, surer groups.
 
@@ -64,11 +64,12 @@ def find_near_duplicates(Z: FeaturesLike, *, threshold: float | str = "auto") ->
     the 10th neighbour below 0.7 of the median, so that large groups can be found, too.
 
     "auto" estimates the dimension that the images fill from how much nearer the first neighbour is
-    than the 10th: 90 % of these ratios are below q, and the threshold is at most q ** 6. If images
-    were spread at random, one in a thousand would have a neighbour nearer than that.
+    than the 10th: 90 % of these ratios are below q, and the threshold is at most q ** 6.1. If
+    images were spread at random, one in a thousand would have a neighbour nearer than that. Of
+    fewer than 21 images, earlier neighbours are used, and only surer copies are found.
 
-    Connected components of near images are divided by complete linkage, which two images that are
-    near can end up on different sides of. More than 4,000 connected images are grouped in parts.
+    Connected components of near images are divided by complete linkage, so two images that are near
+    can end up in different groups. More than 4,000 connected images are grouped in parts.
 
     All pairs are compared: this takes time in proportion to n ** 2 * d. In addition to `Z`, memory
     is needed for the whitened features (in a temporary file if they exceed 512 MB) and for a

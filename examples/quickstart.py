@@ -21,21 +21,17 @@ folders are shown without labels.
 import argparse
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from sklearn.linear_model import LogisticRegression
-from sklearn.manifold import TSNE
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
-from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
 from sklssl.datasets import load_digit_images, load_image_folder
-from sklssl.inspection import compare_embedders
+from sklssl.inspection import ImageMapDisplay, NeighborsDisplay, compare_embedders
 
 EMBEDDERS = {
     "PatchDictionaryEmbedder": PatchDictionaryEmbedder(),
@@ -121,47 +117,28 @@ def judge(comparison):
 # It shows which images have similar features: a map of the images, the nearest neighbours of some,
 # and the classes that a classifier on the features confuses.
 
-MOST_IMAGES, MOST_CLASSES = 1000, 12  # shown at most
+MOST_CLASSES = 12  # of which confusions are shown
 
 
 def save_picture(path, bunch, features):
     """Draw all plots of the features, and save the figure to `path`."""
-    features = StandardScaler().fit_transform(features)
     figure = Figure(figsize=(12, 11), layout="constrained")
-    (left,), (bottom,) = figure.subfigures(2, 1, height_ratios=[7, 4], squeeze=False)
+    (left,), (bottom,) = figure.subfigures(2, 1, height_ratios=[13, 9], squeeze=False)
+    legend = "Some images (blue frames), and their nearest neighbours"
     if (bunch.target >= 0).any():
         left, right = left.subfigures(1, 2, width_ratios=[7, 5])
         draw_confusion(right.subplots(), bunch, features)
-    draw_map(left.subplots(), bunch, features)
-    draw_neighbors(bottom, bunch, features)
+        legend += " (red frames if of another class)"
+    data = features, bunch.images, bunch.target
+    shown = {"target_names": bunch.target_names, "random_state": 0}
+    ax = left.subplots()
+    ax.set_title("Map of the images: similar images are close")
+    ImageMapDisplay.from_features(*data, ax=ax, image_size=0.06, **shown)
+    bottom.suptitle(legend)
+    names = [Path(name).stem for name in bunch.filenames] if "filenames" in bunch else None
+    ax = bottom.subplots()
+    NeighborsDisplay.from_features(*data, rows=4, n_neighbors=11, names=names, ax=ax, **shown)
     figure.savefig(path, dpi=100)
-
-
-def draw_map(ax, bunch, features):
-    """Draw images at their t-SNE coordinates, similar images close together."""
-    rows = np.random.default_rng(0).permutation(len(features))[:MOST_IMAGES]
-    tsne = TSNE(perplexity=min(30, (len(rows) - 1) / 3), random_state=0)
-    places = tsne.fit_transform(features[rows])
-    palette = matplotlib.color_sequences["tab20"]
-    palette = palette[::2] + palette[1::2]  # strong colours first
-    colors = dict(zip(largest_classes(bunch), palette, strict=False))
-    of_rows = [colors.get(label, "lightgrey") for label in bunch.target[rows]]
-    ax.scatter(*places.T, c=of_rows, s=12)
-    gap = 0.065 * np.ptp(places, axis=0)  # between images, so that they do not overlap
-    shown = []
-    for i, place in enumerate(places):
-        if all((np.abs(place - places[j]) > gap).any() for j in shown):
-            shown.append(i)
-            image = OffsetImage(pixels(bunch, rows[i]), zoom=26 / len(bunch.images[0]), cmap="gray")
-            frame = {"edgecolor": of_rows[i], "linewidth": 2}
-            ax.add_artist(AnnotationBbox(image, place, pad=0.1, bboxprops=frame))
-    ax.set(title="Map of the images: similar images are close", xticks=[], yticks=[])
-    legend = {shorten(bunch.target_names[label]): color for label, color in colors.items()}
-    if legend and "lightgrey" in of_rows:
-        legend["others"] = "lightgrey"
-    marks = [Line2D([], [], color=c, marker="s", linestyle="") for c in legend.values()]
-    style = {"ncols": 4, "fontsize": 8, "handletextpad": 0.2, "columnspacing": 1, "frameon": False}
-    ax.legend(marks, legend, loc="upper center", bbox_to_anchor=(0.5, 0), **style)
 
 
 def draw_confusion(ax, bunch, features):
@@ -174,7 +151,8 @@ def draw_confusion(ax, bunch, features):
         random_state=0,
         stratify=bunch.target[labelled],
     )
-    probe = LogisticRegression(C=5 / features.shape[1], max_iter=1000).fit(Z_train, y_train)
+    classifier = LogisticRegression(C=5 / features.shape[1], max_iter=1000)
+    probe = make_pipeline(StandardScaler(), classifier).fit(Z_train, y_train)
     classes = largest_classes(bunch)
     ConfusionMatrixDisplay.from_predictions(
         y_test,
@@ -194,48 +172,10 @@ def draw_confusion(ax, bunch, features):
     )
 
 
-def draw_neighbors(figure, bunch, features):
-    """Draw some images with their nearest neighbours in feature space."""
-    figure.suptitle("Some images (framed), and their nearest neighbours")
-    rows = np.random.default_rng(0).permutation(len(features))
-    _, firsts = np.unique(bunch.target[rows], return_index=True)  # one per class, then others
-    queries = np.append(rows[np.sort(firsts)], np.delete(rows, firsts))[:6]
-    n_neighbors = min(6, len(features))
-    search = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(features)
-    nearest = search.kneighbors(features[queries], return_distance=False)
-    halves = [half.subplots(3, n_neighbors) for half in figure.subfigures(1, 2, wspace=0.04)]
-    axes = np.concatenate(halves)
-    for ax in axes.flat:
-        ax.axis("off")
-    for line, query, found in zip(axes, queries, nearest, strict=False):
-        for ax, row in zip(line, [query, *found[found != query]], strict=False):
-            ax.imshow(pixels(bunch, row), cmap="gray")
-            same = bunch.target[row] == bunch.target[query]
-            ax.set_title(caption(bunch, row), fontsize=8, color="black" if same else "crimson")
-        line[0].axis("on")
-        line[0].set(xticks=[], yticks=[])
-        line[0].spines[:].set(color="royalblue", linewidth=4)
-
-
 def largest_classes(bunch):
     """Return the classes with the most images, in order."""
     sizes = np.bincount(bunch.target[bunch.target >= 0])
     return np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES])
-
-
-def pixels(bunch, row):
-    """Return an image that can be drawn; deep images are scaled to their range."""
-    image = bunch.images[row].squeeze()
-    if image.dtype == np.uint8:
-        return image / 255
-    return (image - image.min()) / max(np.ptp(image), 1e-12)
-
-
-def caption(bunch, row):
-    """Return the class of an image, or its file name if it has no label."""
-    if bunch.target[row] >= 0:
-        return shorten(bunch.target_names[bunch.target[row]], 12)
-    return shorten(Path(bunch.filenames[row]).stem, 12)
 
 
 def shorten(name, longest=16):

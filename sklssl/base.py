@@ -255,12 +255,16 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         if not plan.continued:
             check_start(self)
         images = validate_input(self, X, reset=not plan.continued, min_samples=2)
+        self._check_sizes(plan)
+        decode_files(self, images, min_samples=2)
+        return images
+
+    def _check_sizes(self, plan: Plan) -> None:
+        """Check that the task can use images of the sizes of all scales."""
         sizes = {phase.scale: self._scaled(phase.scale) for phase in plan.phases}
         check_scaled_sizes(plan.owner, full_size(self), sizes)
         for size in (full_size(self), *sizes.values()):
             self._check_size(size)
-        decode_files(self, images, min_samples=2)
-        return images
 
     def _begin(self, images: CheckedImages, plan: Plan) -> None:
         """Build the pretext task, unless training continues."""

@@ -3,6 +3,7 @@
 from ._lines import markdown, newest, number, origin, read
 
 KEYS = ("on", "part", "network", "method", "n_images")
+_VIEWS = ("whole", "enlarged")  # of an image map
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
 WAYS = {
     "skorch": "skorch + torchvision",
@@ -136,4 +137,23 @@ def paired():
     keys = ("seconds", "seconds_other")
     body = [[x["what"], x["ratio"], *(number(x[key], 2) for key in keys)] for x in lines]
     head = ["", "ratio, median of turns", f"{last['commit']}, s", f"{last['against']}, s"]
+    return markdown(head, body) + origin(lines)
+
+
+def image_map():
+    """The size of a map, and how fast it is written, opened and moved."""
+    lines = newest(read("speed/image_map"), "data", "tsne")
+    head = ["20,000 images", "file, MB", "written, s", "opened, s"]
+    head += ["frame while dragged, ms: median, 95 %", "enlarged"]
+    body = [
+        [
+            f"{x['data']}, {x['size']}",
+            number(x["bytes"] / 1e6),
+            number(x["write_s"], 1),
+            number(x["open_s"], 1),
+            *(f"{x[view]['median_ms']:.0f}, {x[view]['p95_ms']:.0f}" for view in _VIEWS),
+        ]
+        for x in lines
+        if not x["tsne"]
+    ]
     return markdown(head, body) + origin(lines)

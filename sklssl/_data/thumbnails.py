@@ -62,9 +62,12 @@ def make_thumbnails(
     given = unwrap_images(X)
     images: Iterable[np.ndarray]
     if is_path_sequence(given):
-        images = (read_image_file(given[row], "all") for row in rows)
+        images = (read_image_file(path, "all") for path in take_rows(given, rows))
     elif is_picture_sequence(given):
-        images = (read_picture(given[row], f"image {row} of X", 3) for row in rows)
+        images = (
+            read_picture(picture, f"image {row} of X", 3)
+            for picture, row in zip(take_rows(given, rows), rows, strict=True)
+        )
     else:
         chosen = check_images(take_rows(given, rows), estimator=owner)
         images = fold_rows(chosen, resolve_image_shape(chosen.shape, image_shape, estimator=owner))

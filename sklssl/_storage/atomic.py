@@ -9,7 +9,30 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["write_atomically"]
+__all__ = ["check_writable", "write_atomically"]
+
+
+def check_writable(path: str | os.PathLike[str]) -> Path:
+    """Return the file that would be written, or raise an error if it certainly cannot be.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; "~" is expanded, and links are followed.
+
+    Raises
+    ------
+    OSError
+        If its folder does not exist or is read-only, or it is a folder.
+    """
+    target = Path(os.path.realpath(os.path.expanduser(path)))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if not os.access(target.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target.parent))
+    return target
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
@@ -28,11 +51,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]
     OSError
         If it cannot be written. `path` is then unchanged, and no temporary file remains.
     """
-    target = Path(os.path.realpath(os.path.expanduser(path)))
-    if not target.parent.is_dir():  # otherwise the error would name the temporary file
-        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    target = check_writable(path)  # an error of `write` would name the temporary file
     part = target.with_name(f".{target.name[:100]}.{uuid4().hex}.part")
     try:
         write(part)

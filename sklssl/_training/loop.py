@@ -41,7 +41,7 @@ from sklssl._training.state import (
 )
 from sklssl.exceptions import StopTraining
 
-__all__ = ["train_phase"]
+__all__ = ["embed_all", "train_phase"]
 
 
 class Run(Protocol):
@@ -219,7 +219,9 @@ class _Bookkeeping(Callback):
         if progress.step == 0:
             # The default parameter group is the last one.
             progress.rate = net.optimizer_.param_groups[-1]["lr"]
-            net.module_.before_epoch(partial(_embed_all, net, self.batches), net.rng)
+            batches, pretext = self.batches, net.module_
+            images = batches.images, batches.to_tensor, batches.batch_size
+            pretext.before_epoch(partial(embed_all, pretext, *images), net.rng)
 
     def on_batch_end(self, net: _PretextNet, **kwargs: Any) -> None:
         progress, n_batches = net.progress, len(self.batches)
@@ -259,18 +261,22 @@ class _Bookkeeping(Callback):
         }
 
 
-def _embed_all(
-    net: _PretextNet, batches: _Batches, encode: Callable[[Tensor], Tensor] | None = None
+def embed_all(
+    pretext: Any,
+    images: Any,
+    to_tensor: ToTensor | MapsToDevice,
+    batch_size: int,
+    encode: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Return the outputs (b, ...) of `encode` for all training images, in row order.
 
     By default, the last feature map of the encoder, averaged to (n, d).
     """
-    pretext = net.module_.eval()
-    encode = encode or (lambda images: pretext.encoder(images).mean((2, 3)))
-    parts = slices(len(batches.images), batches.batch_size)
+    pretext.eval()
+    encode = encode or (lambda batch: pretext.encoder(batch).mean((2, 3)))
+    parts = slices(len(images), batch_size)
     with torch.no_grad():
-        features = [encode(b) for b in iter_batches(batches.images, parts, batches.to_tensor)]
+        features = [encode(batch) for batch in iter_batches(images, parts, to_tensor)]
     pretext.train()
     return torch.cat(features)
 

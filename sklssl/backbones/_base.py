@@ -201,6 +201,15 @@ class Backbone(nn.Module):
 
     def _walk(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
         """Compute stage by stage, as feature maps are requested."""
+        for name, output in self._outputs(x, after):
+            yield name, self._as_map(name, output)
+
+    def _as_map(self, layer: str, output: Tensor) -> Tensor:
+        """Return the output of a stage as a feature map (b, D, h, w)."""
+        return output
+
+    def _outputs(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
+        """Compute stage by stage; yield what each passes on to the next."""
         first = 0 if after is None else self.layer_names.index(after) + 1
         if after is None:
             x = self.standardise(x)

@@ -107,12 +107,15 @@ class TracedBackbone(Backbone):
         *nodes, output = self._graph().nodes
         return nodes.index(output.args[0][layer])
 
-    def _walk(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
+    def _as_map(self, layer: str, output: Tensor) -> Tensor:
+        """Return the output of a stage as a feature map (b, D, h, w)."""
+        return _as_map(output, *self.nodes[layer][1:])
+
+    def _outputs(self, x: Tensor, after: str | None = None) -> Iterator[tuple[str, Tensor]]:
         start = None if after is None else self._index(after)
         if start is None:
             x = self.standardise(x)
-        for name, value in _run(self.stages.get_submodule("net"), self._graph(), x, start):
-            yield name, _as_map(value, *self.nodes[name][1:])
+        yield from _run(self.stages.get_submodule("net"), self._graph(), x, start)
 
     def _find_nodes(self, net: nn.Module) -> tuple[list[Node], dict[int, Node]]:
         """Find the encoder layers, and the last feature map of every size by log2 of its stride."""

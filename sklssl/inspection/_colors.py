@@ -10,10 +10,10 @@ __all__ = ["UNLABELLED", "class_colors"]
 # Without a label, as for -1 in y.
 UNLABELLED = "#bdbdbd"
 
-# Paul Tol's "bright" and "vibrant" schemes without greys: distinct for colour-blind readers too.
+# From Paul Tol's "bright", "vibrant" and "dark" schemes: distinct for colour-blind readers too.
 _FEW = (
     *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"),
-    *("#ee7733", "#009988", "#33bbee", "#cc3311"),
+    *("#ee7733", "#009988", "#222255", "#663333"),
 )
 _GOLDEN = 0.618034  # steps of the golden ratio spread any number of hues evenly
 

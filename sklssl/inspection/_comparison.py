@@ -64,6 +64,9 @@ class Comparison:
     scores : dict of str to ndarray of shape (n_numbers, n_draws)
         The scores of each embedder, by number of labels and draw.
 
+    score_name : str
+        The name of the score, such as "accuracy".
+
     estimators : dict of str to estimator
         The embedders, fitted on the training images.
 
@@ -97,7 +100,8 @@ class Comparison:
         best_first = sorted(results, key=lambda name: -results[name].scores.mean())
         self._results = {name: results[name] for name in best_first}
         self._as_percent = scoring in (None, "accuracy")
-        self._label = "accuracy" if scoring is None else getattr(scoring, "__name__", str(scoring))
+        name = "accuracy" if scoring is None else scoring
+        self.score_name = getattr(name, "__name__", str(name))
         self.n_labels = list(n_labels)
         self.n_train, self.n_test = n_images
         self.scores = {name: result.scores for name, result in self._results.items()}
@@ -202,7 +206,7 @@ class Comparison:
         n_draws = self.scores[self.choice].shape[1]
         unit = " in %" * self._as_percent
         return (
-            f"{self._label}{unit} by labels per class, mean ± spread of {n_draws} draws; "
+            f"{self.score_name}{unit} by labels per class, mean ± spread of {n_draws} draws; "
             f"{self.n_train} training and {self.n_test} test images"
         )
 

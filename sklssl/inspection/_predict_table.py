@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.columns import is_path_sequence, unwrap_images
 from sklssl.datasets import list_images
+from sklssl.inspection._label_names import name_labels
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["predict_table"]
@@ -86,7 +86,7 @@ def predict_table(
         names = [os.fsdecode(path) for path in images]
     if not hasattr(model, "predict_proba"):
         predictions = model.predict(images)
-        columns = {"prediction": _label_names(predictions, target_names)}
+        columns = {"prediction": name_labels(predictions, target_names, owner=_NAME)}
     else:
         columns = _probability_columns(model, images, target_names)
     n_rows = len(columns["prediction"])
@@ -99,7 +99,7 @@ def _probability_columns(
     model: Any, X: ImagesLike, target_names: Sequence[str] | None
 ) -> dict[str, list[Any]]:
     probabilities = model.predict_proba(X)
-    classes = _label_names(model.classes_, target_names)
+    classes = name_labels(model.classes_, target_names, owner=_NAME)
     first, second = np.argsort(-probabilities, axis=1, kind="stable")[:, :2].T
     rows = np.arange(len(probabilities))
     return {
@@ -108,18 +108,3 @@ def _probability_columns(
         "second": [classes[i] for i in second],
         "second_probability": probabilities[rows, second].tolist(),
     }
-
-
-def _label_names(labels: npt.ArrayLike, target_names: Sequence[str] | None) -> list[Any]:
-    """Return labels as plain values, or as the names that they index."""
-    labels = np.asarray(labels)
-    if target_names is None:
-        return labels.tolist()
-    names = list(map(str, target_names))
-    if labels.dtype.kind not in "iu" or (labels < 0).any() or (labels >= len(names)).any():
-        raise ValueError(
-            f"The 'target_names' parameter of {_NAME} has {len(names)} names, for the classes 0 to "
-            f"{len(names) - 1}, but the model predicts {np.unique(labels)[:5].tolist()}. Pass the "
-            "names in the order of the class indices in y, or None."
-        )
-    return [names[label] for label in labels]

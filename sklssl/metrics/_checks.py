@@ -6,7 +6,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_array
 
-__all__ = ["ROUNDING", "centre_and_size", "check_feature_matrix", "iter_blocks", "unit_rows"]
+__all__ = [
+    "ROUNDING",
+    "centre_and_size",
+    "check_feature_matrix",
+    "iter_blocks",
+    "standardise",
+    "unit_rows",
+]
 
 # A relative spread as small as this is explained by rounding in float32.
 ROUNDING = 1e-6
@@ -60,6 +67,18 @@ def centre_and_size(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         low < high, np.sqrt(square), 0.0
     )  # exactly 0, despite rounding of the mean
     return mean * size, deviation * size, largest
+
+
+def standardise(Z: np.ndarray) -> np.ndarray:
+    """Return features (n, d) with mean 0 and deviation 1, without constant ones.
+
+    If all of them are constant, return a column of zeros.
+    """
+    mean, deviation, largest = centre_and_size(Z)
+    varying = deviation > ROUNDING * largest
+    if not varying.any():
+        return np.zeros((len(Z), 1))
+    return (Z[:, varying] - mean[varying]) / deviation[varying]
 
 
 def unit_rows(Z: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklssl.metrics._checks import ROUNDING, centre_and_size, check_feature_matrix, unit_rows
+from sklssl.metrics._checks import check_feature_matrix, standardise, unit_rows
 from sklssl.metrics._scorers import make_scorer
 
 __all__ = ["knn_score", "knn_scorer"]
@@ -70,12 +70,7 @@ def knn_score(
     Z = check_feature_matrix("knn_score", Z)
     classes, codes = _encode_classes(Z, y)
     _check_numbers(n_neighbors, temperature, len(Z))
-    mean, deviation, largest = centre_and_size(Z)
-    varying = deviation > ROUNDING * largest
-    if varying.any():
-        units = unit_rows((Z[:, varying] - mean[varying]) / deviation[varying])
-    else:
-        units = np.zeros((len(Z), 1))
+    units = unit_rows(standardise(Z))
     # For unit vectors, nearest means highest cosine, and Euclidean distances are faster.
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(units)
     distances, neighbours = (

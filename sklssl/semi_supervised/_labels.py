@@ -8,12 +8,9 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from sklssl.utils._checks import check_classes, naming_data
+from sklssl.utils._markers import MARKER, check_no_missing, is_unlabelled
 
 __all__ = ["check_labels", "encode_labels"]
-
-_MARKER = -1
-# The marker as NumPy converts it in an array of strings.
-_TEXT_MARKER = "-1"
 
 
 def check_labels(
@@ -60,8 +57,8 @@ def check_labels(
         )
     with naming_data(who, "cannot use this y"):
         y = column_or_1d(y, warn=True)
-    _check_no_missing(y, who)
-    labelled = np.ones(len(y), dtype=bool) if _holds_marker(classes) else ~_is_marker(y)
+    check_no_missing(y, who)
+    labelled = np.ones(len(y), dtype=bool) if _holds_marker(classes) else ~is_unlabelled(y)
     if len(y) and not labelled.any():
         raise ValueError(
             f"{who} needs labels, but all {len(y)} rows of y are marked as unlabelled by -1. "
@@ -127,38 +124,8 @@ def _owner_name(owner: object) -> str:
     return owner if isinstance(owner, str) else type(owner).__name__
 
 
-def _is_marker(y: np.ndarray) -> np.ndarray:
-    """Return a mask of the rows of the 1-D array `y` that hold the marker."""
-    if y.dtype.kind == "U":
-        return y == _TEXT_MARKER
-    if y.dtype.kind == "O":
-        return np.array([_is(v, _MARKER) or _is(v, _TEXT_MARKER) for v in y], dtype=bool)
-    return np.asarray(y == _MARKER)
-
-
 def _holds_marker(classes: np.ndarray | None) -> bool:
-    return classes is not None and classes.dtype.kind in "if" and bool((classes == _MARKER).any())
-
-
-def _is(value: object, marker: object) -> bool:
-    return isinstance(value, Number if marker == _MARKER else str) and value == marker
-
-
-def _check_no_missing(y: np.ndarray, who: str) -> None:
-    if y.dtype.kind == "O":
-        missing = [v for v in y if v is None or (isinstance(v, Number) and v != v) or _is_na(v)]
-    else:
-        missing = y[~np.isfinite(y)] if y.dtype.kind == "f" else []
-    if len(missing):
-        raise ValueError(
-            f"The y of {who} contains {missing[0]} in {len(missing)} of {len(y)} rows, but each "
-            'row must be a label, or -1 if unlabelled (in an array of strings "-1").'
-        )
-
-
-def _is_na(value: object) -> bool:
-    # Detects pandas.NA and NaT without importing pandas. They do not compare like NaN.
-    return type(value).__name__ in ("NAType", "NaTType")
+    return classes is not None and classes.dtype.kind in "if" and bool((classes == MARKER).any())
 
 
 def _is_signed_binary(y: np.ndarray, labelled: np.ndarray) -> bool:
@@ -179,6 +146,6 @@ def _as_numbers(y: np.ndarray, labelled: np.ndarray, who: str) -> np.ndarray:
             "labels are numbers and the others are not. Convert all labels to strings."
         )
     numbers = np.array(y[labelled].tolist())
-    out = np.full(len(y), _MARKER, dtype=np.result_type(numbers, np.int8))
+    out = np.full(len(y), MARKER, dtype=np.result_type(numbers, np.int8))
     out[labelled] = numbers
     return out

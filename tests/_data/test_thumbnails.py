@@ -62,6 +62,8 @@ def test_files_of_any_size_are_shrunk_in_proportion(tmp_path):
     large, small = make_thumbnails(paths, np.array([0, 1]), longest=20)
     assert large.shape == (10, 20, 3)
     assert small.shape == (10, 12, 3)
+    (second,) = make_thumbnails(pd.Series(paths, index=[5, 6, 0]), np.array([1]))
+    np.testing.assert_array_equal(second, small)
     with pytest.raises(ImageFileError, match="missing"):
         make_thumbnails(paths, np.array([2]))
 

@@ -12,7 +12,19 @@ from sklssl.utils._extras import import_extra
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["check_matplotlib", "draw_picture", "grid_of_axes", "make_axes", "shorten"]
+__all__ = [
+    "caption_gap",
+    "check_matplotlib",
+    "count_characters",
+    "draw_picture",
+    "grid_of_axes",
+    "make_axes",
+    "shorten",
+]
+
+# Points per character of a caption, on average. A layout engine will enlarge the axes later.
+_CHARACTER, _CHARACTER_BEFORE_LAYOUT = 5.4, 4.2
+_LINE = 14.0  # points for a line of text above a picture
 
 
 def check_matplotlib(owner: str) -> Any:
@@ -56,6 +68,21 @@ def grid_of_axes(ax: Axes, n_rows: int, n_columns: int, *, gap: float = 0.08) ->
     return axes
 
 
+def caption_gap(ax: Axes, n_rows: int) -> float:
+    """Return the gap between cells, as a fraction of a cell, that leaves room for captions."""
+    figure: Any = ax.get_figure(root=True)
+    points = 72 * ax.get_window_extent().height / figure.dpi / n_rows
+    return float(min(0.5, max(0.2, _LINE / points)))
+
+
+def count_characters(ax: Axes, n_columns: int) -> int:
+    """Return how long the captions of `n_columns` cells side by side can be without overlaps."""
+    figure: Any = ax.get_figure(root=True)
+    points = 72 * ax.get_window_extent().width / figure.dpi / n_columns
+    has_layout = figure.get_layout_engine() is not None
+    return max(4, int(points / (_CHARACTER_BEFORE_LAYOUT if has_layout else _CHARACTER)))
+
+
 def draw_picture(
     ax: Axes,
     picture: np.ndarray,
@@ -66,7 +93,7 @@ def draw_picture(
 ) -> Any:
     """Draw a picture (h, w, 3) with a title and a frame of a colour; return the artist."""
     artist = ax.imshow(picture, interpolation="nearest" if max(picture.shape) < 64 else None)
-    ax.set(xticks=[], yticks=[])
+    ax.set(xticks=[], yticks=[], anchor="N")  # titles of a row of any pictures are aligned
     ax.spines[:].set_visible(color is not None)
     if color is not None:
         ax.spines[:].set(color=color, linewidth=3)

@@ -1,0 +1,181 @@
+"""Draw the pictures of the pages: python docs/_pictures.py [name ...].
+
+Without names, all of them. They are written to docs/images, and show scikit-learn's digits and
+sample photographs, and the simulated cells of an example.
+"""
+
+import argparse
+import io
+import runpy
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from sklssl import (
+    PatchDictionaryEmbedder,
+    PatchRotEmbedder,
+    RotNetEmbedder,
+    ScaleNetEmbedder,
+    SemiSupervisedClassifier,
+)
+from sklssl.callbacks import ProbeMonitor
+from sklssl.datasets import load_digit_images
+from sklssl.inspection import (
+    ComparisonDisplay,
+    GradCAMDisplay,
+    HistoryDisplay,
+    ImageMapDisplay,
+    LayerScoresDisplay,
+    NeighborsDisplay,
+    PredictionsDisplay,
+    ViewsDisplay,
+    compare_embedders,
+)
+
+HERE = Path(__file__).parent
+IMAGES = HERE / "images"
+ANGLES = ("0°", "90°", "180°", "270°")
+X, Y = load_digit_images(return_X_y=True)
+
+
+@cache
+def compare():
+    """Compare two embedders by a few numbers of labels, for several pictures."""
+    embedders = {
+        "PatchDictionaryEmbedder": PatchDictionaryEmbedder(),
+        "RotNetEmbedder": RotNetEmbedder(max_epochs=10),
+    }
+    return compare_embedders(X, Y, embedders, n_labels=(1, 2, 5, 10, 20, 50), random_state=0)
+
+
+def draw_comparison_labels():
+    """Draw scores by number of labels."""
+    return ComparisonDisplay.from_comparison(compare(), kind="labels").figure_
+
+
+def draw_comparison_scores():
+    """Draw the scores of a comparison."""
+    return ComparisonDisplay.from_comparison(compare()).figure_
+
+
+def draw_comparison_time():
+    """Draw scores by the seconds of fit."""
+    return ComparisonDisplay.from_comparison(compare(), kind="time").figure_
+
+
+def draw_history():
+    """Draw how ScaleNet was trained."""
+    monitor = ProbeMonitor(X[1000:1400], Y[1000:1400], every=2)
+    embedder = ScaleNetEmbedder(max_epochs=10, callbacks=[monitor], random_state=0)
+    return HistoryDisplay.from_estimator(embedder.fit(X[:1000])).figure_
+
+
+def draw_layer_scores():
+    """Draw the scores of the layers of RotNet."""
+    embedder = RotNetEmbedder(max_epochs=10, random_state=0).fit(X[:1000])
+    return LayerScoresDisplay.from_estimator(embedder, X[1000:1400], Y[1000:1400]).figure_
+
+
+def draw_predictions():
+    """Draw digits that a classifier gets wrong, or is in doubt about."""
+    y = Y[:1000].copy()
+    y[50:] = -1
+    model = SemiSupervisedClassifier(PatchDictionaryEmbedder(random_state=0)).fit(X[:1000], y)
+    return PredictionsDisplay.from_estimator(model, X[1000:], Y[1000:]).figure_
+
+
+def draw_grad_cam():
+    """Draw where RotNet and ScaleNet look in digits, stage by stage."""
+    models = {
+        "RotNet": RotNetEmbedder("resnet8", max_epochs=4, image_size=32, random_state=0),
+        "ScaleNet": ScaleNetEmbedder(
+            backbone="resnet8", max_epochs=2, image_size=32, random_state=0
+        ),
+    }
+    for model in models.values():
+        model.fit(X[:1000])
+    shown = {"rows": [1081, 713, 1707], "target_names": ANGLES}
+    return GradCAMDisplay.from_estimator(models, X, Y, **shown).figure_
+
+
+def draw_map():
+    """Draw the map of digits."""
+    embedder = PatchDictionaryEmbedder(random_state=0).fit(X)
+    return ImageMapDisplay.from_estimator(embedder, X, Y, random_state=0).figure_
+
+
+def draw_neighbors():
+    """Draw digits and their neighbours, some of which are other digits."""
+    embedder = RotNetEmbedder(max_epochs=1, random_state=0).fit(X[:500])
+    shown = {"rows": [5, 8, 9, 19], "n_neighbors": 8}
+    return NeighborsDisplay.from_estimator(embedder, X[:500], Y[:500], **shown).figure_
+
+
+def draw_views():
+    """Draw what PatchRotNet makes of two photographs."""
+    photographs = np.stack(load_sample_images().images)
+    embedder = PatchRotEmbedder(image_size=96)
+    targets = [*ANGLES, *(f"patch {angle}" for angle in ANGLES)]
+    return ViewsDisplay.from_estimator(
+        embedder,
+        photographs,
+        rows=[0, 1],
+        names=["china", "flower"],
+        target_names=targets,
+        random_state=0,
+    ).figure_
+
+
+def draw_microscopy():
+    """Draw the map of the simulated cells of an example, in the groups that it finds."""
+    example = runpy.run_path(str(HERE.parent / "examples/microscopy_without_labels.py"))
+    images, _, _ = example["simulate_images"]()
+    features, reduced = example["embed"](images, None)
+    outliers = example["find_outliers"](reduced)
+    groups = example["find_groups"](reduced, outliers, 4)
+    labels = np.array([f"group {group + 1}" for group in groups], dtype=object)
+    labels[outliers] = "odd"
+    return ImageMapDisplay.from_features(features, images, labels, random_state=0).figure_
+
+
+# The name of the file without its ending -> the function that returns the figure, in order.
+PICTURES = {
+    "comparison_labels": draw_comparison_labels,
+    "comparison_scores": draw_comparison_scores,
+    "comparison_time": draw_comparison_time,
+    "grad_cam": draw_grad_cam,
+    "history": draw_history,
+    "layer_scores": draw_layer_scores,
+    "map": draw_map,
+    "microscopy": draw_microscopy,
+    "neighbors": draw_neighbors,
+    "predictions": draw_predictions,
+    "views": draw_views,
+}
+
+
+def main(arguments=None):
+    """Draw the pictures that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"some of {', '.join(PICTURES)}")
+    names = parser.parse_args(arguments).names
+    unknown = sorted(set(names) - set(PICTURES))
+    if unknown:
+        parser.error(f"there are no pictures {unknown}, only {list(PICTURES)}")
+    matplotlib.use("Agg")
+    for name in names or PICTURES:
+        path = IMAGES / f"{name}.png"
+        full = io.BytesIO()
+        PICTURES[name]().savefig(full, dpi=100)
+        picture = Image.open(full).convert("RGB")
+        palette = picture.quantize(200, kmeans=2)  # a third of the size
+        picture.quantize(palette=palette).save(path, optimize=True)
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""An HTML page with a map of images."""

@@ -1,0 +1,259 @@
+"""What displays of images are given: images, labels, names, and which images to show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import column_or_1d
+
+from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_images
+from sklssl._data.readable import readable_rows
+from sklssl._data.rows import take_rows
+from sklssl._data.thumbnails import make_thumbnails
+from sklssl.inspection._plot._axes import check_matplotlib
+from sklssl.metrics._checks import check_feature_matrix
+
+__all__ = [
+    "NO_LABEL",
+    "NamedImages",
+    "check_features_of",
+    "check_inputs",
+    "choose_rows",
+    "embed_images",
+    "find_image_shape",
+]
+
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class NamedImages:
+    """Images with their classes and names.
+
+    Parameters
+    ----------
+    X : array-like of images or rows, or sequence of file names or pictures
+    codes : ndarray of shape (n,), int
+        Indices into `classes` and `class_names`, -1 for none.
+    classes : list
+        The labels.
+    class_names : list of str
+    names : list of str or None
+        None means the row numbers, or the file names if `X` holds any.
+    image_shape : tuple of int or None
+        The shape of images stored as rows.
+    """
+
+    X: Any
+    codes: np.ndarray
+    classes: list[Any]
+    class_names: list[str]
+    names: list[str] | None
+    image_shape: Sequence[int] | None
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return some of the images."""
+        names = [self.name(row) for row in rows]
+        return replace(self, X=take_rows(self.X, rows), codes=self.codes[rows], names=names)
+
+    def name(self, row: int) -> str:
+        """Return the name of an image."""
+        if self.names is not None:
+            return self.names[row]
+        if is_path_sequence(self.X):
+            return os.path.basename(os.fsdecode(_item(self.X, row)))
+        return str(row)
+
+    def caption(self, row: int) -> str:
+        """Return the class of an image, or its name if it has none."""
+        code = self.codes[row]
+        return self.name(row) if code == NO_LABEL else self.class_names[code]
+
+    def pictures(self, rows: np.ndarray, owner: str, longest: int | None = None) -> list[Any]:
+        """Return some images as RGB pictures."""
+        return make_thumbnails(
+            self.X, rows, longest=longest, image_shape=self.image_shape, owner=owner
+        )
+
+
+def check_inputs(
+    owner: str,
+    X: Any,
+    y: npt.ArrayLike | None,
+    *,
+    names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+    image_shape: Sequence[int] | None = None,
+    estimator: Any = None,
+) -> NamedImages:
+    """Check what a display is given, and that matplotlib is there.
+
+    With an `estimator` that skips unreadable files, these are left out.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    ValueError
+        If `X` holds no images, or `y` or `names` do not match it.
+    """
+    check_matplotlib(owner)
+    X = unwrap_images(X)
+    check_file_names(X, owner)
+    n_images = _count_images(X, owner)
+    codes, classes = _encode(y, n_images, owner)
+    class_names = _name_classes(classes, target_names, owner)
+    if names is not None:
+        names = [str(name) for name in names]
+        _check_length("names", len(names), n_images, owner)
+    if estimator is not None:
+        image_shape = find_image_shape(estimator)
+    images = NamedImages(X, codes, classes.tolist(), class_names, names, image_shape)
+    rows = None if estimator is None else readable_rows(X, estimator)
+    return images if rows is None else images.take(rows)
+
+
+def embed_images(estimator: Any, X: Any, owner: str) -> np.ndarray:
+    """Return the features of `X` as an array with a row per image."""
+    if isinstance(estimator, Pipeline) and not hasattr(estimator, "transform"):
+        estimator = estimator[:-1]  # ends with a classifier
+    if not hasattr(estimator, "transform"):
+        raise TypeError(
+            f"The 'estimator' argument of {owner}.from_estimator must be a fitted transformer of "
+            f"images, such as an embedder. Got {estimator!r}. If you have features, use "
+            f"{owner}.from_features."
+        )
+    return np.asarray(estimator.transform(X))
+
+
+def check_features_of(Z: npt.ArrayLike, images: NamedImages, owner: str) -> np.ndarray:
+    """Return features with a row for each image as a float array."""
+    Z = check_feature_matrix(owner, Z, min_samples=1)
+    if len(Z) != len(images):
+        raise ValueError(
+            f"The 'Z' argument of {owner} must hold the features of the images in X. Got {len(Z)} "
+            f"rows for {len(images)} images."
+        )
+    return Z
+
+
+def choose_rows(
+    rows: int | npt.ArrayLike, codes: np.ndarray, rng: np.random.RandomState, owner: str
+) -> np.ndarray:
+    """Return the rows to show: those given, or a number of them, one per class first.
+
+    Parameters
+    ----------
+    rows : int or array-like of int
+        At most this number of images, or their indices.
+
+    codes : ndarray of shape (n,)
+        The class of each image, -1 for none.
+
+    rng : RandomState
+
+    owner : str
+        The caller; used in error messages.
+    """
+    n_images = len(codes)
+    if isinstance(rows, Integral) and not isinstance(rows, bool) and int(rows) > 0:
+        order = rng.permutation(n_images)
+        classes, firsts = np.unique(codes[order], return_index=True)
+        firsts = np.sort(firsts[classes != NO_LABEL])
+        chosen = np.append(order[firsts], np.delete(order, firsts))[: int(rows)]
+        return chosen[np.argsort(codes[chosen], kind="stable")]
+    chosen = np.asarray(rows)
+    is_valid = chosen.ndim == 1 and chosen.size and chosen.dtype.kind in "iu"
+    if not is_valid or chosen.min() < 0 or chosen.max() >= n_images:
+        raise ValueError(
+            f"The 'rows' argument of {owner} must be a number of images above 0, or a list of row "
+            f"numbers from 0 to {n_images - 1}. Got {rows!r}."
+        )
+    return chosen
+
+
+def _item(X: Any, row: int) -> Any:
+    return X.iloc[row] if hasattr(X, "iloc") else X[row]
+
+
+def _count_images(X: Any, owner: str) -> int:
+    n_images = X.shape[0] if getattr(X, "shape", ()) else len(X) if hasattr(X, "__len__") else 0
+    if n_images == 0:
+        raise ValueError(
+            f"The 'X' argument of {owner} must hold at least one image, as an array or a list of "
+            f"file names or pictures. Got {type(X).__name__}."
+        )
+    return int(n_images)
+
+
+def _encode(y: npt.ArrayLike | None, n_images: int, owner: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels as indices of classes, -1 for none, and these classes."""
+    if y is None:
+        return np.full(n_images, NO_LABEL), np.array([], dtype=int)
+    try:
+        labels: np.ndarray = column_or_1d(y)
+    except ValueError as error:
+        raise ValueError(
+            f"The 'y' argument of {owner} must hold the class of each image. {error}"
+        ) from error
+    _check_length("y", len(labels), n_images, owner)
+    missing = np.array([label is None or label != label for label in labels.tolist()])
+    if missing.any():
+        raise ValueError(
+            f"The 'y' argument of {owner} must hold a class, or -1 for none, for each image. Got "
+            f"{labels[missing.argmax()]!r} in row {missing.argmax()}."
+        )
+    labelled = np.array([str(label) != str(NO_LABEL) for label in labels.tolist()])
+    codes = np.full(n_images, NO_LABEL)
+    classes, codes[labelled] = np.unique(labels[labelled], return_inverse=True)
+    return codes, classes
+
+
+def _name_classes(classes: np.ndarray, target_names: Sequence[str] | None, owner: str) -> list[str]:
+    if target_names is None:
+        return [str(label) for label in classes.tolist()]
+    n_names = len(target_names)
+    if classes.size and (
+        classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= n_names
+    ):
+        raise ValueError(
+            f"The 'target_names' argument of {owner} names the classes 0 to {n_names - 1}, but y "
+            f"holds {classes[-1]!r}. Pass a name for each class, or labels that are names."
+        )
+    return [str(target_names[label]) for label in classes]
+
+
+def _check_length(name: str, n_values: int, n_images: int, owner: str) -> None:
+    if n_values != n_images:
+        raise ValueError(
+            f"The '{name}' argument of {owner} must hold one value for each image. Got {n_values} "
+            f"values for {n_images} images."
+        )
+
+
+def find_image_shape(estimator: Any) -> Sequence[int] | None:
+    """Return the shape of the images of an estimator, which may wrap the embedder."""
+    while True:
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif isinstance(estimator, Pipeline):
+            estimator = estimator.steps[0][1]
+        elif hasattr(estimator, "embedder_"):
+            estimator = estimator.embedder_
+        else:
+            break
+    shape: Sequence[int] | None = getattr(
+        estimator, "image_shape_", getattr(estimator, "image_shape", None)
+    )
+    return shape

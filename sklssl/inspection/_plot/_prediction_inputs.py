@@ -1,0 +1,44 @@
+"""Check what the display of predictions is passed."""
+
+import os
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_images
+from sklssl.utils._checks import naming_data
+
+__all__ = ["check_whole", "read_images"]
+
+
+def read_images(
+    X: Any, y: Any, names: Sequence[str] | None, owner: str
+) -> tuple[Any, np.ndarray | None, list[str]]:
+    """Return the images, the labels as an array, and a name for each image."""
+    check_file_names(X, owner)
+    X = unwrap_images(X)
+    with naming_data(owner, "needs images, and one label or number in y for each"):
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        if y is not None:
+            y = column_or_1d(y)
+            check_consistent_length(X, y)
+    if names is None:
+        paths = is_path_sequence(X)
+        return X, y, [os.fsdecode(path) for path in X] if paths else list(map(str, range(n_rows)))
+    if len(names) != n_rows:
+        raise ValueError(
+            f"The 'names' argument of {owner} must hold a name for each of the {n_rows} images. "
+            f"Got {len(names)} names."
+        )
+    return X, y, list(map(str, names))
+
+
+def check_whole(name: str, value: object, owner: str) -> None:
+    """Raise an error if an argument is not a whole number from 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"The '{name}' argument of {owner} must be a whole number from 1. Got {value!r}."
+        )

@@ -1,0 +1,110 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sklssl import PatchDictionaryEmbedder, SemiSupervisedClassifier
+from sklssl.inspection._plot._inputs import check_inputs, choose_rows, embed_images
+
+X = np.zeros((6, 4, 4), np.uint8)
+
+
+def check(X=X, y=None, **others):
+    return check_inputs("SomeDisplay", X, y, **others)
+
+
+def test_labels_become_codes():
+    images = check(y=["b", "a", "-1", "b", "<b>", "$x_1$"])
+    assert images.class_names == ["$x_1$", "<b>", "a", "b"]
+    assert images.codes.tolist() == [3, 2, -1, 3, 1, 0]
+    assert [images.caption(row) for row in (0, 2)] == ["b", "2"]
+
+
+def test_target_names_are_those_of_the_numbers_of_classes():
+    images = check(y=[2, 0, 2, -1, 0, 2], target_names=["cat", "dog", "elk"])
+    assert images.class_names == ["cat", "elk"]
+    with pytest.raises(ValueError, match="'target_names' argument of SomeDisplay.* classes 0 to 0"):
+        check(y=[1] * 6, target_names=["cat"])
+    with pytest.raises(ValueError, match="target_names"):
+        check(y=["cat"] * 6, target_names=["cat"])
+
+
+def test_names(tmp_path):
+    paths = [str(tmp_path / "one.png"), tmp_path / "two.png"]
+    assert [check(paths).name(row) for row in range(2)] == ["one.png", "two.png"]
+    assert check(pd.DataFrame({"file": paths}, index=[7, 8])).name(1) == "two.png"
+    assert check(names=range(10, 16)).name(1) == "11"
+    assert check(names=list("abcdef")).take(np.array([4, 2])).names == ["e", "c"]
+    assert check().take(np.array([4, 2])).names == ["4", "2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y": [0, 1]}, "'y' argument of SomeDisplay must hold one value .* Got 2 values for 6"),
+        ({"y": np.zeros((6, 2))}, "'y' argument of SomeDisplay must hold the class of each image"),
+        ({"y": [0, 1, np.nan, 0, 0, 0]}, "'y' .* Got np.float64.nan. in row 2"),
+        ({"names": ["a"]}, "'names' argument of SomeDisplay"),
+        ({"X": []}, "SomeDisplay got an empty X"),
+        ({"X": np.zeros((0, 4, 4))}, "'X' argument of SomeDisplay must hold at least one image"),
+        ({"X": "picture.png"}, "SomeDisplay expects images"),
+        ({"X": 3}, "'X' argument of SomeDisplay must hold at least one image"),
+    ],
+)
+def test_what_does_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        check(**arguments)
+
+
+def test_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r'SomeDisplay needs matplotlib.*"sklssl\[viz\]"'):
+        check()
+
+
+def test_one_row_of_each_class_first():
+    codes = np.repeat([-1, 0, 1, 2], [50, 5, 5, 1])
+    for seed in range(5):
+        rng = np.random.RandomState(seed)
+        chosen = choose_rows(4, codes, rng, "SomeDisplay")
+        assert sorted(set(codes[chosen]) - {-1}) == [0, 1, 2]
+        assert len(set(choose_rows(100, codes, rng, "SomeDisplay"))) == len(codes)
+        assert len(set(codes[choose_rows(2, codes, rng, "SomeDisplay")])) == 2
+    assert choose_rows([7, 3, 3], codes, rng, "SomeDisplay").tolist() == [7, 3, 3]
+
+
+@pytest.mark.parametrize("rows", [0, -1, True, [], [6], [-1], [0.5], "all", [[1, 2]], None])
+def test_rows_that_are_not_there(rows):
+    with pytest.raises(ValueError, match="'rows' argument of SomeDisplay.* from 0 to 5"):
+        choose_rows(rows, np.zeros(6, int), np.random.RandomState(0), "SomeDisplay")
+
+
+def test_features_of_what_wraps_an_embedder(digits):
+    X, y = digits[0][:60].reshape(60, -1), digits[1][:60]
+    embedder = PatchDictionaryEmbedder(8, image_shape=(8, 8), random_state=0).fit(X)
+    Z = embedder.transform(X)
+    frozen = FrozenEstimator(embedder)
+    few = SemiSupervisedClassifier(frozen).fit(X, y)
+    pipe = make_pipeline(frozen, LogisticRegression(max_iter=1000)).fit(X, y)
+    for estimator in (embedder, frozen, few, pipe):
+        np.testing.assert_allclose(embed_images(estimator, X, "SomeDisplay"), Z)
+        assert check(X, estimator=estimator).image_shape == (8, 8, 1)
+    with pytest.raises(TypeError, match="'estimator' argument of SomeDisplay.from_estimator"):
+        embed_images(LogisticRegression(), X, "SomeDisplay")
+
+
+def test_unreadable_files_are_left_out_with_their_labels(digits, tmp_path):
+    import cv2
+
+    paths = [str(tmp_path / f"{i}.png") for i in range(5)]
+    for path, image in zip(paths, digits[0], strict=False):
+        cv2.imwrite(path, image)
+    (tmp_path / "1.png").write_bytes(b"no image")
+    embedder = PatchDictionaryEmbedder(8, on_error="skip", random_state=0)
+    with pytest.warns(UserWarning, match="1"):
+        images = check(paths, [0, 1, 2, 3, 4], names=list("abcde"), estimator=embedder)
+    assert images.names == ["a", "c", "d", "e"]
+    assert [images.caption(row) for row in range(4)] == ["0", "2", "3", "4"]
+    assert [path[-5] for path in images.X] == ["0", "2", "3", "4"]

@@ -13,9 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import normalize
-from torch import Tensor, nn
+from torch import Tensor
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone, pool_map
@@ -27,46 +25,59 @@ __all__ = ["DeepClusterEmbedder"]
 
 _COMPONENTS = 256  # before clustering, in the paper
 _LEAST_IMAGES = 2  # per cluster, on average
-_ROUNDING = 1e-6  # relative deviation of a component that is rounding error
+_ROUNDING = 1e-6  # relative variance of a component that is rounding error
+_TINY = 1e-12
+_TEMPERATURE = 0.1
 
 
 class ClusterPretext(Pretext):
-    """Predict the cluster of an image from a random view."""
+    """Predict the cluster of an image from a random view, by the nearest centre."""
 
     clusters: Tensor
     weights: Tensor
+    whitening: Tensor
+    centres: Tensor
 
     def __init__(self, backbone: Backbone, random_views: RandomViews, n_clusters: int) -> None:
         super().__init__(backbone)
         self.random_views = random_views
         self.n_clusters = n_clusters
-        self.head = nn.Linear(backbone.n_features, n_clusters)
-        self.register_buffer("clusters", None)
-        self.register_buffer("weights", torch.ones(n_clusters))
+        self.register_buffer("clusters", None)  # of each image
+        # Before the first epoch all images are in one cluster.
+        self.register_buffer("weights", torch.ones(1))
+        self.register_buffer("mean", torch.zeros(1, backbone.n_features))
+        self.register_buffer("whitening", torch.zeros(backbone.n_features, 1))
+        self.register_buffer("centres", torch.zeros(1, 1))
 
     def before_fit(self, n_images: int) -> None:
         self.clusters = torch.zeros(n_images, dtype=torch.long)
 
     def before_epoch(self, embed: Callable[..., Tensor], rng: torch.Generator) -> None:
-        """Cluster all images, and start with a new head, since clusters have no fixed order."""
+        """Cluster the features of all images."""
         features = embed(lambda images: pool_map(self.backbone(images)))
+        self.mean, self.whitening = whiten(features)
         seed = int(torch.randint(2**31 - 1, (), generator=rng, device=rng.device))
-        clusters = cluster(features.cpu().numpy(), self.n_clusters, seed)
+        points = self.project(features).cpu().numpy()
+        clusters, centres = cluster(points, self.n_clusters, seed)
         self.clusters = torch.from_numpy(clusters).to(features.device)
-        sizes = torch.bincount(self.clusters, minlength=self.n_clusters)
-        # As if each cluster had equally many images, in the paper by drawing them accordingly.
-        self.weights = (sizes.sum() / sizes.clamp(min=1) * (sizes > 0)).float()
-        self.weights /= (sizes > 0).sum()
-        nn.init.normal_(self.head.weight, std=0.01, generator=rng)
-        nn.init.zeros_(self.head.bias)
+        self.centres = F.normalize(torch.from_numpy(centres).to(features), dim=1)
+        sizes = torch.bincount(self.clusters, minlength=len(centres))
+        # As if each cluster had equally many images; in the paper they are drawn accordingly.
+        weights = sizes.sum() / sizes.clamp(min=1)
+        self.weights = weights / (sizes > 0).sum()
 
-    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Tensor, Any]:
+    def project(self, features: Tensor) -> Tensor:
+        """Return features (b, d) in the space of the clusters: whitened, of length 1."""
+        return F.normalize((features - self.mean) @ self.whitening, dim=1)
+
+    def predict(self, images: Tensor) -> Tensor:
+        points = self.project(pool_map(self.backbone(images)))
+        return points @ self.centres.T / _TEMPERATURE
+
+    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Tensor, Tensor]:
         # Other images than those of ``fit`` have no cluster but the one that is predicted.
         targets = self.clusters[index] if self.training else self.predict(images).argmax(dim=1)
         return self.random_views(images, rng), targets
-
-    def predict(self, images: Tensor) -> Tensor:
-        return self.head(pool_map(self.backbone(images)))
 
     def chance_loss(self, n_images: int) -> float:
         return math.log(self.n_clusters)
@@ -77,21 +88,30 @@ class ClusterPretext(Pretext):
         return {"loss": F.cross_entropy(logits, targets, self.weights), "accuracy": accuracy}
 
 
-def cluster(features: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
-    """Return the cluster of each row of features (n, d), by k-means after whitening.
+def whiten(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean (1, d) and the whitening matrix (d, k) of features (n, d).
 
-    With fewer than two rows per cluster, there are fewer clusters.
+    k is at most 256; directions along which the features do not vary are left out.
     """
-    if not np.ptp(features, axis=0).any():
-        return np.zeros(len(features), dtype=np.int64)
-    n_components = min(_COMPONENTS, *features.shape)
-    components = PCA(n_components, random_state=seed).fit_transform(features)
-    deviations = components.std(axis=0)
-    varying = deviations > _ROUNDING * deviations.max(initial=0)
-    whitened = components[:, varying] / deviations[varying]
-    n_clusters = max(1, min(n_clusters, len(features) // _LEAST_IMAGES))
-    search = KMeans(n_clusters, n_init=1, random_state=seed)
-    return search.fit_predict(normalize(whitened)).astype(np.int64)
+    mean = features.mean(dim=0, keepdim=True)
+    centred = (features - mean).double()
+    variances, directions = torch.linalg.eigh(centred.T @ centred / len(features))
+    variances, directions = variances.flip(0)[:_COMPONENTS], directions.flip(1)[:, :_COMPONENTS]
+    factors = torch.where(
+        variances > _ROUNDING * variances[0].clamp(min=_TINY), variances.clamp(min=_TINY).rsqrt(), 0
+    )
+    return mean, (directions * factors).to(features)
+
+
+def cluster(points: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cluster of each row (n, d), and the centres (k, d), by k-means.
+
+    With fewer than two rows per cluster, or fewer different rows, there are fewer clusters.
+    """
+    n_different = len(np.unique(points, axis=0))
+    k = max(1, min(n_clusters, len(points) // _LEAST_IMAGES, n_different))
+    search = KMeans(k, n_init=1, random_state=seed).fit(points)
+    return search.labels_.astype(np.int64), search.cluster_centers_
 
 
 class DeepClusterEmbedder(RandomViewsEmbedder):
@@ -119,13 +139,18 @@ class DeepClusterEmbedder(RandomViewsEmbedder):
     Notes
     -----
     Features are whitened, reduced to at most 256 components and scaled to length 1 before they are
-    clustered. Every cluster has the same weight in the loss, whatever its size. ``score`` is the
-    share of images for which the same cluster is predicted for the image and for a random view.
+    clustered. Clusters are predicted by the cosine with their centres at a temperature of 0.1, as
+    in the second version of the method [2]_: a new classifier for each epoch, as in [1]_, learns
+    too slowly if an epoch has few steps. Every cluster has the same weight in the loss, whatever
+    its size. ``score`` is the share of images for which the same cluster is predicted for the image
+    and for a random view.
 
     References
     ----------
-    Caron, Bojanowski, Joulin, Douze. Deep Clustering for Unsupervised Learning of Visual Features.
-    ECCV 2018.
+    .. [1] Caron, Bojanowski, Joulin, Douze. Deep Clustering for Unsupervised Learning of Visual
+           Features. ECCV 2018.
+    .. [2] Caron, Misra, Mairal, Goyal, Bojanowski, Joulin. Unsupervised Learning of Visual Features
+           by Contrasting Cluster Assignments. NeurIPS 2020. (Appendix: DeepCluster-v2.)
 
     Examples
     --------

@@ -5,20 +5,49 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from sklssl import DeepClusterEmbedder
-from sklssl.embedding._deep_cluster import cluster
-from tests.embedding._views import QUICK, draw
+from sklssl.embedding._deep_cluster import cluster, whiten
+from tests.embedding._views import QUICK, draw, unit
 
 
 def test_clusters_are_those_of_the_features():
     Z, y = make_blobs(200, n_features=8, centers=5, cluster_std=0.3, random_state=0)
-    assert adjusted_rand_score(y, cluster(Z, 5, seed=0)) > 0.95
-    np.testing.assert_array_equal(cluster(Z, 5, seed=1), cluster(Z, 5, seed=1))
+    clusters, centres = cluster(Z, 5, seed=0)
+    assert adjusted_rand_score(y, clusters) > 0.95
+    np.testing.assert_allclose(centres[0], Z[clusters == 0].mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(cluster(Z, 5, seed=1)[0], cluster(Z, 5, seed=1)[0])
 
 
 def test_few_images_get_fewer_clusters():
     Z = np.random.default_rng(0).normal(size=(7, 4))
-    assert len(np.unique(cluster(Z, 100, seed=0))) <= 3
-    assert set(cluster(np.ones((6, 4)), 3, seed=0)) == {0}
+    assert len(cluster(Z, 100, seed=0)[1]) == 3
+    assert set(cluster(np.ones((6, 4)), 3, seed=0)[0]) == {0}
+
+
+def test_whitened_features_are_uncorrelated():
+    rng = torch.Generator().manual_seed(0)
+    Z = torch.randn(50, 4, generator=rng) @ torch.randn(4, 6, generator=rng) + 3  # of rank 4
+    mean, matrix = whiten(Z)
+    white = (Z - mean) @ matrix
+    covariance = white.T @ white / 50
+    expected = torch.diag(torch.tensor([1.0, 1, 1, 1, 0, 0]))
+    torch.testing.assert_close(covariance, expected, atol=1e-3, rtol=0)
+    assert not whiten(torch.ones(5, 3))[1].any()
+
+
+def test_loss_against_a_slow_loop(X):
+    pretext = DeepClusterEmbedder(4, **QUICK).fit(X).pretext_.eval()
+    views, targets = draw(pretext)
+    with torch.no_grad():
+        loss = pretext(views, targets)["loss"].item()
+        features = pretext.backbone(views).mean((2, 3))
+        points = unit((features - pretext.mean) @ pretext.whitening)
+    total, weight = 0.0, 0.0
+    for point, target in zip(points, targets, strict=True):
+        scores = pretext.centres.numpy() @ point / 0.1
+        w = pretext.weights[target].item()
+        total += w * (np.log(np.exp(scores).sum()) - scores[target])
+        weight += w
+    assert loss == pytest.approx(total / weight, rel=1e-3)
 
 
 def test_targets_are_the_clusters_of_the_rows(X):

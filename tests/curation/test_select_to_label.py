@@ -165,7 +165,7 @@ def test_an_invalid_number(n):
     [
         ([[1.0, np.nan]], "'Z' argument of select_to_label must hold finite .* contains NaN"),
         ([1.0, 2.0], "'Z' argument of select_to_label must hold finite .* 1D array instead"),
-        (np.empty((0, 3)), "'Z' argument of select_to_label .* at least 1 images"),
+        (np.empty((0, 3)), "'Z' argument of select_to_label .* at least 1 image,"),
     ],
 )
 def test_invalid_features(Z, message):

@@ -10,13 +10,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
-from sklssl.metrics._checks import (
-    ROUNDING,
-    centre_and_size,
-    check_feature_matrix,
-    iter_blocks,
-    unit_rows,
-)
+from sklssl.curation._blocks import FeaturesLike, check_features
+from sklssl.metrics._checks import ROUNDING, centre_and_size, iter_blocks, unit_rows
 from sklssl.utils._checks import naming_data
 from sklssl.utils._markers import check_no_missing, is_unlabelled
 
@@ -33,7 +28,7 @@ _LAZY_BLOCK = 256
 
 
 def select_to_label(
-    Z: npt.ArrayLike,
+    Z: FeaturesLike,
     n: int,
     y: npt.ArrayLike | None = None,
     *,
@@ -47,9 +42,9 @@ def select_to_label(
 
     Parameters
     ----------
-    Z : array-like of shape (n_images, d)
-        Features of all images, those with a label included, as from ``embedder.transform(X)``. They
-        need no scaling.
+    Z : array-like of shape (n_images, d), or iterable of arrays of shape (b, d)
+        Features of all images, those with a label included, as from ``embedder.transform(X)`` or,
+        in blocks, from ``embedder.transform_iter(X)``. They need no scaling.
 
     n : int
         Number of images to choose, at most the number of images without a label.
@@ -119,7 +114,7 @@ def select_to_label(
     >>> np.intersect1d(rows, further).size
     0
     """
-    Z = check_feature_matrix(_NAME, Z, min_samples=1)
+    Z = check_features(_NAME, Z, min_samples=1)
     unlabelled = _check_labels(y, Z)
     n = _check_number(n, int(unlabelled.sum()))
     rng = check_random_state(random_state)

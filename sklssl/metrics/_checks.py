@@ -40,7 +40,8 @@ def check_feature_matrix(
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(
             f"The '{name}' argument of {function} must hold finite features (n, d) of at least "
-            f"{min_samples} images, such as those from embedder.transform(X). {error}"
+            f"{min_samples} image{'s' * (min_samples > 1)}, such as those from "
+            f"embedder.transform(X). {error}"
         ) from error
 
 

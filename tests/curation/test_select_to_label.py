@@ -165,7 +165,7 @@ def test_an_invalid_number(n):
     [
         ([[1.0, np.nan]], "'Z' argument of select_to_label must hold finite .* contains NaN"),
         ([1.0, 2.0], "'Z' argument of select_to_label must hold finite .* 1D array instead"),
-        (np.empty((0, 3)), "'Z' argument of select_to_label .* at least 1 images"),
+        (np.empty((0, 3)), "'Z' argument of select_to_label .* at least 1 image,"),
     ],
 )
 def test_invalid_features(Z, message):
@@ -186,3 +186,10 @@ def test_invalid_features(Z, message):
 def test_invalid_labels(y, message):
     with pytest.raises(ValueError, match=message):
         select_to_label(np.eye(3), 1, y)
+
+
+def test_blocks_of_rows_are_as_good_as_an_array():
+    Z = np.random.default_rng(SEED).normal(size=(50, 6)).astype(np.float32)
+    rows = select_to_label(Z, 5, random_state=SEED)
+    blocks = (Z[start : start + 20] for start in range(0, 50, 20))
+    np.testing.assert_array_equal(select_to_label(blocks, 5, random_state=SEED), rows)

@@ -238,7 +238,7 @@ class GradCAMDisplay:
         n_rows, width = len(self.names), sum(widths) + _GAP * len(self.heat)
         size = 1.15 * width + 0.8, 1.15 * n_rows + 0.6
         self.ax_ = make_axes(ax, owner=_OWNER, size=size)
-        self.figure_ = self.ax_.figure
+        self.figure_: Any = self.ax_.figure
         column, *blocks = self._divide(widths, width)
         first = next(iter(self.heat.values()))
         for cell, picture, name in zip(

@@ -298,7 +298,7 @@ class ImageMapDisplay:
         """
         _check_image_size(image_size)
         self.ax_ = ax = make_axes(ax, owner=_OWNER, size=(7.0, 7.3))
-        self.figure_ = ax.figure
+        self.figure_: Any = ax.figure
         low, high = self.positions.min(axis=0), self.positions.max(axis=0)
         side = float((high - low).max()) or 1.0
         self.shown_ = choose_apart(self.positions, image_size * side)

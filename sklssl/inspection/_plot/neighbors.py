@@ -286,7 +286,7 @@ class NeighborsDisplay:
         """
         n_rows, n_columns = self.neighbors.shape
         self.ax_ = make_axes(ax, owner=_OWNER, size=(1.1 * n_columns, 1.25 * n_rows))
-        self.figure_ = self.ax_.figure
+        self.figure_: Any = self.ax_.figure
         gap = caption_gap(self.ax_, n_rows)
         self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=gap)
         self.images_, longest = [], count_characters(self.ax_, n_columns)

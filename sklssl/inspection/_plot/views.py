@@ -203,7 +203,7 @@ class ViewsDisplay:
         n_rows = len(self.pictures) * n_scales
         n_columns = 1 + max(len(line) for lines in self.views.values() for line in lines)
         self.ax_ = make_axes(ax, owner=_OWNER, size=(1.2 * n_columns, 1.25 * n_rows))
-        self.figure_ = self.ax_.figure
+        self.figure_: Any = self.ax_.figure
         gap = caption_gap(self.ax_, n_rows)
         self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=gap)
         for cell in self.axes_.flat:

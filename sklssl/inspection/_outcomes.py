@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from sklssl.inspection._label_names import name_labels
 from sklssl.utils._checks import naming_data
+from sklssl.utils._markers import is_unlabelled
 
 __all__ = ["Outcome", "check_rankable", "predict_images", "rank_images", "read_outcome"]
 
@@ -193,7 +194,7 @@ def _read_labels(
         y = column_or_1d(y)
         check_consistent_length(outcome.predictions, y)
     # -1 may also be a class, as of -1 and 1.
-    unlabelled = np.isin(y.astype(str), ["-1", "-1.0"]) & ("-1" not in predicted.astype(str))
+    unlabelled = is_unlabelled(y) & ("-1" not in predicted.astype(str))
     known = y[~unlabelled].tolist()
     example = predicted.tolist()[0]
     if any(isinstance(v, str) != isinstance(example, str) or v is None or v != v for v in known):

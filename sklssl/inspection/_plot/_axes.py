@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "caption_gap",
+    "captioned_grid",
     "check_matplotlib",
-    "count_characters",
     "draw_picture",
     "grid_of_axes",
     "make_axes",
@@ -68,19 +67,24 @@ def grid_of_axes(ax: Axes, n_rows: int, n_columns: int, *, gap: float = 0.08) ->
     return axes
 
 
-def caption_gap(ax: Axes, n_rows: int) -> float:
-    """Return the gap between cells, as a fraction of a cell, that leaves room for captions."""
-    figure: Any = ax.get_figure(root=True)
-    points = 72 * ax.get_window_extent().height / figure.dpi / n_rows
-    return float(min(0.5, max(0.2, _LINE / points)))
+def captioned_grid(ax: Axes, n_rows: int, n_columns: int) -> tuple[np.ndarray, int]:
+    """Divide `ax` into cells with room for a caption above each.
 
+    Returns
+    -------
+    axes : ndarray of Axes of shape (n_rows, n_columns)
 
-def count_characters(ax: Axes, n_columns: int) -> int:
-    """Return how long the captions of `n_columns` cells side by side can be without overlaps."""
+    longest : int
+        How many characters a caption can have without reaching into the next one.
+    """
     figure: Any = ax.get_figure(root=True)
-    points = 72 * ax.get_window_extent().width / figure.dpi / n_columns
+    extent = ax.get_window_extent()
+    height = 72 * extent.height / figure.dpi / n_rows  # of a cell, in points
+    width = 72 * extent.width / figure.dpi / n_columns
     has_layout = figure.get_layout_engine() is not None
-    return max(4, int(points / (_CHARACTER_BEFORE_LAYOUT if has_layout else _CHARACTER)))
+    longest = max(4, int(width / (_CHARACTER_BEFORE_LAYOUT if has_layout else _CHARACTER)))
+    gap = min(0.5, max(0.2, _LINE / height))
+    return grid_of_axes(ax, n_rows, n_columns, gap=gap), longest
 
 
 def draw_picture(

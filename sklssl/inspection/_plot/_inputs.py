@@ -20,12 +20,14 @@ from sklssl._data.rows import take_rows
 from sklssl._data.thumbnails import make_thumbnails
 from sklssl.inspection._plot._axes import check_matplotlib
 from sklssl.metrics._checks import check_feature_matrix
+from sklssl.utils._markers import is_unlabelled
 
 __all__ = [
     "NO_LABEL",
     "NamedImages",
     "check_features_of",
     "check_inputs",
+    "check_whole",
     "choose_rows",
     "embed_images",
     "find_image_shape",
@@ -124,6 +126,14 @@ def check_inputs(
     return images if rows is None else images.take(rows)
 
 
+def check_whole(name: str, value: object, owner: str) -> None:
+    """Raise an error if an argument is not a whole number from 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"The '{name}' argument of {owner} must be a whole number from 1. Got {value!r}."
+        )
+
+
 def embed_images(estimator: Any, X: Any, owner: str) -> np.ndarray:
     """Return the features of `X` as an array with a row per image."""
     if isinstance(estimator, Pipeline) and not hasattr(estimator, "transform"):
@@ -214,7 +224,7 @@ def _encode(y: npt.ArrayLike | None, n_images: int, owner: str) -> tuple[np.ndar
             f"The 'y' argument of {owner} must hold a class, or -1 for none, for each image. Got "
             f"{labels[missing.argmax()]!r} in row {missing.argmax()}."
         )
-    labelled = np.array([str(label) != str(NO_LABEL) for label in labels.tolist()])
+    labelled = ~is_unlabelled(labels)
     codes = np.full(n_images, NO_LABEL)
     classes, codes[labelled] = np.unique(labels[labelled], return_inverse=True)
     return codes, classes

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
+
+from sklssl.inspection._plot._inputs import check_whole
 
 __all__ = ["choose_apart", "sample_rows"]
 
 
 def sample_rows(n_rows: int, n_images: int, rng: np.random.RandomState, owner: str) -> np.ndarray:
     """Return all rows in order, or a random sample if there are more than `n_images`."""
-    if not isinstance(n_images, Integral) or n_images < 1:
-        raise ValueError(
-            f"The 'n_images' argument of {owner} must be a whole number above 0. Got {n_images!r}."
-        )
+    check_whole("n_images", n_images, owner)
     if n_rows <= n_images:
         return np.arange(n_rows)
     return np.sort(rng.permutation(n_rows)[:n_images])

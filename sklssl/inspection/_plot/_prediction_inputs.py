@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_images
 from sklssl.utils._checks import naming_data
 
-__all__ = ["check_whole", "read_images"]
+__all__ = ["read_images"]
 
 
 def read_images(
@@ -34,11 +33,3 @@ def read_images(
             f"Got {len(names)} names."
         )
     return X, y, list(map(str, names))
-
-
-def check_whole(name: str, value: object, owner: str) -> None:
-    """Raise an error if an argument is not a whole number from 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"The '{name}' argument of {owner} must be a whole number from 1. Got {value!r}."
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,7 +19,13 @@ from sklssl.embedding import MultiScaleEmbedder
 from sklssl.finetuning import FineTuneClassifier
 from sklssl.inspection._grad_cam import Explanation, explain_classifier, explain_pretext
 from sklssl.inspection._plot._axes import draw_picture, grid_of_axes, make_axes, shorten
-from sklssl.inspection._plot._inputs import NO_LABEL, NamedImages, check_inputs, choose_rows
+from sklssl.inspection._plot._inputs import (
+    NO_LABEL,
+    NamedImages,
+    check_inputs,
+    check_whole,
+    choose_rows,
+)
 from sklssl.inspection._pretext_views import check_has_views, name_targets
 from sklssl.utils._typing import ImagesLike
 
@@ -322,10 +328,7 @@ def _check_model(model: Any) -> Any:
 
 
 def _check_numbers(n_views: int, alpha: float) -> None:
-    if not isinstance(n_views, Integral) or n_views < 1:
-        raise ValueError(
-            f"The 'n_views' argument of {_OWNER} must be a whole number above 0. Got {n_views!r}."
-        )
+    check_whole("n_views", n_views, _OWNER)
     if not isinstance(alpha, Real) or not 0 <= alpha <= 1:
         raise ValueError(
             f"The 'alpha' argument of {_OWNER} must be a number from 0 to 1. Got {alpha!r}."

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
-from sklssl.inspection._plot._axes import (
-    caption_gap,
-    count_characters,
-    draw_picture,
-    grid_of_axes,
-    make_axes,
-)
+from sklssl.curation import kneighbors
+from sklssl.inspection._plot._axes import captioned_grid, draw_picture, make_axes
 from sklssl.inspection._plot._inputs import (
     NO_LABEL,
     NamedImages,
     check_features_of,
     check_inputs,
+    check_whole,
     choose_rows,
     embed_images,
 )
-from sklssl.metrics._checks import standardise, unit_rows
 from sklssl.utils._typing import ImagesLike
 
 if TYPE_CHECKING:
@@ -287,9 +280,8 @@ class NeighborsDisplay:
         n_rows, n_columns = self.neighbors.shape
         self.ax_ = make_axes(ax, owner=_OWNER, size=(1.1 * n_columns, 1.25 * n_rows))
         self.figure_: Any = self.ax_.figure
-        gap = caption_gap(self.ax_, n_rows)
-        self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=gap)
-        self.images_, longest = [], count_characters(self.ax_, n_columns)
+        self.axes_, longest = captioned_grid(self.ax_, n_rows, n_columns)
+        self.images_ = []
         for (i, j), row in np.ndenumerate(self.neighbors):
             cell: Any = self.axes_[i, j]
             color = _QUERY if j == 0 else _OTHER if self.is_other[i, j] else None
@@ -304,11 +296,7 @@ class NeighborsDisplay:
 def _choose(
     images: NamedImages, rows: int | npt.ArrayLike, n_neighbors: int, random_state: Any
 ) -> np.ndarray:
-    if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
-        raise ValueError(
-            f"The 'n_neighbors' argument of {_OWNER} must be a whole number above 0. Got "
-            f"{n_neighbors!r}."
-        )
+    check_whole("n_neighbors", n_neighbors, _OWNER)
     if len(images) < 2:
         raise ValueError(
             f"The 'X' argument of {_OWNER} must hold at least two images: an image and its "
@@ -321,13 +309,11 @@ def _find_neighbors(
     Z: np.ndarray, queries: np.ndarray, n_neighbors: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each query with its neighbours, and their cosines."""
-    units = unit_rows(standardise(Z))
-    # For unit vectors, nearest means highest cosine. A query may be among its own neighbours, or
-    # not, if other images are the same.
-    search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(units)
-    found = search.kneighbors(units[queries], return_distance=False)
-    neighbors = np.array(
-        [[q, *line[line != q][:n_neighbors]] for q, line in zip(queries, found, strict=True)]
-    )
-    cosines = np.einsum("qd,qkd->qk", units[queries], units[neighbors])
+    distances, found = kneighbors(Z, n_neighbors + 1, queries=Z[queries], metric="standardized")
+    # A query may be among its own neighbours, or not, if other images are the same.
+    own = found == queries[:, np.newaxis]
+    own[~own.any(axis=1), -1] = True
+    shape = len(queries), n_neighbors
+    neighbors = np.column_stack([queries, found[~own].reshape(shape)])
+    cosines = np.column_stack([np.ones(len(queries)), 1 - distances[~own].reshape(shape)])
     return neighbors, cosines

@@ -23,8 +23,8 @@ from sklssl.inspection._plot._axes import (
     make_axes,
     shorten,
 )
-from sklssl.inspection._plot._inputs import find_image_shape
-from sklssl.inspection._plot._prediction_inputs import check_whole, read_images
+from sklssl.inspection._plot._inputs import check_whole, find_image_shape
+from sklssl.inspection._plot._prediction_inputs import read_images
 from sklssl.utils._checks import naming_data
 from sklssl.utils._typing import ImagesLike
 

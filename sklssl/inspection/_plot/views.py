@@ -10,13 +10,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl._data.thumbnails import make_thumbnails
-from sklssl.inspection._plot._axes import (
-    caption_gap,
-    count_characters,
-    draw_picture,
-    grid_of_axes,
-    make_axes,
-)
+from sklssl.inspection._plot._axes import captioned_grid, draw_picture, make_axes
 from sklssl.inspection._plot._inputs import check_inputs, choose_rows
 from sklssl.inspection._pretext_views import (
     ScaleViews,
@@ -204,11 +198,10 @@ class ViewsDisplay:
         n_columns = 1 + max(len(line) for lines in self.views.values() for line in lines)
         self.ax_ = make_axes(ax, owner=_OWNER, size=(1.2 * n_columns, 1.25 * n_rows))
         self.figure_: Any = self.ax_.figure
-        gap = caption_gap(self.ax_, n_rows)
-        self.axes_ = grid_of_axes(self.ax_, n_rows, n_columns, gap=gap)
+        self.axes_, longest = captioned_grid(self.ax_, n_rows, n_columns)
         for cell in self.axes_.flat:
             cell.set_axis_off()  # there may be more views at one scale than at another
-        self.images_, longest = [], count_characters(self.ax_, n_columns)
+        self.images_ = []
         for i, (picture, name) in enumerate(zip(self.pictures, self.names, strict=True)):
             for j, (scale, views) in enumerate(self.views.items()):
                 axes = self.axes_[i * n_scales + j]

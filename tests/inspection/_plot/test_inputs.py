@@ -108,3 +108,10 @@ def test_unreadable_files_are_left_out_with_their_labels(digits, tmp_path):
     assert images.names == ["a", "c", "d", "e"]
     assert [images.caption(row) for row in range(4)] == ["0", "2", "3", "4"]
     assert [path[-5] for path in images.X] == ["0", "2", "3", "4"]
+
+
+def test_minus_one_marks_no_label_in_any_dtype(pyplot):
+    X = np.zeros((3, 8, 8), np.uint8)
+    for y in ([-1.0, 0.0, 1.0], [-1, 0, 1], ["-1", "a", "b"], np.array([-1, "a", "b"], object)):
+        images = check_inputs("SomeDisplay", X, y)
+        assert images.codes.tolist() == [-1, 0, 1]

@@ -332,6 +332,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
             self.precision,
             self.compile,
             self.max_grad_norm,
+            self.micro_batch_size,
         )
 
     def _make_guards(self, images: CheckedImages) -> tuple[CollapseGuard, ChanceGuard, SpreadGuard]:

@@ -142,6 +142,21 @@ class SharedParameters(TypedDict, total=False):
             "The number of images per training step. A step includes all views of each image.",
         ),
     ]
+    micro_batch_size: Annotated[
+        int | None,
+        Shared(
+            None,
+            [Interval(Integral, 1, None, closed="left"), None],
+            "int",
+            """
+            The number of views that pass through the network at once in training; None means all
+            of a step. A smaller number needs less memory and about a third more time, as the
+            network computes the views a second time for their gradients. The loss still compares
+            all images of the step, and its gradients are the same, except that batch normalisation
+            in the network uses the mean and the variance of each part.
+            """,
+        ),
+    ]
     learning_rate: Annotated[
         float,
         Shared(

@@ -35,6 +35,7 @@ class TrainingConfig(NamedTuple):
     precision: str
     compile: bool = False
     max_grad_norm: float | None = None
+    micro_batch_size: int | None = None
     # (pattern, factor): parameters with matching names use `factor` times the learning rate.
     rate_factors: tuple[tuple[str, float], ...] = ()
 

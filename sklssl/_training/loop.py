@@ -24,6 +24,7 @@ from sklssl._data.batches import (
     slices,
 )
 from sklssl._runtime.device import network_precision
+from sklssl._runtime.parts import parts_of
 from sklssl._storage.module_state import module_state
 from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import OPTIMIZERS, Phase, TrainingConfig
@@ -106,7 +107,8 @@ def train_phase(run: Run, phase: Phase, start: dict[str, Any] | None = None) -> 
                 check_same_structure(state, callback.lr_scheduler_.state_dict())
                 callback.lr_scheduler_.load_state_dict(state)
         net.first_step = checkpoint_mismatch_errors(run.name)  # which reveals other mismatches
-    with network_precision(run.device, run.config.precision):
+    precision = network_precision(run.device, run.config.precision)
+    with precision, parts_of(run.config.micro_batch_size):
         # Not partial_fit, which swallows Ctrl-C.
         net.fit_loop(batches, epochs=phase.max_epochs - progress.epoch)
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklssl._runtime.device import network_autocast, plain_torch, whole_maps
+from sklssl._runtime.parts import in_parts
 
 __all__ = ["Backbone", "conv_block", "pool_map", "pool_stages"]
 
@@ -178,14 +179,12 @@ class Backbone(nn.Module):
             raise ValueError(f"No layer {layer!r}; there are {list(self.layer_names)}.")
         if layer == after is not None:
             return images
-        with network_autocast(images.device):
-            return whole_maps(self._run_until(layer or self.layer_names[-1], images, after))
+        last = layer or self.layer_names[-1]
+        return self._in_parts(lambda x: {last: self._run_until(last, x, after)}, images)[last]
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
         """Return the feature maps of all stages in one pass, in float32 as in :meth:`forward`."""
-        with network_autocast(images.device):
-            maps = dict(self._walk(images))
-        return {name: whole_maps(x) for name, x in maps.items()}
+        return self._in_parts(lambda x: dict(self._walk(x)), images)
 
     def can_resume(self, layer: str) -> bool:
         """Return whether later stages can be computed from the feature map of `layer` alone."""
@@ -195,6 +194,13 @@ class Backbone(nn.Module):
         """Return the names of the modules and weights that compute the feature map of `layer`."""
         names = self.layer_names
         return tuple(f"stages.{name}" for name in names[: names.index(layer) + 1])
+
+    def _in_parts(
+        self, compute: Callable[[Tensor], dict[str, Tensor]], x: Tensor
+    ) -> dict[str, Tensor]:
+        with network_autocast(x.device):
+            maps = in_parts(self, compute, x)
+        return {name: whole_maps(x) for name, x in maps.items()}
 
     def _run_until(self, layer: str, images: Tensor, after: str | None) -> Tensor:
         return next(x for name, x in self._walk(images, after) if name == layer)

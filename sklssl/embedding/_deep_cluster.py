@@ -35,6 +35,7 @@ class ClusterPretext(Pretext):
 
     clusters: Tensor
     weights: Tensor
+    mean: Tensor
     whitening: Tensor
     centres: Tensor
 
@@ -42,15 +43,16 @@ class ClusterPretext(Pretext):
         super().__init__(backbone)
         self.random_views = random_views
         self.n_clusters = n_clusters
-        self.register_buffer("clusters", None)  # of each image
-        # Before the first epoch all images are in one cluster.
-        self.register_buffer("weights", torch.ones(1))
-        self.register_buffer("mean", torch.zeros(1, backbone.n_features))
-        self.register_buffer("whitening", torch.zeros(backbone.n_features, 1))
-        self.register_buffer("centres", torch.zeros(1, 1))
+        for name in ("clusters", "weights", "mean", "whitening", "centres"):
+            self.register_buffer(name, None)  # their sizes depend on the images
 
     def before_fit(self, n_images: int) -> None:
+        """Put all images into one cluster, until the first epoch begins."""
         self.clusters = torch.zeros(n_images, dtype=torch.long)
+        self.weights = torch.ones(1)
+        width = self.backbone.n_features
+        self.mean, self.whitening = torch.zeros(1, width), torch.zeros(width, 1)
+        self.centres = torch.zeros(1, 1)
 
     def before_epoch(self, embed: Callable[..., Tensor], rng: torch.Generator) -> None:
         """Cluster the features of all images."""
@@ -162,7 +164,7 @@ class DeepClusterEmbedder(RandomViewsEmbedder):
     (200, 5120)
     """
 
-    _parameter_constraints = {"n_clusters": [Interval(Integral, 2, 2**16, closed="both")]}
+    _parameter_constraints = {"n_clusters": [Interval(Integral, 1, 2**16, closed="both")]}
 
     def __init__(
         self,

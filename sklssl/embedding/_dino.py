@@ -23,6 +23,7 @@ from sklssl.embedding._random_views import (
 )
 from sklssl.embedding._swav import Prototypes
 from sklssl.losses import soft_cross_entropy
+from sklssl.losses._gather import gather_images
 from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["DINOEmbedder"]
@@ -80,7 +81,9 @@ class DistillationPretext(MultiCropPretext):
     def after_step(self, progress: float) -> None:
         self.teacher.follow(self.student, progress)
         if self.seen is not None:
-            self.centre = self.centre.lerp(self.seen, 1 - _CENTRE_MOMENTUM)
+            (means,), _ = gather_images(self.seen[None], "DINO's centre")
+            mean = means.mean(dim=0, keepdim=True)
+            self.centre = self.centre.lerp(mean, 1 - _CENTRE_MOMENTUM)
         self.seen = None
 
 

@@ -23,6 +23,7 @@ from sklssl.embedding._random_views import (
     ViewParameters,
 )
 from sklssl.losses import info_nce
+from sklssl.losses._gather import gather_images
 from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["MoCoEmbedder"]
@@ -65,7 +66,8 @@ class QueuePretext(TwoViewsPretext):
         self.teacher.follow(self.student, progress)
         if self.new_keys is not None:
             size = len(self.queue)
-            self.queue = torch.cat([self.new_keys.to(self.queue), self.queue])[:size]
+            (new_keys,), _ = gather_images(self.new_keys[None], "MoCo's queue")
+            self.queue = torch.cat([new_keys.to(self.queue), self.queue])[:size]
         self.new_keys = None
 
 

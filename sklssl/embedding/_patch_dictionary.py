@@ -108,6 +108,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
     # Attributes that the base class reads. As nothing is trained, they are not parameters.
     max_epochs, batch_size, learning_rate, lr_schedule = 0, 256, 1.0, "constant"
     optimizer, weight_decay, max_grad_norm, compile = "sgd", 0.0, None, False
+    micro_batch_size = None
     init_weights, warm_start, callbacks = None, False, None
     checkpoint_dir, checkpoint_every, resume = None, "epoch", "never"
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sklssl.losses._checks import at_least_float32, full_precision, shapes_error
+from sklssl.losses._gather import gather_images
 
 __all__ = ["local_infomax"]
 
@@ -41,7 +42,8 @@ def local_infomax(local: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
 
     Notes
     -----
-    In distributed training the pairs are those of the images of this process.
+    In distributed training the images as a whole are those of all processes, with gradients; as
+    for :func:`nt_xent`, the average over the processes equals a single process with all images.
 
     References
     ----------
@@ -56,22 +58,24 @@ def local_infomax(local: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
     >>> loss
     tensor(1.3863)
     """
-    n_images = len(whole)
-    if local.ndim != 3 or (n_images, *local.shape[2:]) != tuple(whole.shape):
+    if local.ndim != 3 or (len(local), *local.shape[2:]) != tuple(whole.shape):
         expected = "local (b, p, d) and whole (b, d)"
         raise shapes_error("local_infomax", expected, local=local, whole=whole)
-    if n_images < 2:
-        raise ValueError(
-            "local_infomax: at least two images are needed, since the others are the negatives, "
-            f"got a batch of {n_images}."
-        )
     with full_precision(local):
-        scores = at_least_float32(local) @ at_least_float32(whole).T  # (b, p, b)
-        own = torch.eye(n_images, dtype=torch.bool, device=scores.device)[:, None]
-        n_places = local.shape[1]
-        positive = F.softplus(-scores).masked_fill(~own, 0).sum() / (n_images * n_places)
-        negative = F.softplus(scores).masked_fill(own, 0).sum()
-        negative = negative / (n_images * n_places * (n_images - 1))
+        (everywhere,), first = gather_images(at_least_float32(whole)[None], "local_infomax")
+        n_images = len(everywhere)
+        if n_images < 2:
+            raise ValueError(
+                "local_infomax: at least two images are needed, since the others are the "
+                f"negatives, got a batch of {n_images}."
+            )
+        scores = at_least_float32(local) @ everywhere.T  # (b, p, n)
+        columns = torch.arange(n_images, device=scores.device)
+        column = columns[first : first + len(local), None, None].expand(-1, scores.shape[1], 1)
+        own = column == columns
+        positives = scores.gather(2, column).squeeze(2)
+        positive = F.softplus(-positives).mean()
+        others = F.softplus(scores).masked_fill(own, 0).sum(dim=2) / (n_images - 1)
         best = scores.masked_fill(own, -torch.inf).amax(dim=2)
-        accuracy = (best < scores.diagonal(dim1=0, dim2=2).T).float().mean()
-    return positive + negative, accuracy.detach()
+        accuracy = (best < positives).float().mean()
+    return positive + others.mean(), accuracy.detach()

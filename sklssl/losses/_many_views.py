@@ -142,8 +142,8 @@ def gaussian_distance(z: Tensor, directions: Tensor, *, n_points: int = 17) -> T
 
     Notes
     -----
-    In distributed training the vectors are those of all processes, with gradients; pass the same
-    directions to each.
+    In distributed training the vectors are those of all processes, with gradients. The average over
+    the processes is that of all their directions, if each has its own.
 
     References
     ----------

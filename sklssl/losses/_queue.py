@@ -46,6 +46,10 @@ def info_nce(
     ValueError
         If the temperature is not positive, or the shapes do not match.
 
+    Notes
+    -----
+    In distributed training every process must have the same queue, with the keys of all processes.
+
     References
     ----------
     He, Fan, Wu, Xie, Girshick. Momentum Contrast for Unsupervised Visual Representation Learning.

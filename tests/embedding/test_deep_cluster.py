@@ -72,5 +72,5 @@ def test_score_of_images_that_have_no_cluster(digits):
 
 
 def test_bad_parameters_are_named(X):
-    with pytest.raises(ValueError, match="'n_clusters' parameter of DeepClusterEmbedder .*Got 1"):
-        DeepClusterEmbedder(1, **QUICK).fit(X)
+    with pytest.raises(ValueError, match="'n_clusters' parameter of DeepClusterEmbedder .*Got 0"):
+        DeepClusterEmbedder(0, **QUICK).fit(X)

@@ -7,7 +7,21 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from sklssl.losses import nt_xent, nt_xent_to_mean
+from sklssl.losses import (
+    barlow_twins,
+    coding_rate,
+    gaussian_distance,
+    info_nce,
+    local_infomax,
+    negative_cosine,
+    nt_xent,
+    nt_xent_to_mean,
+    rotation_invariance,
+    similarity_to_mean,
+    sinkhorn,
+    soft_cross_entropy,
+    vicreg,
+)
 
 
 def make_network():
@@ -15,16 +29,35 @@ def make_network():
     return nn.Linear(5, 4).double()
 
 
-def losses(network, images):
-    """Both losses of images (3, b, 5); the third view stands for the mean."""
-    z = network(images)
-    return {"pair": nt_xent(z[0], z[1], 0.3), "mean": nt_xent_to_mean(z[:2], z[2], 0.2)}
+_QUEUE = torch.randn(7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+_DIRECTIONS = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+
+def swapped_prediction(z):
+    return soft_cross_entropy(z[1], sinkhorn(z[0].detach(), 0.5), 0.3)
+
+
+# Of projections (3, b, 4): three views of each image.
+LOSSES = {
+    "nt_xent": lambda z: nt_xent(z[0], z[1], 0.3),
+    "nt_xent_to_mean": lambda z: nt_xent_to_mean(z[:2], z[2], 0.2),
+    "barlow_twins": lambda z: barlow_twins(z[0], z[1]),
+    "vicreg": lambda z: vicreg(z[0], z[1])["loss"],
+    "negative_cosine": lambda z: negative_cosine(z[0], z[1]),
+    "info_nce": lambda z: info_nce(z[0], z[1], _QUEUE)[0],
+    "sinkhorn": swapped_prediction,
+    "local_infomax": lambda z: local_infomax(z[:2].transpose(0, 1), z[2])[0],
+    "coding_rate": lambda z: coding_rate(z[0]),
+    "similarity_to_mean": similarity_to_mean,
+    "gaussian_distance": lambda z: gaussian_distance(z[0], _DIRECTIONS),
+    "rotation_invariance": rotation_invariance,
+}
 
 
 def gradient(network, images, name):
     """Value and gradient in the weights of one of the losses."""
     network.zero_grad()
-    loss = losses(network, images)[name]
+    loss = LOSSES[name](network(images))
     loss.backward()
     return loss.detach(), torch.cat([p.grad.flatten() for p in network.parameters()])
 
@@ -49,7 +82,7 @@ def work(rank, world_size, folder, images):
         timeout=timedelta(seconds=60),
     )
     share = images.chunk(world_size, dim=1)[rank]
-    found = {name: gradient(make_network(), share, name) for name in ("pair", "mean")}
+    found = {name: gradient(make_network(), share, name) for name in LOSSES}
     for _, grad in found.values():
         # What DistributedDataParallel does; itself, it takes seconds to import.
         dist.all_reduce(grad)

@@ -1,0 +1,85 @@
+"""Pass images through a network in parts, which saves memory in training."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+__all__ = ["in_parts", "parts_of"]
+
+_parts = threading.local()  # one thread may train while another one transforms
+
+
+@contextlib.contextmanager
+def parts_of(size: int | None) -> Iterator[None]:
+    """Let backbones compute at most `size` images at once within the block; None for all."""
+    before, _parts.size = _size(), size
+    try:
+        yield
+    finally:
+        _parts.size = before
+
+
+def _size() -> int | None:
+    return getattr(_parts, "size", None)
+
+
+def in_parts(
+    network: nn.Module, compute: Callable[[Tensor], dict[str, Tensor]], images: Tensor
+) -> dict[str, Tensor]:
+    """Return what `compute` returns for the images, computed in parts; see :func:`parts_of`.
+
+    No part keeps its intermediate results for the backward pass, which computes them again, one
+    part after the other. So the memory is that of a part, and the gradients are those of the
+    whole batch, for any loss.
+    """
+    size = _size()
+    if size is None or len(images) <= size:
+        return compute(images)
+    return _compute_in_parts(network, compute, images, math.ceil(len(images) / size))
+
+
+@torch.compiler.disable(recursive=False)  # only the network is compiled then
+def _compute_in_parts(
+    network: nn.Module,
+    compute: Callable[[Tensor], dict[str, Tensor]],
+    images: Tensor,
+    n_parts: int,
+) -> dict[str, Tensor]:
+    run: Callable[[Tensor], dict[str, Tensor]] = compute
+    if torch.is_grad_enabled():
+        contexts = partial(_first_and_second_pass, network)
+        run = partial(checkpoint, compute, use_reentrant=False, context_fn=contexts)
+    # Of nearly equal size: batch norm fails for a single small map.
+    outputs = [run(part) for part in images.tensor_split(n_parts)]
+    return {name: torch.cat([maps[name] for maps in outputs]) for name in outputs[0]}
+
+
+def _first_and_second_pass(
+    network: nn.Module,
+) -> tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]:
+    return contextlib.nullcontext(), _without_new_statistics(network)
+
+
+@contextlib.contextmanager
+def _without_new_statistics(network: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of batch norm, which the first pass has already updated."""
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    # Not by track_running_stats: autograd has to save the same tensors in both passes.
+    before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum, n_batches in before:
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(n_batches)

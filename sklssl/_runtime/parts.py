@@ -72,14 +72,17 @@ def _first_and_second_pass(
 @contextlib.contextmanager
 def _without_new_statistics(network: nn.Module) -> Iterator[None]:
     """Keep the running statistics of batch norm, which the first pass has already updated."""
-    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     # Not by track_running_stats: autograd has to save the same tensors in both passes.
-    before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
-    for norm in norms:
+    before = [
+        (norm, norm.momentum, norm.num_batches_tracked, norm.num_batches_tracked.clone())
+        for norm in network.modules()
+        if isinstance(norm, _BatchNorm) and norm.num_batches_tracked is not None
+    ]
+    for norm, *_ in before:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, momentum, n_batches in before:
+        for norm, momentum, count, n_batches in before:
             norm.momentum = momentum
-            norm.num_batches_tracked.copy_(n_batches)
+            count.copy_(n_batches)

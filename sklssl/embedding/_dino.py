@@ -22,7 +22,6 @@ from sklssl.embedding._random_views import (
     ViewParameters,
 )
 from sklssl.embedding._swav import Prototypes
-from sklssl.losses import soft_cross_entropy
 from sklssl.losses._gather import gather_images
 from sklssl.utils._sklearn_compat import Interval
 
@@ -66,17 +65,13 @@ class DistillationPretext(MultiCropPretext):
         return math.log(self.centre.shape[1])
 
     def forward(self, views: list[Tensor], targets: None) -> dict[str, Tensor]:
-        taught = [self.teacher(view) for view in views[:2]]
-        scores = [self.student(view) for view in views]
+        taught, scores = self.outputs(self.teacher, views[:1]), self.outputs(self.student, views)
         if self.training:
-            self.seen = torch.cat(taught).mean(dim=0, keepdim=True)
-        losses = []
-        for i in range(2):
-            sharp = ((taught[i] - self.centre) / self.teacher_temperature).softmax(dim=1)
-            others = [scores[j] for j in range(len(scores)) if j != i]
-            losses += [soft_cross_entropy(other, sharp, self.temperature) for other in others]
+            self.seen = taught.mean(dim=(0, 1))[None]
+        sharp = ((taught - self.centre) / self.teacher_temperature).softmax(dim=2)
+        loss = self.predict_from_others(sharp, scores, self.temperature)
         same = taught[0].argmax(dim=1) == taught[1].argmax(dim=1)
-        return {"loss": torch.stack(losses).mean(), "agreement": same.float().mean()}
+        return {"loss": loss, "agreement": same.float().mean()}
 
     def after_step(self, progress: float) -> None:
         self.teacher.follow(self.student, progress)

@@ -13,7 +13,7 @@ from torch import Tensor
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
 from sklssl.base import Pretext
-from sklssl.embedding._heads import Projector, make_mlp, spread
+from sklssl.embedding._heads import Projector, make_mlp, outputs_by_view, spread
 from sklssl.embedding._random_views import RandomViewsEmbedder, ViewParameters
 from sklssl.losses import coding_rate, similarity_to_mean
 from sklssl.utils._sklearn_compat import Interval
@@ -42,13 +42,11 @@ class ManyViewsPretext(Pretext):
         self.invariance_weight = invariance_weight
         self.epsilon = epsilon
 
-    def views(
-        self, images: Tensor, rng: torch.Generator, index: Tensor
-    ) -> tuple[list[Tensor], None]:
-        return [self.random_views(images, rng) for _ in range(self.n_views)], None
+    def views(self, images: Tensor, rng: torch.Generator, index: Tensor) -> tuple[Tensor, None]:
+        return self.random_views(images.repeat(self.n_views, 1, 1, 1), rng), None
 
-    def forward(self, views: list[Tensor], targets: None) -> dict[str, Tensor]:
-        z = torch.stack([self.projector(view) for view in views])
+    def forward(self, views: Tensor, targets: None) -> dict[str, Tensor]:
+        z = outputs_by_view(self.projector, [views], len(views) // self.n_views)
         rate = torch.stack([coding_rate(view, self.epsilon) for view in z]).mean()
         similarity = similarity_to_mean(z)
         loss = -rate - self.invariance_weight * similarity

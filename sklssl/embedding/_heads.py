@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sklssl.backbones import pool_map
 
-__all__ = ["Projector", "Teacher", "make_mlp", "spread"]
+__all__ = ["Projector", "Teacher", "make_mlp", "outputs_by_view", "spread"]
 
 
 def make_mlp(widths: Sequence[int], *, last_norm: bool = False) -> nn.Sequential:
@@ -44,6 +44,14 @@ class Projector(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         return self.head(pool_map(self.backbone(views)))
+
+
+def outputs_by_view(module: nn.Module, views: Sequence[Tensor], n_images: int) -> Tensor:
+    """Return the outputs (v, b, d) of a module for v views of each of the b images.
+
+    Each tensor (m * b, C, h, w) has m views of one size, which pass through the module together.
+    """
+    return torch.cat([module(view).unflatten(0, (-1, n_images)) for view in views])
 
 
 class Teacher(nn.Module):

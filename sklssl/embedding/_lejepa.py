@@ -55,7 +55,7 @@ class GaussianPretext(MultiCropPretext):
         return views, torch.randn(size, generator=rng, device=images.device)
 
     def forward(self, views: list[Tensor], targets: Tensor) -> dict[str, Tensor]:
-        z = torch.stack([self.projector(view) for view in views])
+        z = self.outputs(self.projector, views)
         prediction = (z - z[:2].mean(dim=0)).square().mean()
         distance = torch.stack([gaussian_distance(view, targets) for view in z]).mean()
         weight = self.gaussian_weight

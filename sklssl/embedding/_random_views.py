@@ -7,11 +7,13 @@ from numbers import Real
 from typing import Any, Unpack
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder, Pretext, SharedParameters, parameters
+from sklssl.embedding._heads import outputs_by_view
+from sklssl.losses import soft_cross_entropy
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import Interval
 
@@ -52,10 +54,29 @@ class MultiCropPretext(Pretext):
     def views(
         self, images: Tensor, rng: torch.Generator, index: Tensor
     ) -> tuple[list[Tensor], Any]:
-        side = [max(round(_SMALL * s), min(s, _LEAST_SIDE)) for s in images.shape[2:]]
-        small = replace(self.small, size=(side[0], side[1]))
-        large_views = [self.large(images, rng) for _ in range(2)]
-        return large_views + [small(images, rng) for _ in range(self.n_small)], None
+        views = [self.large(images.repeat(2, 1, 1, 1), rng)]
+        if self.n_small:
+            side = [max(round(_SMALL * s), min(s, _LEAST_SIDE)) for s in images.shape[2:]]
+            small = replace(self.small, size=(side[0], side[1]))
+            views.append(small(images.repeat(self.n_small, 1, 1, 1), rng))
+        return views, None
+
+    def outputs(self, module: nn.Module, views: list[Tensor]) -> Tensor:
+        """Return the outputs (v, b, d) of a module for v views of each of the b images."""
+        return outputs_by_view(module, views, len(views[0]) // 2)
+
+    def predict_from_others(self, targets: Tensor, scores: Tensor, temperature: float) -> Tensor:
+        """Return the loss of predicting targets (2, b, k) of the large views from all other views.
+
+        `scores` (v, b, k) are those of all views, the large ones first.
+        """
+        losses = [
+            soft_cross_entropy(scores[j], target, temperature)
+            for i, target in enumerate(targets)
+            for j in range(len(scores))
+            if j != i
+        ]
+        return torch.stack(losses).mean()
 
 
 class ViewParameters(SharedParameters, total=False):

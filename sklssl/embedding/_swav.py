@@ -22,7 +22,7 @@ from sklssl.embedding._random_views import (
     RandomViewsEmbedder,
     ViewParameters,
 )
-from sklssl.losses import sinkhorn, soft_cross_entropy
+from sklssl.losses import sinkhorn
 from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["Prototypes", "SwAVEmbedder"]
@@ -64,14 +64,11 @@ class SwappedPretext(MultiCropPretext):
         return math.log(len(self.prototypes.weight))
 
     def forward(self, views: list[Tensor], targets: None) -> dict[str, Tensor]:
-        scores = [self.prototypes(self.projector(view)) for view in views]
-        losses = []
-        for i in range(2):
-            assigned = sinkhorn(scores[i].detach(), self.epsilon)
-            others = [scores[j] for j in range(len(scores)) if j != i]
-            losses += [soft_cross_entropy(other, assigned, self.temperature) for other in others]
+        scores = self.outputs(nn.Sequential(self.projector, self.prototypes), views)
+        assigned = torch.stack([sinkhorn(large.detach(), self.epsilon) for large in scores[:2]])
+        loss = self.predict_from_others(assigned, scores, self.temperature)
         same = scores[0].argmax(dim=1) == scores[1].argmax(dim=1)
-        return {"loss": torch.stack(losses).mean(), "agreement": same.float().mean()}
+        return {"loss": loss, "agreement": same.float().mean()}
 
 
 class SwAVEmbedder(RandomViewsEmbedder):

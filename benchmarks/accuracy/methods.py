@@ -1,118 +1,150 @@
-"""All methods at equal CPU time, compared with raw pixels and the untrained network.
+"""All methods with default parameters at equal CPU time, beside what needs no training.
 
-    python -m benchmarks.accuracy.methods [--seconds 180] [--seeds 0 1 2] [--only NAME ...]
-    python -m benchmarks.accuracy.methods --defaults [...]
+    python -m benchmarks.accuracy.methods [--minutes 1 8 30] [--seeds 0 1 2] [--data NAME ...]
+                                          [--only METHOD ...]
 
-CIFAR-10: pretext task on 4,000 random images, probes on their labels, 10,000 test images. One epoch
-is timed first; then each method is trained for as many epochs as the CPU seconds allow, or for its
-default number of epochs with --defaults. Each method runs in a separate process with one thread, to
-measure its memory. Probes: logistic regression, and the 20 nearest neighbours with cosine distance,
-both on standardised features. Results are written to results/methods.jsonl.
+Data sets: CIFAR-10 (4,000 images, 5,000 test images), traffic signs, pets at 64x64 pixels. The time
+of an epoch is measured on some of the images; then each method is trained for as many epochs as the
+CPU minutes allow, but for at least one. Probes with all labels, on standardised features: a ridge
+classifier with alpha = 0.3 * n_features, and the 20 nearest neighbours with cosine distance. Each
+row runs in a process of its own with one thread, whose memory is measured before the probes.
+Results that exist in results/methods.jsonl are not computed again.
 """
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
 import sys
 import time
 
+import torch
 from sklearn.base import clone
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks._common import Cifar4K, rows, write_line
+import sklssl
+from benchmarks._common import results_of, rows, write_line
+from benchmarks.accuracy.image_sets import SETS, hog, ridge
 from sklssl import (
     MultiScaleEmbedder,
-    PatchRelEmbedder,
-    PatchRotEmbedder,
+    PatchDictionaryEmbedder,
     RotationDecouplingEmbedder,
     RotNetEmbedder,
-    ScaleNetEmbedder,
     SimCLREmbedder,
 )
 
-METHODS = {
+UNTRAINED = {
+    "raw pixels": None,
+    "HOG": None,
+    "untrained convnet": RotNetEmbedder("convnet", max_epochs=0),
     "untrained": RotNetEmbedder(max_epochs=0),
-    "RotNet": RotNetEmbedder(),
-    "ScaleNet": ScaleNetEmbedder(),
-    "SimCLR": SimCLREmbedder(),
-    "multi-scale SimCLR": MultiScaleEmbedder(SimCLREmbedder()),
-    "PatchRot": PatchRotEmbedder(),
-    "PatchRel": PatchRelEmbedder(),
+    "PatchDictionary": PatchDictionaryEmbedder(),
+    "PatchDictionary (300, 1200)": PatchDictionaryEmbedder((300, 1200)),
+}
+_TASKS = ("RotNet", "ScaleNet", "PatchRot", "PatchRel", "DeepInfoMax", "DeepCluster")
+_VIEWS = ("SimCLR", "MoCo", "SimSiam", "BYOL", "BarlowTwins", "VICReg")
+_MANY_VIEWS = ("SwAV", "DINO", "EMPSSL", "LeJEPA")
+TRAINED = {
+    name: getattr(sklssl, f"{name}Embedder")() for name in (*_TASKS, *_VIEWS, *_MANY_VIEWS)
+} | {
     "decoupling, nce": RotationDecouplingEmbedder(instance_task="nce"),
     "decoupling, nt_xent": RotationDecouplingEmbedder(instance_task="nt_xent"),
+    "multi-scale SimCLR": MultiScaleEmbedder(SimCLREmbedder()),
 }
+DATA = ("cifar10-4k", "gtsrb", "pets")
+N_TEST = 5000
+N_TIMED = 320  # images, whose epoch is timed
 
 
-def fit(embedder, X, seconds):
-    """Fit for about `seconds` of CPU time (None: for the default epochs); return the time used."""
-    if seconds is not None:
-        start = time.process_time()
-        clone(embedder).set_params(max_epochs=1).fit(X)
-        epoch = time.process_time() - start
-        embedder.set_params(max_epochs=max(1, round(seconds / epoch)))
+def cpu_seconds(work):
     start = time.process_time()
-    embedder.fit(X)
+    work()
     return time.process_time() - start
 
 
-def knn(data, Z, Z_test):
-    probe = make_pipeline(StandardScaler(), KNeighborsClassifier(20, metric="cosine"))
-    return float(probe.fit(Z, data.y).score(Z_test, data.y_test))
+def epochs_for(embedder, X, seconds):
+    """Return how many epochs take `seconds`, with what is computed before the first one."""
+    few = X[:N_TIMED]
+    zero, one, three = (
+        cpu_seconds(lambda n=n: clone(embedder).set_params(max_epochs=n).fit(few))
+        for n in (0, 1, 3)
+    )
+    epoch = (three - one) / 2 * len(X) / len(few)
+    return max(1, round((seconds - zero) / epoch))
 
 
-def run(name, seed, seconds):
-    """Fit one method and write its result, or one per layer for the untrained network."""
-    data = Cifar4K(seed)
-    embedder = clone(METHODS[name])
+def seeded(embedder, seed):
     key = next(key for key in embedder.get_params() if key.split("__")[-1] == "random_state")
-    embedder.set_params(**{key: seed})
-    spent = fit(embedder, data.X, None if name == "untrained" else seconds)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # before the probes
-    for layer in embedder.layer_names_ if name == "untrained" else [None]:
-        if layer:
-            embedder.set_params(layer=layer)
-        Z, Z_test = embedder.transform(data.X), embedder.transform(data.X_test)
-        write_line(
-            __file__,
-            data=data.name,
-            method=name,
-            seed=seed,
-            budget="defaults" if seconds is None else seconds,
-            layer=layer or "auto",
-            epochs=embedder.n_epochs_,
-            linear=round(data.probe(Z, Z_test), 4),
-            knn=round(knn(data, Z, Z_test), 4),
-            pretext_accuracy=round(embedder.score(data.X_test[:2000]), 4),
-            fit_cpu_seconds=round(spent, 1),
-            peak_mb=round(memory),
-        )
+    return clone(embedder).set_params(**{key: seed})
 
 
-def run_raw(seed, seconds):
-    data = Cifar4K(seed)
-    Z, Z_test = rows(data.X), rows(data.X_test)
-    accuracies = {"linear": round(data.probe(Z, Z_test), 4), "knn": round(knn(data, Z, Z_test), 4)}
-    write_line(__file__, data=data.name, method="raw", seed=seed, budget=seconds, **accuracies)
+def knn(Z, y, Z_test, y_test):
+    probe = make_pipeline(StandardScaler(), KNeighborsClassifier(20, metric="cosine"))
+    return probe.fit(Z, y).score(Z_test, y_test)
+
+
+def features(name, X, X_test, seed, minutes):
+    """Return the features of both sets of images, and what the fit needed."""
+    if name in ("raw pixels", "HOG"):
+        compute = rows if name == "raw pixels" else hog
+        return compute(X), compute(X_test), {}
+    embedder = seeded((UNTRAINED | TRAINED)[name], seed)
+    if name in TRAINED:
+        embedder.set_params(max_epochs=epochs_for(embedder, X, 60 * minutes))
+    seconds = cpu_seconds(lambda: embedder.fit(X))
+    found = {"fit_cpu_seconds": round(seconds, 1)}
+    if name in TRAINED:
+        history = embedder.history_
+        epoch = sum(row["duration"] for row in history) / len(history)
+        found |= {"epochs": len(history), "images_per_second": round(len(X) / epoch)}
+    found["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return embedder.transform(X), embedder.transform(X_test), found
+
+
+def run(data, name, seed, minutes):
+    X, y, X_test, y_test = SETS[data](seed)
+    X_test, y_test = X_test[:N_TEST], y_test[:N_TEST]
+    Z, Z_test, found = features(name, X, X_test, seed, minutes)
+    write_line(
+        __file__,
+        **key(data, name, seed, minutes),
+        n_features=Z.shape[1],
+        linear=round(float(ridge(Z, y, Z_test, y_test)), 4),
+        knn=round(float(knn(Z, y, Z_test, y_test)), 4),
+        **found,
+    )
+
+
+def key(data, name, seed, minutes):
+    return {"data": data, "method": name, "seed": seed, "minutes": minutes}
+
+
+def todo(args):
+    """Iterate over the arguments of the rows without a result; cheap rows first."""
+    path = results_of(__file__)
+    lines = path.read_text().splitlines() if path.exists() else []
+    done = [{k: x[k] for k in key(*"abcd")} for x in map(json.loads, lines)]
+    for minutes, seed in itertools.product([0, *args.minutes], args.seeds):
+        for data, name in itertools.product(args.data, args.only):
+            if (name in TRAINED) == (minutes > 0) and key(data, name, seed, minutes) not in done:
+                yield data, name, seed, minutes
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=180, help="CPU seconds per method")
-    parser.add_argument("--defaults", action="store_true", help="train for the default epochs")
+    parser.add_argument("--minutes", type=int, nargs="*", default=[1, 8, 30], help="CPU minutes")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="*", default=["raw", *METHODS])
+    parser.add_argument("--data", nargs="*", default=DATA, choices=DATA)
+    parser.add_argument("--only", nargs="*", default=[*UNTRAINED, *TRAINED])
     parser.add_argument("--one", help=argparse.SUPPRESS)  # what a child process does
     args = parser.parse_args()
-    seconds = None if args.defaults else args.seconds
     if args.one:
-        name, seed = json.loads(args.one)
-        run_raw(seed, seconds) if name == "raw" else run(name, seed, seconds)
+        run(*json.loads(args.one))
     else:
-        for seed in args.seeds:
-            for name in args.only:
-                one = ["--one", json.dumps([name, seed])]
-                child = [sys.executable, "-m", __spec__.name, *sys.argv[1:], *one]
-                subprocess.run(child, check=True)
+        for row in todo(args):
+            child = [sys.executable, "-m", __spec__.name, "--one", json.dumps(row)]
+            subprocess.run(child, check=True)

@@ -53,17 +53,35 @@ EMBEDDERS = {
     )
 }
 
-# Those that train, with as much as it takes to learn something of a thousand digits.
+# Of every family, with the default network.
 LEARNERS = [
-    RotNetEmbedder(max_epochs=6, random_state=SEED),
-    ScaleNetEmbedder(max_epochs=6, random_state=SEED),
-    MultiScaleEmbedder(RotNetEmbedder(random_state=SEED), max_epochs=5),
-    PatchRelEmbedder(max_epochs=4, random_state=SEED),
-    PatchRotEmbedder(max_epochs=4, random_state=SEED),
-    SimCLREmbedder(max_epochs=8, horizontal_flip=False, random_state=SEED),
-    MultiScaleEmbedder(
-        SimCLREmbedder(horizontal_flip=False, random_state=SEED), scales=(0.75, 1), max_epochs=5
-    ),
+    RotNetEmbedder(random_state=SEED),
+    MultiScaleEmbedder(RotNetEmbedder(random_state=SEED)),
+    PatchRelEmbedder(random_state=SEED),
+    SimCLREmbedder(horizontal_flip=False, random_state=SEED),
+    DINOEmbedder(n_small_views=1, horizontal_flip=False, random_state=SEED),
+]
+
+
+def _learner(cls, max_epochs, **params):
+    return cls(max_epochs=max_epochs, horizontal_flip=False, random_state=SEED, **params)
+
+
+# Those that learn what an image shows of a few hundred digits, with what they need for it.
+VIEW_LEARNERS = [
+    _learner(SimCLREmbedder, 4),
+    MultiScaleEmbedder(_learner(SimCLREmbedder, 4), scales=(0.75, 1.0), max_epochs=3),
+    _learner(BarlowTwinsEmbedder, 6, projection_dim=256),
+    _learner(BYOLEmbedder, 10),
+    _learner(DeepClusterEmbedder, 6),
+    DeepInfoMaxEmbedder(max_epochs=20, random_state=SEED),
+    _learner(DINOEmbedder, 6, n_prototypes=64, n_small_views=0, momentum=0.9),
+    _learner(EMPSSLEmbedder, 4),
+    _learner(LeJEPAEmbedder, 6, n_small_views=0),
+    _learner(MoCoEmbedder, 6),
+    _learner(SimSiamEmbedder, 6),
+    _learner(SwAVEmbedder, 6, n_prototypes=64, n_small_views=0),
+    _learner(VICRegEmbedder, 6, projection_dim=256),
 ]
 
 

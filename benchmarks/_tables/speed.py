@@ -157,3 +157,18 @@ def image_map():
         if not x["tsne"]
     ]
     return markdown(head, body) + origin(lines)
+
+
+def micro_batches():
+    lines = read("speed/micro_batches")
+    body = [
+        [
+            f"`{x['network']}`, {x['batch_size']:,}",
+            x["micro_batch_size"] or "None",
+            number(x["mb"]),
+            number(x["cpu_seconds"], 1),
+        ]
+        for x in newest(lines, "network", "batch_size", "micro_batch_size")
+    ]
+    head = ["network, `batch_size`", "`micro_batch_size`", "MB", "CPU seconds"]
+    return markdown(head, body) + origin(lines)

@@ -150,10 +150,10 @@ class SharedParameters(TypedDict, total=False):
             "int",
             """
             The number of views that pass through the network at once in training; None means all
-            of a step. A smaller number needs less memory and about a third more time, as the
-            network computes the views a second time for their gradients. The loss still compares
-            all images of the step, and its gradients are the same, except that batch normalisation
-            in the network uses the mean and the variance of each part.
+            of a step. A smaller number needs less memory: intermediate results are not kept, but
+            computed a second time for the gradients. The loss still compares all images of the
+            step, and its gradients are the same, except that batch normalisation in the network
+            uses the mean and the variance of each part.
             """,
         ),
     ]

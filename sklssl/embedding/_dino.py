@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
-from sklssl.base import Pretext
+from sklssl.base import Pretext, parameters
 from sklssl.embedding._heads import Projector, Teacher, make_mlp
 from sklssl.embedding._random_views import (
     MultiCropPretext,
@@ -82,6 +82,7 @@ class DistillationPretext(MultiCropPretext):
         self.seen = None
 
 
+@parameters(max_epochs=10)
 class DINOEmbedder(RandomViewsEmbedder):
     """Embed images with a network that learns from a slowly moving copy of itself.
 

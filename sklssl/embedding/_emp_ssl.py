@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
-from sklssl.base import Pretext
+from sklssl.base import Pretext, parameters
 from sklssl.embedding._heads import Projector, make_mlp, outputs_by_view, spread
 from sklssl.embedding._random_views import RandomViewsEmbedder, ViewParameters
 from sklssl.losses import coding_rate, similarity_to_mean
@@ -58,6 +58,7 @@ class ManyViewsPretext(Pretext):
         }
 
 
+@parameters(max_epochs=10)
 class EMPSSLEmbedder(RandomViewsEmbedder):
     """Embed images with a network for which many views of an image agree.
 
@@ -120,7 +121,7 @@ class EMPSSLEmbedder(RandomViewsEmbedder):
         self,
         backbone: str | Callable[..., Any] = "patchconvnet",
         *,
-        n_views: int = 8,
+        n_views: int = 4,
         projection_dim: int = 128,
         invariance_weight: float = 200.0,
         epsilon: float = 0.2,

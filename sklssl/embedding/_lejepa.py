@@ -4,6 +4,7 @@ Balestriero, LeCun. LeJEPA: Provable and Scalable Self-Supervised Learning Witho
 2025. Written from the paper.
 """
 
+import math
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Unpack
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
-from sklssl.base import Pretext
+from sklssl.base import Pretext, parameters
 from sklssl.embedding._heads import Projector, make_mlp
 from sklssl.embedding._random_views import (
     MultiCropPretext,
@@ -54,6 +55,11 @@ class GaussianPretext(MultiCropPretext):
         size = (self.projection_dim, _DIRECTIONS)
         return views, torch.randn(size, generator=rng, device=images.device)
 
+    def chance_loss(self, n_images: int) -> float:
+        # Of constant features 0: the integral of (1 - exp(-t**2 / 2))**2 * exp(-t**2 / 2).
+        distance = n_images * math.sqrt(2 * math.pi) * (1 - math.sqrt(2) + math.sqrt(1 / 3))
+        return self.gaussian_weight * distance
+
     def forward(self, views: list[Tensor], targets: Tensor) -> dict[str, Tensor]:
         z = self.outputs(self.projector, views)
         prediction = (z - z[:2].mean(dim=0)).square().mean()
@@ -66,6 +72,7 @@ class GaussianPretext(MultiCropPretext):
         }
 
 
+@parameters(max_epochs=10)
 class LeJEPAEmbedder(RandomViewsEmbedder):
     """Embed images with a network whose features are normal and the same for all views.
 

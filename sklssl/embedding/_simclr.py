@@ -66,9 +66,9 @@ class SimCLREmbedder(RandomViewsEmbedder):
 
     batch_size : int
         The number of images per training step; the partner of each view has to be found among the
-        2 * (`batch_size` - 1) views of the other images. Besides what the network needs, their
-        similarities take 50 * `batch_size` ** 2 bytes, as measured: 13 MB for 512, 0.8 GB for
-        4,096.
+        2 * (`batch_size` - 1) views of the other images. Besides what the network needs, which
+        `micro_batch_size` limits, their similarities take 50 * `batch_size` ** 2 bytes, as
+        measured: 13 MB for 512, 0.8 GB for 4,096.
 
     Attributes
     ----------

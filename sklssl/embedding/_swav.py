@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
-from sklssl.base import Pretext
+from sklssl.base import Pretext, parameters
 from sklssl.embedding._heads import Projector, make_mlp
 from sklssl.embedding._random_views import (
     MultiCropPretext,
@@ -71,6 +71,7 @@ class SwappedPretext(MultiCropPretext):
         return {"loss": loss, "agreement": same.float().mean()}
 
 
+@parameters(max_epochs=10)
 class SwAVEmbedder(RandomViewsEmbedder):
     """Embed images with a network that predicts the cluster of one view from another.
 

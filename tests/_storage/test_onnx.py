@@ -54,9 +54,9 @@ def assert_same_features(embedder, X, path):
         {"backbone": "convnet"},
         {"backbone": "nin", "layer": "block2", "pool_size": 4},
         {"backbone": "resnet18", "pool_size": 1},
-        {"backbone": "mobilenet_v3_small", "image_size": 64},
+        {"backbone": "convnet", "layer": "block1", "symmetry": "all"},
     ],
-    ids=lambda params: params["backbone"],
+    ids=["convnet", "nin", "resnet18", "all orientations"],
 )
 def test_backbones(params, colours, path):
     assert_same_features(RotNetEmbedder(**params, **SETTINGS).fit(colours), colours, path)

@@ -20,6 +20,12 @@ def test_terms_against_a_slow_loop(X):
     torch.testing.assert_close(terms["loss"], 0.8 * prediction + 0.2 * distance)
 
 
+def test_chance_is_the_loss_of_constant_features(X):
+    pretext = LeJEPAEmbedder(gaussian_weight=0.2, **QUICK).fit(X).pretext_
+    distance = gaussian_distance(torch.zeros(9, 4), torch.randn(4, 3)).item()
+    assert pretext.chance_loss(9) == pytest.approx(0.2 * distance, rel=1e-3)
+
+
 def test_directions_differ_from_step_to_step(X):
     pretext = LeJEPAEmbedder(**QUICK).fit(X).pretext_
     rng = torch.Generator().manual_seed(0)

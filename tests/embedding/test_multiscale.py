@@ -4,6 +4,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from sklssl import MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder
+from tests._estimators import every_embedder
 from tests._seed import SEED
 
 
@@ -17,6 +18,21 @@ def test_scalenet_is_rotnet_at_several_scales(X):
     ).fit(X)
     assert_array_equal(scalenet.transform(X), multiscale.transform(X))
     assert scalenet.score(X) == multiscale.score(X)
+
+
+SINGLE = {
+    name: embedder
+    for name, embedder in every_embedder(backbone="convnet").items()
+    if "scales" not in embedder.get_params()
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_any_method_trains_at_several_scales(X, name):
+    multiscale = MultiScaleEmbedder(SINGLE[name], (0.75, 1.0), max_epochs=1).fit(X)
+    assert [row["scale"] for row in multiscale.history_] == [0.75, 1.0]
+    assert np.isfinite(multiscale.transform(X)).all()
+    assert np.isfinite(multiscale.score(X))
 
 
 def test_one_full_scale_is_rotnet(X):

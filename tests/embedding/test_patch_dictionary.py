@@ -122,7 +122,7 @@ def test_saved_and_loaded(X, tmp_path):
 
 def test_onnx(X, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    embedder = make(precision="float32", symmetry="all").fit(X)
+    embedder = make(precision="float32", symmetry="mirror").fit(X)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         embedder.export_onnx(tmp_path / "model.onnx")

@@ -131,22 +131,53 @@ def default_parameters():
     return grid(lines, {name: {"embedder": name} for name in names}, columns) + origin(lines)
 
 
+METHOD_SETS = {"cifar10-4k": "CIFAR-10", "gtsrb": "traffic signs", "pets": "pets"}
+MINUTES = {0: "no training", 1: "1 minute", 8: "8 minutes", 30: "30 minutes"}
+
+
 def methods():
     lines = read("accuracy/methods")
-    names = list(dict.fromkeys(x["method"] for x in lines if x["method"] != "untrained"))
-    rows = {name: {"method": name} for name in names}
-    rows = {"untrained, block2": {"method": "untrained", "layer": "block2"}} | rows
-    columns = []
-    for title, budget in (("180 CPU s", 180), ("default epochs", "defaults")):
-        where = {"budget": budget}
-        columns += [
-            Column(f"linear, {title}", where, ("linear",)),
-            Column("20 neighbours", where, ("knn",)),
-            Column("epochs", where, ("epochs",), 1, 0),
-            Column("CPU s", where, ("fit_cpu_seconds",), 1, 0),
-            Column("MB", where, ("peak_mb",), 1, 0),
-        ]
-    return grid(lines, rows, columns) + origin(lines)
+    columns = [
+        Column(f"{title}, {time}", {"data": name, "minutes": minutes}, ("linear", "knn"))
+        for name, title in METHOD_SETS.items()
+        for minutes, time in MINUTES.items()
+        if chosen(lines, data=name, minutes=minutes)
+    ]
+    return grid(lines, _method_rows(lines), columns, alike=False) + origin(lines)
+
+
+def method_costs():
+    """Of the longest runs on CIFAR-10 that all methods have."""
+    lines = [x for x in read("accuracy/methods") if x["minutes"] and x["data"] == "cifar10-4k"]
+    lines = chosen(lines, minutes=max((x["minutes"] for x in lines), default=0))
+    columns = [
+        Column("images/s", {}, ("images_per_second",), 1, 0),
+        Column("MB", {}, ("peak_mb",), 1, 0),
+        Column("epochs", {}, ("epochs",), 1, 0),
+        Column("CPU seconds", {}, ("fit_cpu_seconds",), 1, 0),
+    ]
+    return grid(lines, _method_rows(lines), columns, alike=False) + origin(lines)
+
+
+def _method_rows(lines):
+    return {name: {"method": name} for name in dict.fromkeys(x["method"] for x in lines)}
+
+
+def beside_lightly():
+    lines = [
+        {**x, "untrained": x["knn"]["untrained"], "ours": x["knn"]["sklssl"]}
+        | {"theirs": x["knn"]["lightly"], "seconds": x["cpu_seconds"]["sklssl"]}
+        | {"their_seconds": x["cpu_seconds"]["lightly"]}
+        for x in read("accuracy/beside_lightly")
+    ]
+    columns = [
+        Column("untrained", {}, ("untrained",)),
+        Column("sklssl", {}, ("ours",)),
+        Column("lightly", {}, ("theirs",)),
+        Column("CPU seconds: sklssl", {}, ("seconds",), 1, 0),
+        Column("lightly", {}, ("their_seconds",), 1, 0),
+    ]
+    return grid(lines, _method_rows(lines), columns, alike=False) + origin(lines)
 
 
 def few_labels():

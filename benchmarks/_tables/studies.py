@@ -173,3 +173,21 @@ def probes():
         body.append([*row, number(x.get("peak_mb"))])
     head = ["", "1,000 rows: CPU s", "accuracy, %", "50,000 rows: CPU s", "accuracy, %", "peak MB"]
     return markdown(head, body) + origin(lines)
+
+
+def view_methods():
+    lines = read("studies/view_methods")
+    rows = {}
+    for x in lines:
+        settings = ", ".join(f"{name}={value}" for name, value in x["settings"].items())
+        title = f"{x['method']} ({settings})" if settings else x["method"]
+        rows[title.replace("RotNet (max_epochs=0)", "untrained")] = {
+            "method": x["method"],
+            "settings": x["settings"],
+        }
+    columns = [
+        Column(title, {"data": name}, ("knn",))
+        for name, title in {"tiny20": "Tiny-ImageNet", "digits": "digits"}.items()
+    ]
+    epochs = [Column("epochs", column.where, ("epochs",), 1, 0) for column in columns]
+    return grid(lines, rows, [columns[0], epochs[0], columns[1], epochs[1]]) + origin(lines)

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
 from sklssl.base import Pretext, parameters
-from sklssl.embedding._heads import Projector, Teacher, make_mlp
+from sklssl.embedding._heads import Projector, Prototypes, Teacher, make_mlp
 from sklssl.embedding._random_views import (
     MultiCropPretext,
     RandomViewsEmbedder,
     ViewParameters,
 )
-from sklssl.embedding._swav import Prototypes
 from sklssl.losses._gather import gather_images
 from sklssl.utils._sklearn_compat import Interval
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sklssl.backbones import pool_map
 
-__all__ = ["Projector", "Teacher", "make_mlp", "outputs_by_view", "spread"]
+__all__ = ["Projector", "Prototypes", "Teacher", "make_mlp", "outputs_by_view", "spread"]
 
 
 def make_mlp(widths: Sequence[int], *, last_norm: bool = False) -> nn.Sequential:
@@ -44,6 +44,17 @@ class Projector(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         return self.head(pool_map(self.backbone(views)))
+
+
+class Prototypes(nn.Module):
+    """Unit vectors with which projections are compared: (b, d) to cosine similarities (b, k)."""
+
+    def __init__(self, width: int, n_prototypes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_prototypes, width))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return F.normalize(z, dim=1) @ F.normalize(self.weight, dim=1).T
 
 
 def outputs_by_view(module: nn.Module, views: Sequence[Tensor], n_images: int) -> Tensor:

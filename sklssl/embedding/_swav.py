@@ -10,13 +10,12 @@ from numbers import Integral, Real
 from typing import Any, Unpack
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
 from sklssl.base import Pretext, parameters
-from sklssl.embedding._heads import Projector, make_mlp
+from sklssl.embedding._heads import Projector, Prototypes, make_mlp
 from sklssl.embedding._random_views import (
     MultiCropPretext,
     RandomViewsEmbedder,
@@ -25,18 +24,7 @@ from sklssl.embedding._random_views import (
 from sklssl.losses import sinkhorn
 from sklssl.utils._sklearn_compat import Interval
 
-__all__ = ["Prototypes", "SwAVEmbedder"]
-
-
-class Prototypes(nn.Module):
-    """Unit vectors with which projections are compared: (b, d) to cosine similarities (b, k)."""
-
-    def __init__(self, width: int, n_prototypes: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_prototypes, width))
-
-    def forward(self, z: Tensor) -> Tensor:
-        return F.normalize(z, dim=1) @ F.normalize(self.weight, dim=1).T
+__all__ = ["SwAVEmbedder"]
 
 
 class SwappedPretext(MultiCropPretext):

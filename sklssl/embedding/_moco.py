@@ -59,7 +59,9 @@ class QueuePretext(TwoViewsPretext):
         query, key = self.student(views[0]), self.teacher(views[1])
         if self.training:
             self.new_keys = key
-        loss, accuracy = info_nce(query, key, self.queue, self.temperature)
+        # Keys of training are no match for others: batch norm used the statistics of their batch.
+        queue = self.queue if self.training else None
+        loss, accuracy = info_nce(query, key, queue, self.temperature)
         return {"loss": loss, "accuracy": accuracy}
 
     def after_step(self, progress: float) -> None:
@@ -106,8 +108,9 @@ class MoCoEmbedder(RandomViewsEmbedder):
 
     Notes
     -----
-    The queue is empty at first, and longer than one batch only after some steps. Unlike in the
-    paper, images are not shuffled between devices for batch normalisation. The momentum and the
+    The queue is empty at first, and longer than one batch only after some steps. ``score`` is the
+    proportion of images that are recognised among the others of a batch of `batch_size`. Unlike in
+    the paper, images are not shuffled between devices for batch normalisation. The momentum and the
     size of the queue are smaller than the paper's, which are for a million images.
 
     References

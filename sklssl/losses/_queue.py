@@ -12,7 +12,7 @@ __all__ = ["info_nce"]
 
 
 def info_nce(
-    query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.2
+    query: Tensor, key: Tensor, queue: Tensor | None, temperature: float = 0.2
 ) -> tuple[Tensor, Tensor]:
     """Compute the contrastive loss of queries with their keys and a queue of other keys.
 
@@ -27,8 +27,9 @@ def info_nce(
     key : tensor of shape (b, d)
         Projections of the other view by the teacher.
 
-    queue : tensor of shape (n, d)
-        Keys of earlier images; rows of zeros are empty places and are left out.
+    queue : tensor of shape (n, d), or None
+        Keys of earlier images; rows of zeros are empty places and are left out. None means the keys
+        of the other images of the batch instead.
 
     temperature : float, default=0.2
         Divisor of the similarities.
@@ -44,7 +45,8 @@ def info_nce(
     Raises
     ------
     ValueError
-        If the temperature is not positive, or the shapes do not match.
+        If the temperature is not positive, the shapes do not match, or there is only one image
+        and no queue.
 
     Notes
     -----
@@ -64,17 +66,28 @@ def info_nce(
     >>> loss, accuracy
     (tensor(0.5514), tensor(1.))
     """
-    if query.ndim != 2 or query.shape != key.shape or queue.shape[1:] != query.shape[1:]:
-        expected = "query and key of one shape (b, d), and queue (n, d)"
+    expected = "query and key of one shape (b, d), and queue (n, d)"
+    if query.ndim != 2 or query.shape != key.shape:
+        raise shapes_error("info_nce", expected, query=query, key=key)
+    if queue is not None and queue.shape[1:] != query.shape[1:]:
         raise shapes_error("info_nce", expected, query=query, key=key, queue=queue)
+    if queue is None and len(query) < 2:
+        raise ValueError("info_nce: without a queue at least two images are needed, got one.")
     check_temperature("info_nce", temperature)
     with full_precision(query):
-        query, key, queue = unit(query), unit(key.detach()), unit(queue.detach())
+        query, key = unit(query), unit(key.detach())
         own = (query * key).sum(dim=1, keepdim=True)
-        others = query @ queue.T
-        empty = (queue == 0).all(dim=1)
-        others = others.masked_fill(empty, -torch.inf)
+        others = _similarities(query, key, queue)
         scores = torch.cat([own, others], dim=1) / temperature
         loss = F.cross_entropy(scores, scores.new_zeros(len(scores), dtype=torch.long))
         accuracy = (own > others).all(dim=1).float().mean()
     return loss, accuracy.detach()
+
+
+def _similarities(query: Tensor, key: Tensor, queue: Tensor | None) -> Tensor:
+    """Return the similarities with the keys of other images; minus infinity where there is none."""
+    if queue is None:
+        own = torch.eye(len(query), dtype=torch.bool, device=query.device)
+        return (query @ key.T).masked_fill(own, -torch.inf)
+    queue = unit(queue.detach())
+    return (query @ queue.T).masked_fill((queue == 0).all(dim=1), -torch.inf)

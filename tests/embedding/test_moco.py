@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from sklssl import MoCoEmbedder
+from sklssl.exceptions import CollapseWarning
 from tests.embedding._views import QUICK, draw, unit
 
 
@@ -23,17 +24,26 @@ def test_queue_holds_the_latest_keys_first(pretext):
     torch.testing.assert_close(pretext.queue[3:], before[:-3])
 
 
-def test_loss_against_a_slow_loop(pretext):
+@pytest.mark.parametrize("training", [True, False])
+def test_loss_against_a_slow_loop(pretext, training):
     views, _ = draw(pretext)
-    pretext.eval()
+    pretext.eval().training = training  # not that of its parts
     with torch.no_grad():
         loss = pretext(views, None)["loss"].item()
         q, k = unit(pretext.student(views[0])), unit(pretext.teacher(views[1]))
     queue, slow = unit(pretext.queue), []
     for i in range(6):
-        scores = np.array([q[i] @ k[i], *(q[i] @ row for row in queue)]) / 0.3
+        others = queue if training else np.delete(k, i, axis=0)
+        scores = np.array([q[i] @ k[i], *(q[i] @ row for row in others)]) / 0.3
         slow.append(np.log(np.exp(scores).sum()) - scores[0])
     assert loss == pytest.approx(np.mean(slow), rel=1e-4)
+
+
+def test_images_that_are_alike_are_not_recognised():
+    X = np.full((20, 8, 8), 100, dtype=np.uint8)
+    embedder = MoCoEmbedder(jitter_strength=0, **QUICK)
+    with pytest.warns(CollapseWarning):
+        assert embedder.fit(X).score(X) < 0.5
 
 
 def test_score_leaves_the_queue_alone(X):

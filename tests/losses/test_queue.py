@@ -24,6 +24,17 @@ def test_against_a_slow_loop(tensors):
     assert accuracy.item() == np.mean(right)
 
 
+def test_without_a_queue_the_others_of_the_batch_are_the_negatives(tensors):
+    query, key, _ = tensors
+    found = [
+        info_nce(query[i : i + 1], key[i : i + 1], key[torch.arange(4) != i]) for i in range(4)
+    ]
+    expected = torch.stack([torch.stack(pair) for pair in found]).mean(dim=0)
+    torch.testing.assert_close(torch.stack(info_nce(query, key, None)), expected)
+    with pytest.raises(ValueError, match="at least two images are needed"):
+        info_nce(query[:1], key[:1], None)
+
+
 def test_empty_places_are_left_out(tensors):
     query, key, queue = tensors
     padded = torch.cat([queue, torch.zeros(5, 3, dtype=queue.dtype)])

@@ -35,6 +35,12 @@ def test_import_loads_nothing_heavy():
     assert out.stdout.strip() == ""
 
 
+def test_embedders_do_not_load_the_compiler():
+    code = "import sys, sklssl; sklssl.SimCLREmbedder(); print('torch._dynamo' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
+
+
 def read_stub(module):
     """Return the names that the stub of a lazy module imports."""
     names = set()

@@ -21,15 +21,15 @@ _parts = threading.local()  # one thread may train while another one transforms
 @contextlib.contextmanager
 def parts_of(size: int | None) -> Iterator[None]:
     """Let backbones compute at most `size` images at once within the block; None for all."""
-    before, _parts.size = _size(), size
+    before = getattr(_parts, "size", None), getattr(_parts, "compute", None)
+    _parts.size = size
+    if size is not None:
+        # With torch.compile, only the network is compiled then. Here, as it imports the compiler.
+        _parts.compute = torch.compiler.disable(_compute_in_parts, recursive=False)
     try:
         yield
     finally:
-        _parts.size = before
-
-
-def _size() -> int | None:
-    return getattr(_parts, "size", None)
+        _parts.size, _parts.compute = before
 
 
 def in_parts(
@@ -41,13 +41,15 @@ def in_parts(
     part after the other. So the memory is that of a part, and the gradients are those of the
     whole batch, for any loss.
     """
-    size = _size()
+    size = getattr(_parts, "size", None)
     if size is None or len(images) <= size:
         return compute(images)
-    return _compute_in_parts(network, compute, images, math.ceil(len(images) / size))
+    maps: dict[str, Tensor] = _parts.compute(
+        network, compute, images, math.ceil(len(images) / size)
+    )
+    return maps
 
 
-@torch.compiler.disable(recursive=False)  # only the network is compiled then
 def _compute_in_parts(
     network: nn.Module,
     compute: Callable[[Tensor], dict[str, Tensor]],

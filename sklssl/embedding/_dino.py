@@ -81,7 +81,7 @@ class DistillationPretext(MultiCropPretext):
         self.seen = None
 
 
-@parameters(max_epochs=10)
+@parameters(max_epochs=10, crop_scale=(0.08, 1.0))
 class DINOEmbedder(RandomViewsEmbedder):
     """Embed images with a network that learns from a slowly moving copy of itself.
 

@@ -72,7 +72,7 @@ class GaussianPretext(MultiCropPretext):
         }
 
 
-@parameters(max_epochs=10)
+@parameters(max_epochs=10, crop_scale=(0.08, 1.0))
 class LeJEPAEmbedder(RandomViewsEmbedder):
     """Embed images with a network whose features are normal and the same for all views.
 

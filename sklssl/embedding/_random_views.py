@@ -48,7 +48,7 @@ class MultiCropPretext(Pretext):
         low, high = random_views.crop_scale
         split = min(max(_SPLIT, low), high)
         self.large = replace(random_views, crop_scale=(split, high))
-        self.small = replace(random_views, crop_scale=(min(low, _SPLIT / 4), split))
+        self.small = replace(random_views, crop_scale=(low, split))
         self.n_small = n_small
 
     def views(

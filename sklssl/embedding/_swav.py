@@ -59,7 +59,7 @@ class SwappedPretext(MultiCropPretext):
         return {"loss": loss, "agreement": same.float().mean()}
 
 
-@parameters(max_epochs=10)
+@parameters(max_epochs=10, crop_scale=(0.08, 1.0))
 class SwAVEmbedder(RandomViewsEmbedder):
     """Embed images with a network that predicts the cluster of one view from another.
 

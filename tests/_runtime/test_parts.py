@@ -78,3 +78,13 @@ def test_without_gradients_nothing_is_computed_twice():
     with parts_of(2), torch.no_grad():
         assert not backbone(torch.rand(4, 3, 8, 8)).requires_grad
     assert len(seen) == 2
+
+
+def test_a_compiled_step_has_the_same_gradients():
+    images = torch.rand(2, 5, 3, 8, 8, generator=torch.Generator().manual_seed(SEED))
+    backbone = without_batch_norm()
+    compiled = torch.compile(backbone, backend="eager")
+    with parts_of(2):
+        nt_xent(*(compiled(view).mean((2, 3)) for view in images)).backward()
+    found = torch.cat([weight.grad.flatten() for weight in backbone.parameters()])
+    torch.testing.assert_close(found, gradients(without_batch_norm(), images, nt_xent, None))

@@ -80,6 +80,8 @@ def test_without_gradients_nothing_is_computed_twice():
     assert len(seen) == 2
 
 
+# The compiler looks at that of a feature map, when it goes on after the parts.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 def test_a_compiled_step_has_the_same_gradients():
     images = torch.rand(2, 5, 3, 8, 8, generator=torch.Generator().manual_seed(SEED))
     backbone = without_batch_norm()

@@ -81,6 +81,8 @@ PREDICTORS = [
 ]
 
 
+# One of every family, besides the first one.
+OTHERS = ["MultiScaleEmbedder", "PatchRelEmbedder", "DINOEmbedder"]
 # What is asked of the estimator, whatever its network. The first one has the default network.
 ON_SMALL_NETWORKS = [
     EMBEDDERS[0],
@@ -101,7 +103,7 @@ def _quickest(estimator, max_epochs):
 
 
 QUICKEST = [
-    *(_quickest(embedder, 0) for embedder in EMBEDDERS),
+    *(_quickest(_estimators.EMBEDDERS[name], 0) for name in ["RotNetEmbedder", *OTHERS]),
     *CLOSED_FORM,
     *(_quickest(predictor, 1) for predictor in PREDICTORS),
 ]
@@ -126,7 +128,7 @@ def test_estimator(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("name", ["MultiScaleEmbedder", "PatchRelEmbedder", "DINOEmbedder"])
+@pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize(
     "check",
     [
@@ -153,7 +155,6 @@ def test_embedder_of_the_default_network(name, check):
         check_global_output_transform_pandas,
         check_global_set_output_transform_polars,
         check_n_features_in_after_fitting,
-        check_param_validation,
         check_set_output_transform,
         check_set_output_transform_pandas,
         check_set_output_transform_polars,
@@ -168,7 +169,21 @@ def test_checks_that_check_estimator_leaves_out(estimator, check):
 
 
 @pytest.mark.parametrize(
-    "embedder", EMBEDDERS + CLOSED_FORM + VARIANTS, ids=lambda e: type(e).__name__
+    "estimator", [*EMBEDDERS, *CLOSED_FORM, *PREDICTORS], ids=lambda e: type(e).__name__
+)
+def test_constraints(estimator):
+    check_param_validation(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        *ON_SMALL_NETWORKS,
+        *(_estimators.EMBEDDERS[name] for name in OTHERS),
+        *CLOSED_FORM,
+        *VARIANTS,
+    ],
+    ids=lambda e: type(e).__name__,
 )
 def test_embedder(embedder):
     check_embedder(embedder)
@@ -184,7 +199,10 @@ def test_the_same_seed_gives_the_same_bytes_with_two_threads(X, embedder, two_th
 
 @pytest.mark.parametrize(
     "embedder",
-    ON_SMALL_NETWORKS + [with_params(variant, backbone="convnet") for variant in VARIANTS],
+    [
+        with_params(embedder, backbone="convnet")
+        for embedder in [*(_estimators.EMBEDDERS[name] for name in OTHERS), *VARIANTS]
+    ],
     ids=lambda e: type(e).__name__,
 )
 def test_an_embedder_can_be_searched_without_labels_and_with(X, y, embedder):

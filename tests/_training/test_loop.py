@@ -71,7 +71,8 @@ def steps(monkeypatch):
 @pytest.mark.parametrize(
     "embedder",
     [
-        *every_embedder().values(),
+        RotNetEmbedder(),
+        *every_embedder(backbone="convnet").values(),
         SimCLREmbedder(image_size=64),  # blurred
         RotationDecouplingEmbedder(pu_weighting=True),
         RotationDecouplingEmbedder(instance_task="nt_xent"),

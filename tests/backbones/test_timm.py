@@ -225,7 +225,7 @@ def test_a_training_goes_on(name, images, tmp_path):
     assert_array_equal(resumed.transform(images), build().fit(images).transform(images))
 
 
-@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "test_vit"])
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_vit"])
 def test_onnx(name, images, tmp_path):
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -146,7 +146,7 @@ class SharedParameters(TypedDict, total=False):
         int | None,
         Shared(
             None,
-            [Interval(Integral, 1, None, closed="left"), None],
+            [Interval(Integral, 2, None, closed="left"), None],
             "int",
             """
             The number of views that pass through the network at once in training; None means all

@@ -20,7 +20,10 @@ _parts = threading.local()  # one thread may train while another one transforms
 
 @contextlib.contextmanager
 def parts_of(size: int | None) -> Iterator[None]:
-    """Let backbones compute at most `size` images at once within the block; None for all."""
+    """Let backbones compute at most `size` images at once within the block; None for all.
+
+    If one image would be left over, a part may have one more.
+    """
     before = getattr(_parts, "size", None), getattr(_parts, "compute", None)
     _parts.size = size
     if size is not None:
@@ -44,9 +47,9 @@ def in_parts(
     size = getattr(_parts, "size", None)
     if size is None or len(images) <= size:
         return compute(images)
-    maps: dict[str, Tensor] = _parts.compute(
-        network, compute, images, math.ceil(len(images) / size)
-    )
+    # At least two images each: batch norm fails for one, if the map has a single pixel.
+    n_parts = min(math.ceil(len(images) / size), len(images) // 2)
+    maps: dict[str, Tensor] = _parts.compute(network, compute, images, n_parts)
     return maps
 
 
@@ -60,7 +63,6 @@ def _compute_in_parts(
     if torch.is_grad_enabled():
         contexts = partial(_first_and_second_pass, network)
         run = partial(checkpoint, compute, use_reentrant=False, context_fn=contexts)
-    # Of nearly equal size: batch norm fails for a single small map.
     outputs = [run(part) for part in images.tensor_split(n_parts)]
     return {name: torch.cat([maps[name] for maps in outputs]) for name in outputs[0]}
 

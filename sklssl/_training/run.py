@@ -215,9 +215,9 @@ class TrainingRun:
         smaller = "a smaller image_size or backbone"
         if batch_size > 3:
             smaller = f"batch_size={batch_size // 2}"
-            if hasattr(self.estimator, "micro_batch_size"):
-                micro = self.config.micro_batch_size or batch_size
-                smaller = f"micro_batch_size={max(1, micro // 4)}, or {smaller}"
+            micro = self.config.micro_batch_size or batch_size
+            if hasattr(self.estimator, "micro_batch_size") and micro >= 8:
+                smaller = f"micro_batch_size={micro // 4}, or {smaller}"
         return (
             f"{self.name}: a step with batch_size={batch_size} does not fit in the memory of the "
             f"device. Try {smaller}."

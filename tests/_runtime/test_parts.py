@@ -29,7 +29,7 @@ def gradients(backbone, images, loss, size):
     return torch.cat([weight.grad.flatten() for weight in backbone.parameters()])
 
 
-@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize("size", [2, 3, 8])
 @pytest.mark.parametrize("loss", [nt_xent, barlow_twins])
 def test_gradients_are_those_of_the_whole_batch(loss, size):
     images = torch.rand(2, 10, 3, 8, 8, generator=torch.Generator().manual_seed(SEED))
@@ -48,6 +48,15 @@ def test_the_network_sees_one_part_at_a_time():
         assert len(maps["block1"]) == len(maps["block2"]) == 10
         maps["block2"].sum().backward()
     assert sorted(seen) == [3, 3, 3, 3, 4, 4]  # again, for the gradients
+
+
+@pytest.mark.parametrize(("n", "parts"), [(1, [1]), (3, [3]), (4, [2, 2]), (5, [3, 2])])
+def test_no_part_has_one_image(n, parts):
+    backbone, seen = without_batch_norm(), []
+    backbone.stages.block1.register_forward_hook(lambda _, args, out: seen.append(len(args[0])))
+    with parts_of(2):
+        backbone(torch.rand(n, 3, 8, 8))
+    assert seen == parts
 
 
 def test_running_statistics_are_updated_once():

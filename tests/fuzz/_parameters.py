@@ -199,7 +199,7 @@ _BY_NAME = {
     ],
     "weight_decay": [0.0, 1e-3, 10.0, 1e30, 1e39],
     "max_grad_norm": [1e-9, 1.0, 1e30],
-    "micro_batch_size": [1, 3, 1000],
+    "micro_batch_size": [2, 3, 1000],
     "init_weights": [
         _fitted(1),
         _fitted(3),

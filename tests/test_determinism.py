@@ -173,7 +173,9 @@ def test_a_generator_as_random_state_moves_on(i):
 
 def test_a_cached_step_without_a_seed_is_fitted_once(X, y, tmp_path):
     def features(memory):
-        pipe = make_pipeline(quick(random_state=None), LogisticRegression(), memory=memory)
+        pipe = make_pipeline(
+            quick(random_state=None), LogisticRegression(max_iter=1000), memory=memory
+        )
         return pipe.fit(X, y)[0].transform(X)
 
     assert not np.array_equal(features(None), features(None))

@@ -91,7 +91,10 @@ class TinyNetwork(nn.Sequential):  # a class: the names of tests would have a fu
 
 
 # One of every family, besides the first one.
-OTHERS = ["MultiScaleEmbedder", "PatchRelEmbedder", "DINOEmbedder"]
+OTHERS = [
+    _estimators.EMBEDDERS[name]
+    for name in ("MultiScaleEmbedder", "PatchRelEmbedder", "DINOEmbedder")
+]
 # What is asked of the estimator, whatever its network. The first one has the default network.
 ON_SMALL_NETWORKS = [
     EMBEDDERS[0],
@@ -112,7 +115,7 @@ def _quickest(estimator, max_epochs):
 
 
 QUICKEST = [
-    *(_quickest(_estimators.EMBEDDERS[name], 0) for name in ["RotNetEmbedder", *OTHERS]),
+    *(_quickest(embedder, 0) for embedder in [EMBEDDERS[0], *OTHERS]),
     *CLOSED_FORM,
     *(_quickest(predictor, 1) for predictor in PREDICTORS),
 ]
@@ -137,7 +140,7 @@ def test_estimator(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("embedder", OTHERS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize(
     "check",
     [
@@ -150,9 +153,9 @@ def test_estimator(estimator, check):
     ],
     ids=lambda check: check.__name__,
 )
-def test_embedder_of_the_default_network(name, check):
+def test_embedder_of_the_default_network(embedder, check):
     """Those of scikit-learn's checks for which the network may matter."""
-    check(name, clone(_estimators.EMBEDDERS[name]))
+    check(type(embedder).__name__, clone(embedder))
 
 
 @pytest.mark.parametrize("estimator", QUICKEST, ids=lambda e: type(e).__name__)
@@ -188,7 +191,7 @@ def test_constraints(estimator):
     "embedder",
     [
         *ON_SMALL_NETWORKS,
-        *(_estimators.EMBEDDERS[name] for name in OTHERS),
+        *OTHERS,
         *CLOSED_FORM,
         *VARIANTS,
     ],
@@ -208,10 +211,7 @@ def test_the_same_seed_gives_the_same_bytes_with_two_threads(X, embedder, two_th
 
 @pytest.mark.parametrize(
     "embedder",
-    [
-        with_params(embedder, backbone="convnet")
-        for embedder in [*(_estimators.EMBEDDERS[name] for name in OTHERS), *VARIANTS]
-    ],
+    ON_SMALL_NETWORKS + [with_params(variant, backbone="convnet") for variant in VARIANTS],
     ids=lambda e: type(e).__name__,
 )
 def test_an_embedder_can_be_searched_without_labels_and_with(X, y, embedder):

@@ -147,7 +147,7 @@ def methods():
 
 
 def method_costs():
-    """Of the longest runs on CIFAR-10 that all methods have."""
+    """What the longest runs on CIFAR-10 needed."""
     lines = [x for x in read("accuracy/methods") if x["minutes"] and x["data"] == "cifar10-4k"]
     lines = chosen(lines, minutes=max(x["minutes"] for x in lines))
     columns = [

@@ -12,18 +12,17 @@ results/beside_lightly.jsonl. Needs ``pip install lightly``.
 
 import argparse
 import copy
-import time
 import warnings
 
 import torch
 import torch.nn.functional as F
-from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 from torch.utils.data import DataLoader
 
 import sklssl
-from benchmarks._common import Cifar4K, write_line
-from benchmarks.speed._loops import Images, _warm_cosine
+from benchmarks._common import Cifar4K, cpu_seconds, write_line
+from benchmarks.speed._lightly import neighbours
+from benchmarks.speed._loops import Images, warm_cosine
 from sklssl.backbones import pool_map
 
 BATCH_SIZE, N_SMALL = 128, 4
@@ -37,7 +36,7 @@ def small_views():
     return SwaVTransform(
         crop_sizes=(32, 16),
         crop_counts=(2, N_SMALL),
-        crop_min_scales=(0.3, 0.075),
+        crop_min_scales=(0.3, 0.08),
         crop_max_scales=(1.0, 0.3),
         cj_strength=0.5,
         gaussian_blur=0.0,
@@ -69,32 +68,34 @@ class Side(nn.Module):
         pass
 
 
-class SimCLR(Side):
-    def __init__(self, backbone):
+class TwoProjections(Side):
+    """A loss of the projections of both views."""
+
+    def __init__(self, backbone, head, criterion):
         super().__init__(backbone)
+        self.head, self.criterion = head, criterion
+
+    def forward(self, views):
+        return self.criterion(*(self.head(self.embed(view)) for view in views))
+
+
+class SimCLR(TwoProjections):
+    def __init__(self, backbone):
         width = backbone.n_features
-        self.head = heads.SimCLRProjectionHead(width, width, 128)
-        self.criterion = loss.NTXentLoss(temperature=0.5)
-
-    def forward(self, views):
-        return self.criterion(*(self.head(self.embed(view)) for view in views))
+        head = heads.SimCLRProjectionHead(width, width, 128)
+        super().__init__(backbone, head, loss.NTXentLoss(temperature=0.5))
 
 
-class BarlowTwins(Side):
+class BarlowTwins(TwoProjections):
     def __init__(self, backbone):
-        super().__init__(backbone)
-        self.head = heads.BarlowTwinsProjectionHead(backbone.n_features, 1024, 1024)
-        self.criterion = loss.BarlowTwinsLoss()
-
-    def forward(self, views):
-        return self.criterion(*(self.head(self.embed(view)) for view in views))
+        head = heads.BarlowTwinsProjectionHead(backbone.n_features, 1024, 1024)
+        super().__init__(backbone, head, loss.BarlowTwinsLoss())
 
 
-class VICReg(BarlowTwins):
+class VICReg(TwoProjections):
     def __init__(self, backbone):
-        super().__init__(backbone)
-        self.head = heads.VICRegProjectionHead(backbone.n_features, 1024, 1024)
-        self.criterion = loss.VICRegLoss()
+        head = heads.VICRegProjectionHead(backbone.n_features, 1024, 1024)
+        super().__init__(backbone, head, loss.VICRegLoss())
 
 
 class SimSiam(Side):
@@ -202,7 +203,7 @@ def train(method, X, epochs):
     trained = [weight for weight in method.parameters() if weight.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=RATE, weight_decay=DECAY)
     n_steps = epochs * len(loader)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _warm_cosine(i, n_steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: warm_cosine(i, n_steps))
     method.train()
     for epoch in range(epochs):
         for i, (views, _) in enumerate(loader):
@@ -213,20 +214,10 @@ def train(method, X, epochs):
             method.after_step((epoch * len(loader) + i + 1) / n_steps)
 
 
-def neighbours(data, embedder):
-    probe = KNeighborsClassifier(20, metric="cosine").fit(embedder.transform(data.X), data.y)
-    return round(float(probe.score(embedder.transform(data.X_test), data.y_test)), 4)
-
-
-def timed(work):
-    start = time.process_time()
-    result = work()
-    return result, round(time.process_time() - start, 1)
-
-
 def run(name, seed, epochs):
     """Train both from the same weights, and write the result."""
     data = Cifar4K(seed)
+    images = data.X, data.y, data.X_test, data.y_test
     settings = {
         "backbone": "convnet",
         "batch_size": BATCH_SIZE,
@@ -240,8 +231,8 @@ def run(name, seed, epochs):
     theirs = copy.deepcopy(untrained)
     torch.manual_seed(seed)
     method = METHODS[name](theirs.pretext_.backbone)
-    _, seconds = timed(lambda: ours.fit(data.X))
-    _, their_seconds = timed(lambda: train(method, data.X, epochs))
+    seconds = cpu_seconds(lambda: ours.fit(data.X))
+    their_seconds = cpu_seconds(lambda: train(method, data.X, epochs))
     theirs.pretext_.backbone = getattr(method, "encoder", method.backbone)
     write_line(
         __file__,
@@ -250,11 +241,11 @@ def run(name, seed, epochs):
         seed=seed,
         epochs=epochs,
         knn={
-            "untrained": neighbours(data, untrained),
-            "sklssl": neighbours(data, ours),
-            "lightly": neighbours(data, theirs),
+            "untrained": neighbours(images, untrained.transform),
+            "sklssl": neighbours(images, ours.transform),
+            "lightly": neighbours(images, theirs.transform),
         },
-        cpu_seconds={"sklssl": seconds, "lightly": their_seconds},
+        cpu_seconds={"sklssl": round(seconds, 1), "lightly": round(their_seconds, 1)},
         ratio=round(their_seconds / seconds, 2),
     )
 

@@ -17,7 +17,6 @@ import json
 import resource
 import subprocess
 import sys
-import time
 
 import torch
 from sklearn.base import clone
@@ -26,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklssl
-from benchmarks._common import results_of, rows, write_line
+from benchmarks._common import cpu_seconds, results_of, rows, write_line
 from benchmarks.accuracy.image_sets import SETS, hog, ridge
 from sklssl import (
     MultiScaleEmbedder,
@@ -57,12 +56,6 @@ TRAINED = {
 DATA = ("cifar10-4k", "gtsrb", "pets")
 N_TEST = 5000
 N_TIMED = 320  # images, whose epoch is timed
-
-
-def cpu_seconds(work):
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 def epochs_for(embedder, X, seconds):

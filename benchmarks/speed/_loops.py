@@ -336,7 +336,7 @@ def lightly(case, X, workers=2, *, backbone=None, epochs=ENDLESS, after_epoch=No
     kind, settings = case.plain_optimizer()
     optimizer = kind(model.parameters(), **settings)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, partial(_warm_cosine, n_steps=epochs * len(loader))
+        optimizer, partial(warm_cosine, n_steps=epochs * len(loader))
     )
     for _ in range(epochs):
         start = time.perf_counter()
@@ -352,7 +352,7 @@ def lightly(case, X, workers=2, *, backbone=None, epochs=ENDLESS, after_epoch=No
             model.train()
 
 
-def _warm_cosine(step, n_steps):
+def warm_cosine(step, n_steps):
     """Return the factor of the learning rate: warm-up in the first tenth, then down to 0."""
     warm = n_steps // 10
     if step < warm:

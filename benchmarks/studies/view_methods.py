@@ -9,7 +9,6 @@ is that of the CPU seconds, as estimated from 640 images; the estimate was too h
 """
 
 import argparse
-import time
 import warnings
 
 import cv2
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 import sklssl
-from benchmarks._common import write_line
+from benchmarks._common import cpu_seconds, write_line
 from benchmarks.accuracy.image_sets import digits, ridge, tiny
 from sklssl.metrics import knn_score
 
@@ -67,9 +66,7 @@ def run(name, data, method, settings, seconds):
         short = embedder.set_params(max_epochs=2).fit(X[:640])
         epoch = short.history_[-1]["duration"] * len(X) / 640
         embedder.set_params(max_epochs=max(1, round(seconds / epoch)))
-    start = time.process_time()
-    embedder.fit(X)
-    spent = time.process_time() - start
+    spent = cpu_seconds(lambda: embedder.fit(X))
     embedder.set_params(layer=embedder.layer_names_[-1], pool_size=1)
     Z, Z_test = embedder.transform(X), embedder.transform(X_test)
     write_line(

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sklssl._runtime.parts import parts_of
+
 __all__ = [
     "forked_rng",
     "network_autocast",
@@ -48,6 +50,7 @@ def plain_torch() -> Iterator[None]:
     _survive_forks()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_networks_compute_in(None))
+        stack.enter_context(parts_of(None))  # a callback may transform in the middle of training
         stack.enter_context(_float32_by_default())
         # Tensors created in inference mode cannot be trained.
         stack.enter_context(torch.inference_mode(False))

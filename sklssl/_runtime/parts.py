@@ -24,15 +24,14 @@ def parts_of(size: int | None) -> Iterator[None]:
 
     If one image would be left over, a part may have one more.
     """
-    before = getattr(_parts, "size", None), getattr(_parts, "compute", None)
-    _parts.size = size
+    before, _parts.run = getattr(_parts, "run", None), None
     if size is not None:
         # With torch.compile, only the network is compiled then. Here, as it imports the compiler.
-        _parts.compute = torch.compiler.disable(_compute_in_parts, recursive=False)
+        _parts.run = partial(torch.compiler.disable(_compute_in_parts, recursive=False), size)
     try:
         yield
     finally:
-        _parts.size, _parts.compute = before
+        _parts.run = before
 
 
 def in_parts(
@@ -44,21 +43,20 @@ def in_parts(
     part after the other. So the memory is that of a part, and the gradients are those of the
     whole batch, for any loss.
     """
-    size = getattr(_parts, "size", None)
-    if size is None or len(images) <= size:
-        return compute(images)
-    # At least two images each: batch norm fails for one, if the map has a single pixel.
-    n_parts = min(math.ceil(len(images) / size), len(images) // 2)
-    maps: dict[str, Tensor] = _parts.compute(network, compute, images, n_parts)
-    return maps
+    run = getattr(_parts, "run", None)
+    return compute(images) if run is None else run(network, compute, images)
 
 
 def _compute_in_parts(
+    size: int,
     network: nn.Module,
     compute: Callable[[Tensor], dict[str, Tensor]],
     images: Tensor,
-    n_parts: int,
 ) -> dict[str, Tensor]:
+    if len(images) <= size:
+        return compute(images)
+    # At least two images each: batch norm fails for one, if the map has a single pixel.
+    n_parts = min(math.ceil(len(images) / size), len(images) // 2)
     run: Callable[[Tensor], dict[str, Tensor]] = compute
     if torch.is_grad_enabled():
         contexts = partial(_first_and_second_pass, network)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone, pool_map
+from sklssl.backbones._patchnet import principal_axes
 from sklssl.base import Pretext
 from sklssl.embedding._random_views import RandomViewsEmbedder, ViewParameters
 from sklssl.utils._sklearn_compat import Interval
@@ -95,14 +96,10 @@ def whiten(features: Tensor) -> tuple[Tensor, Tensor]:
 
     k is at most 256; directions along which the features do not vary are left out.
     """
-    mean = features.mean(dim=0, keepdim=True)
-    centred = (features - mean).double()
-    variances, directions = torch.linalg.eigh(centred.T @ centred / len(features))
-    variances, directions = variances.flip(0)[:_COMPONENTS], directions.flip(1)[:, :_COMPONENTS]
-    factors = torch.where(
-        variances > _ROUNDING * variances[0].clamp(min=_TINY), variances.clamp(min=_TINY).rsqrt(), 0
-    )
-    return mean, (directions * factors).to(features)
+    mean, variances, axes = principal_axes(features)
+    variances, axes = variances.flip(0)[:_COMPONENTS], axes.flip(1)[:, :_COMPONENTS]
+    kept = variances > _ROUNDING * variances[0].clamp(min=_TINY)
+    return mean[None], axes * variances.clamp(min=_TINY).rsqrt().where(kept, 0)
 
 
 def cluster(points: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

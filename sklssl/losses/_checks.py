@@ -7,7 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["at_least_float32", "check_temperature", "full_precision", "shapes_error", "unit"]
+__all__ = [
+    "at_least_float32",
+    "check_negatives",
+    "check_temperature",
+    "full_precision",
+    "shapes_error",
+    "unit",
+]
 
 
 def full_precision(tensor: Tensor) -> torch.autocast:
@@ -32,6 +39,15 @@ def check_temperature(function: str, temperature: float) -> None:
     """Raise an error if the temperature is not a finite positive number."""
     if not 0 < temperature < math.inf:
         raise ValueError(f"{function}: temperature must be finite and above 0, got {temperature}.")
+
+
+def check_negatives(function: str, n_images: int) -> None:
+    """Raise an error if an image has no others, which are its negatives."""
+    if n_images < 2:
+        raise ValueError(
+            f"{function}: at least two images are needed, since the others are the negatives, "
+            f"got a batch of {n_images}."
+        )
 
 
 def shapes_error(function: str, expected: str, **tensors: Tensor) -> ValueError:

@@ -6,7 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklssl.losses._checks import check_temperature, full_precision, shapes_error, unit
+from sklssl.losses._checks import (
+    check_negatives,
+    check_temperature,
+    full_precision,
+    shapes_error,
+    unit,
+)
 from sklssl.losses._gather import gather_images
 
 __all__ = ["contrastive_accuracy", "nt_xent", "nt_xent_to_mean"]
@@ -64,7 +70,7 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     with full_precision(z1):
         views = torch.stack([unit(z1), unit(z2)])
         everywhere, offset = gather_images(views, "nt_xent")
-        _check_negatives("nt_xent", everywhere)
+        check_negatives("nt_xent", everywhere.shape[1])
         scores, own = _similarities(views / temperature, everywhere.flip(0), everywhere, offset)
         return F.cross_entropy(scores.flatten(0, 1), own.repeat(2))
 
@@ -125,7 +131,7 @@ def nt_xent_to_mean(z_views: Tensor, z_mean: Tensor, temperature: float = 0.5) -
     with full_precision(z_views):
         views, mean = unit(z_views), unit(z_mean)
         everywhere, offset = gather_images(torch.cat([views, mean[None]]), name)
-        _check_negatives(name, everywhere)
+        check_negatives(name, everywhere.shape[1])
         scores, own = _similarities(views / temperature, everywhere[-1:], everywhere[:-1], offset)
         n_views = len(views)
         return n_views * F.cross_entropy(scores.flatten(0, 1), own.repeat(n_views))
@@ -169,7 +175,7 @@ def contrastive_accuracy(z1: Tensor, z2: Tensor) -> Tensor:
     _check_pair("contrastive_accuracy", z1, z2)
     with full_precision(z1):
         views = torch.stack([unit(z1), unit(z2)])
-        _check_negatives("contrastive_accuracy", views)
+        check_negatives("contrastive_accuracy", views.shape[1])
         scores, own = _similarities(views, views.flip(0), views, 0)
     column = own.expand(2, -1)[..., None]
     partner = scores.gather(2, column).squeeze(2)
@@ -210,12 +216,3 @@ def _similarities(
 def _check_pair(function: str, z1: Tensor, z2: Tensor) -> None:
     if z1.ndim != 2 or z1.shape != z2.shape:
         raise shapes_error(function, "z1 and z2 of one shape (b, d)", z1=z1, z2=z2)
-
-
-def _check_negatives(function: str, everywhere: Tensor) -> None:
-    n_images = everywhere.shape[1]
-    if n_images < 2:
-        raise ValueError(
-            f"{function}: at least two images are needed, since the others are the negatives, "
-            f"got a batch of {n_images}."
-        )

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklssl.losses._checks import at_least_float32, full_precision, shapes_error
+from sklssl.losses._checks import at_least_float32, check_negatives, full_precision, shapes_error
 from sklssl.losses._gather import gather_images
 
 __all__ = ["local_infomax"]
@@ -64,11 +64,7 @@ def local_infomax(local: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
     with full_precision(local):
         (everywhere,), first = gather_images(at_least_float32(whole)[None], "local_infomax")
         n_images = len(everywhere)
-        if n_images < 2:
-            raise ValueError(
-                "local_infomax: at least two images are needed, since the others are the "
-                f"negatives, got a batch of {n_images}."
-            )
+        check_negatives("local_infomax", n_images)
         scores = at_least_float32(local) @ everywhere.T  # (b, p, n)
         columns = torch.arange(n_images, device=scores.device)
         column = columns[first : first + len(local), None, None].expand(-1, scores.shape[1], 1)

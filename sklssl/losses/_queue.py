@@ -6,7 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklssl.losses._checks import check_temperature, full_precision, shapes_error, unit
+from sklssl.losses._checks import (
+    check_negatives,
+    check_temperature,
+    full_precision,
+    shapes_error,
+    unit,
+)
 
 __all__ = ["info_nce"]
 
@@ -71,8 +77,8 @@ def info_nce(
         raise shapes_error("info_nce", expected, query=query, key=key)
     if queue is not None and queue.shape[1:] != query.shape[1:]:
         raise shapes_error("info_nce", expected, query=query, key=key, queue=queue)
-    if queue is None and len(query) < 2:
-        raise ValueError("info_nce: without a queue at least two images are needed, got one.")
+    if queue is None:
+        check_negatives("info_nce", len(query))
     check_temperature("info_nce", temperature)
     with full_precision(query):
         query, key = unit(query), unit(key.detach())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklssl._runtime.device import network_precision
+from sklssl._runtime.device import network_precision, plain_torch
 from sklssl._runtime.parts import parts_of
 from sklssl.backbones import Backbone, make_backbone
 from sklssl.losses import barlow_twins, nt_xent
@@ -79,6 +79,14 @@ def test_the_second_pass_has_the_precision_of_the_first():
         out = backbone(torch.rand(4, 3, 8, 8)).sum()
     out.backward()  # another precision would be an error
     assert out.dtype == torch.float32
+
+
+def test_other_uses_of_a_network_during_training_are_whole():
+    backbone, seen = without_batch_norm(), []
+    backbone.stages.block1.register_forward_hook(lambda _, args, out: seen.append(len(args[0])))
+    with parts_of(2), plain_torch():
+        backbone(torch.rand(5, 3, 8, 8))
+    assert seen == [5]
 
 
 def test_without_gradients_nothing_is_computed_twice():

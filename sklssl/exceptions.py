@@ -5,6 +5,7 @@ from sklearn.exceptions import ConvergenceWarning
 __all__ = [
     "CheckpointWarning",
     "CollapseWarning",
+    "DistributedError",
     "DivergenceWarning",
     "ImageFileError",
     "NonFiniteLossError",
@@ -20,6 +21,13 @@ class CheckpointWarning(UserWarning):
 
 class CollapseWarning(ConvergenceWarning):
     """The embedding is (almost) identical for all images and carries little information."""
+
+
+class DistributedError(RuntimeError):
+    """Another process of a distributed run failed. The message names its rank and says why.
+
+    The estimator is left unchanged, as it was before ``fit``.
+    """
 
 
 class DivergenceWarning(ConvergenceWarning):

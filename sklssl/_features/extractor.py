@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
 from sklssl._features.symmetry import average_orientations
 from sklssl._runtime.device import network_precision, plain_torch, resolve_device
+from sklssl._runtime.ranks import alone
 from sklssl.backbones import Backbone, pool_map, pool_stages
 from sklssl.utils._checks import check_network
 
@@ -116,7 +117,7 @@ class FeatureExtractor:
     def evaluating(self, *modules: nn.Module) -> Iterator[None]:
         """Set the network and other `modules` to evaluation mode on the device within the block."""
         device = self.to_tensor.device
-        with plain_torch():
+        with plain_torch(), alone():
             for module in (self.encoder, *modules):
                 module.to(device).eval()
             with torch.inference_mode(), network_precision(device, self.precision):

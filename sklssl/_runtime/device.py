@@ -29,9 +29,9 @@ __all__ = [
 def resolve_device(device: str | torch.device, *, owner: object) -> torch.device:
     """Return the torch device; raise an error naming the class if it is not available."""
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        resolved = torch.device(device)
+        resolved = _of_this_process(torch.device(device))
         torch.zeros(1, device=resolved).item()  # fails for "meta"
     except Exception as error:  # each kind of device raises different errors
         raise ValueError(
@@ -39,6 +39,13 @@ def resolve_device(device: str | torch.device, *, owner: object) -> torch.device
             f"that is available on this machine, such as 'cpu'. Got {device!r}: {error}"
         ) from error
     return resolved
+
+
+def _of_this_process(device: torch.device) -> torch.device:
+    """Return the GPU of this process if a launcher started one process for each of them."""
+    if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
+        return device
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
 
 
 @contextlib.contextmanager

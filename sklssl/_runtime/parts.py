@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from sklssl._runtime.ranks import fewest_and_most
+
 __all__ = ["in_parts", "parts_of"]
 
 _parts = threading.local()  # one thread may train while another one transforms
@@ -53,10 +55,12 @@ def _compute_in_parts(
     compute: Callable[[Tensor], dict[str, Tensor]],
     images: Tensor,
 ) -> dict[str, Tensor]:
-    if len(images) <= size:
-        return compute(images)
+    # The same number in all processes, which wait for one another.
+    fewest, most = fewest_and_most(len(images))
     # At least two images each: batch norm fails for one, if the map has a single pixel.
-    n_parts = min(math.ceil(len(images) / size), len(images) // 2)
+    n_parts = min(math.ceil(most / size), max(fewest // 2, 1))
+    if n_parts == 1:
+        return compute(images)
     run: Callable[[Tensor], dict[str, Tensor]] = compute
     if torch.is_grad_enabled():
         contexts = partial(_first_and_second_pass, network)

@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import nn
 
+from sklssl._runtime.ranks import Ranks
 from sklssl._storage.state_file import read_state, write_state
 from sklssl._training.config import Plan
 from sklssl._training.fingerprint import (
@@ -37,6 +38,8 @@ _NAME = re.compile(r"checkpoint-(\d{8})\.safetensors")
 class Checkpoints:
     """The checkpoints of one training run; without a folder none are written.
 
+    Of several processes only the first one has a folder; the others stop with it.
+
     Parameters
     ----------
     owner : estimator
@@ -51,6 +54,9 @@ class Checkpoints:
     about : dict, default=None
         The identity of the training run, to distinguish it from others.
 
+    ranks : Ranks, default=None
+        The processes of the training run; None if it has no checkpoints.
+
     Attributes
     ----------
     found : dict or None
@@ -58,28 +64,36 @@ class Checkpoints:
     """
 
     def __init__(
-        self, owner: Any, seed: int, folder: Path | None = None, about: dict[str, Any] | None = None
+        self,
+        owner: Any,
+        seed: int,
+        folder: Path | None = None,
+        about: dict[str, Any] | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.owner, self.seed, self.folder, self.about = owner, seed, folder, about or {}
+        self.ranks = ranks  # of a run with a folder
         self.found: dict[str, Any] | None = None
         self.start: str | None = None
         self._damaged: set[Path] = set()
         self._signals = DeferredSignals()
         self._saved_at = time.monotonic()
+        self._stops = False  # whether a process received a signal
 
     def defer_signals(self) -> contextlib.AbstractContextManager[Any]:
         """Defer signals within the block, so that the state is saved before the process stops."""
-        return contextlib.nullcontext() if self.folder is None else self._signals
+        return contextlib.nullcontext() if self.ranks is None else self._signals
 
     def is_due(self, *, epoch_ended: bool = False) -> bool:
-        """Return whether a checkpoint is due."""
-        if self.folder is None:
+        """Return whether a checkpoint is due; all processes must ask together."""
+        if self.ranks is None:
             return False
+        self._stops = self.ranks.any(self._signals.pending is not None)
+        if self._stops or self.folder is None:
+            return self._stops
         if self.owner.checkpoint_every == "epoch":
-            in_time = epoch_ended
-        else:
-            in_time = time.monotonic() - self._saved_at >= 60 * self.owner.checkpoint_every
-        return in_time or self._signals.pending is not None
+            return epoch_ended
+        return time.monotonic() - self._saved_at >= 60 * float(self.owner.checkpoint_every)
 
     def save(self, state: dict[str, Any], *, finished: bool = False) -> None:
         """Write a checkpoint, then stop if a signal was received. The two newest are kept.
@@ -89,8 +103,14 @@ class Checkpoints:
         CheckpointWarning
             If it cannot be written. Earlier checkpoints are unchanged.
         """
-        if self.folder is None:
-            return
+        if self.folder is not None:
+            self._write(state, finished)
+        if self._stops and self.ranks is not None:
+            self.ranks.any(False)  # after this, the state is on the disk
+        self._signals.release()
+
+    def _write(self, state: dict[str, Any], finished: bool) -> None:
+        assert self.folder is not None
         tree = {
             "about": self.about,
             "start": self.start,
@@ -115,7 +135,6 @@ class Checkpoints:
                 stacklevel=2,
             )
         self._saved_at = time.monotonic()
-        self._signals.release()
 
     def resume(self) -> None:
         """Load the state of the run in the folder, if there is one.
@@ -187,9 +206,11 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def open_checkpoints(
-    estimator: Any, seed: int, rows: list[Any], plan: Plan
+    estimator: Any, seed: int, rows: list[Any], plan: Plan, ranks: Ranks
 ) -> Iterator[Checkpoints]:
     """Open the checkpoints of a training run, and lock their folder.
+
+    Of several processes the first one does so; the others get its seed and its state.
 
     Parameters
     ----------
@@ -205,6 +226,8 @@ def open_checkpoints(
 
     plan : Plan
 
+    ranks : Ranks
+
     Raises
     ------
     ValueError
@@ -213,7 +236,12 @@ def open_checkpoints(
         If the folder of the run holds checkpoints, none of which can be read.
     """
     if estimator.checkpoint_dir is None or plan.in_pieces:
-        yield Checkpoints(estimator, seed)
+        yield Checkpoints(estimator, ranks.share(seed))
+        return
+    if not ranks.leads:
+        checkpoints = Checkpoints(estimator, seed, ranks=ranks)
+        checkpoints.seed, checkpoints.found = ranks.share((seed, checkpoints.found))
+        yield checkpoints
         return
     settings = settings_repr(estimator)
     if isinstance(estimator.random_state, Integral):
@@ -226,8 +254,9 @@ def open_checkpoints(
         "rows": [fingerprint(array) for array in rows],
     }
     with _locked_folder(estimator, about) as folder:
-        checkpoints = Checkpoints(estimator, seed, folder, about)
+        checkpoints = Checkpoints(estimator, seed, folder, about, ranks)
         checkpoints.resume()
+        ranks.share((checkpoints.seed, checkpoints.found))
         yield checkpoints
 
 

@@ -11,9 +11,11 @@ from sklearn.utils import Tags, check_random_state
 
 from sklssl._runtime.allocator import retain_freed_memory
 from sklssl._runtime.device import forked_rng
+from sklssl._runtime.ranks import current_ranks, fit_together
 from sklssl._storage.module_state import PackedModules
 from sklssl._training.checkpoints import Checkpoints, open_checkpoints
 from sklssl._training.config import Plan
+from sklssl._training.same_fit import check_same_fit
 from sklssl.utils._checks import check_callbacks, check_optimizer
 from sklssl.utils._sklearn_compat import CallbackSupport, FitTasks
 
@@ -44,18 +46,19 @@ class TrainedEstimator(
         data : tuple of (X, y)
             Passed to these callbacks.
         """
-        # Before copying: attributes that scikit-learn sets during fit must survive the swap.
-        fit_tasks = FitTasks(
-            plan.owner,
-            sum(phase.max_epochs for phase in plan.phases),
-            lambda: plan.owner._attributes_from(fresh),
-            data=data,
-        )
-        check_callbacks(self, self.callbacks)
-        check_optimizer(self)
-        fresh = self._continued() if plan.continued else self._unfitted()
-        yield fresh, fit_tasks
-        fit_tasks.end()
+        with fit_together(type(plan.owner).__name__) as ranks:
+            # Before copying: attributes that scikit-learn sets during fit must survive the swap.
+            fit_tasks = FitTasks(
+                plan.owner if ranks.leads else None,
+                sum(phase.max_epochs for phase in plan.phases),
+                lambda: plan.owner._attributes_from(fresh),
+                data=data,
+            )
+            check_callbacks(self, self.callbacks)
+            check_optimizer(self)
+            fresh = self._continued() if plan.continued else self._unfitted()
+            yield fresh, fit_tasks
+            fit_tasks.end()
         self.__dict__ = fresh.__dict__
 
     def _attributes_from(self, fitted: Any) -> dict[str, Any]:
@@ -72,6 +75,8 @@ class TrainedEstimator(
         self, device: torch.device, seed: int, rows: list[Any], plan: Plan
     ) -> Iterator[Checkpoints]:
         """Set up what a run needs: retained memory, a locked folder, separate generators.
+
+        Of several processes the first one opens the folder, and its seed is that of all.
 
         Parameters
         ----------
@@ -90,9 +95,11 @@ class TrainedEstimator(
         checkpoints : Checkpoints
             With the seed of the run.
         """
+        ranks = current_ranks()
+        check_same_fit(self, rows, plan, ranks)
         with (
             retain_freed_memory(device),
-            open_checkpoints(self, seed, rows, plan) as checkpoints,
+            open_checkpoints(self, seed, rows, plan, ranks) as checkpoints,
             forked_rng(device, checkpoints.seed),
         ):
             yield checkpoints

@@ -24,7 +24,9 @@ from sklssl._data.batches import (
     slices,
 )
 from sklssl._runtime.device import network_precision
+from sklssl._runtime.gather import gather_rows
 from sklssl._runtime.parts import parts_of
+from sklssl._runtime.ranks import Ranks, Share, current_ranks
 from sklssl._storage.module_state import module_state
 from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import OPTIMIZERS, Phase, TrainingConfig
@@ -40,6 +42,7 @@ from sklssl._training.state import (
     generator_states,
     load_optimizer,
 )
+from sklssl._training.step import Step
 from sklssl.exceptions import StopTraining
 
 __all__ = ["embed_all", "train_phase"]
@@ -57,6 +60,7 @@ class Run(Protocol):
     line: ProgressLine
     order_rng: torch.Generator
     views_rng: torch.Generator
+    ranks: Ranks
 
     @property
     def to_tensor(self) -> Callable[[float], ToTensor | MapsToDevice]:
@@ -95,7 +99,9 @@ def train_phase(run: Run, phase: Phase, start: dict[str, Any] | None = None) -> 
         progress = PhaseProgress(**start["position"]) if start else PhaseProgress()
     to_tensor = run.to_tensor(phase.scale)
     images = move_to_device_if_fits(run.images, run.device)
-    batches = _Batches(images, to_tensor, run.config.batch_size, run.order_rng, progress.step)
+    batches = _Batches(
+        images, to_tensor, run.config.batch_size, run.order_rng, run.ranks, progress.step
+    )
     schedule = SCHEDULES[run.config.lr_schedule](phase.max_epochs, len(batches))
     callbacks = [*_clipping(run.config), *schedule, _Bookkeeping(run, phase, batches, schedule)]
     net = _make_net(run, phase, progress, callbacks).initialize()
@@ -108,33 +114,42 @@ def train_phase(run: Run, phase: Phase, start: dict[str, Any] | None = None) -> 
                 callback.lr_scheduler_.load_state_dict(state)
         net.first_step = checkpoint_mismatch_errors(run.name)  # which reveals other mismatches
     precision = network_precision(run.device, run.config.precision)
-    with precision, parts_of(run.config.micro_batch_size):
+    parts = parts_of(run.config.micro_batch_size)
+    with precision, parts, contextlib.closing(net.step):
         # Not partial_fit, which swallows Ctrl-C.
         net.fit_loop(batches, epochs=phase.max_epochs - progress.epoch)
 
 
 @dataclass
 class _Batches(torch.utils.data.IterableDataset):
-    """All images once per epoch in a new random order, in batches of nearly equal size."""
+    """All images once per epoch in a new random order, in batches of nearly equal size.
+
+    Several processes have the same order, and each of them a share of each batch.
+    """
 
     images: Any
     to_tensor: ToTensor | MapsToDevice
     batch_size: int
     rng: torch.Generator
+    ranks: Ranks
     first: int = 0  # batch of the next epoch
 
     def __len__(self) -> int:
         return count_batches(len(self.images), self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Share]]:
         first, self.first = self.first, 0
         self.before_order = self.rng.get_state()
         order = torch.randperm(len(self.images), generator=self.rng)
         # All at once: copying the rows of each batch to the device would stall a GPU.
-        rows = order.to(self.to_tensor.device).tensor_split(len(self))[first:]
-        on_device = isinstance(self.images, Tensor)
-        parts = rows if on_device else np.array_split(order.numpy(), len(self))[first:]
-        return zip(iter_batches(self.images, parts, self.to_tensor), rows, strict=True)
+        batches = order.to(self.to_tensor.device).tensor_split(len(self))[first:]
+        shares = [self.ranks.part(len(batch)) for batch in batches]
+        rows = [batch[share.rows] for batch, share in zip(batches, shares, strict=True)]
+        parts: list[Any] = rows
+        if not isinstance(self.images, Tensor):
+            on_cpu = np.array_split(order.numpy(), len(self))[first:]
+            parts = [batch[share.rows] for batch, share in zip(on_cpu, shares, strict=True)]
+        return zip(iter_batches(self.images, parts, self.to_tensor), rows, shares, strict=True)
 
 
 class _PretextNet(NeuralNet):
@@ -146,11 +161,13 @@ class _PretextNet(NeuralNet):
         *,
         rng: torch.Generator,
         progress: PhaseProgress,
+        step: Step,
         **kwargs: Any,
     ) -> None:
         super().__init__(pretext, **kwargs)
         self.rng = rng
         self.progress = progress
+        self.step = step
         self.is_checked = False  # the return values of the task
         self.first_step: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
@@ -160,17 +177,20 @@ class _PretextNet(NeuralNet):
     def get_iterator(self, dataset: _Batches, training: bool = False) -> _Batches:
         return dataset
 
-    def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
-        images, index = batch
-        made = self.module_.views(images, self.rng, index)
-        if not self.is_checked:
-            check_views(self.module, made)
-        terms = self.module_(*made)
-        if not self.is_checked:
-            check_terms(self.module, terms)
-        self.is_checked = True  # only in the first step
-        terms["loss"].backward()
-        return {name: term.detach() for name, term in terms.items()}
+    def train_step_single(
+        self, batch: tuple[Tensor, Tensor, Share], **fit_params: Any
+    ) -> dict[str, Any]:
+        images, index, share = batch
+        with self.step.of(self.module_, share):
+            made = self.module_.views(images, self.rng, index)
+            if not self.is_checked:
+                check_views(self.module, made)
+            terms = self.step.forward(*made)
+            if not self.is_checked:
+                check_terms(self.module, terms)
+            self.is_checked = True  # only in the first step
+            self.step.backward(terms["loss"])
+        return self.step.means(terms)
 
     def run_single_epoch(
         self,
@@ -187,7 +207,7 @@ class _PretextNet(NeuralNet):
         totals = self.progress.totals
         self.loss_monitor = FiniteLossMonitor(self, iterator.to_tensor.device)
         for batch in iterator:
-            n = len(batch[1])
+            n = batch[2].n_all
             with self.first_step:
                 terms = step_fn(batch)
             self.first_step = contextlib.nullcontext()
@@ -197,7 +217,8 @@ class _PretextNet(NeuralNet):
             self.notify("on_batch_end", batch=batch, training=training)
         self.loss_monitor.check_weights()
         means = {name: total.item() / len(iterator.images) for name, total in totals.items()}
-        for name, value in {**means, **self.module_.eval().after_epoch()}.items():
+        found = self.step.ranks.share(self.module_.eval().after_epoch())
+        for name, value in {**means, **found}.items():
             self.history.record(name, value)
 
 
@@ -223,6 +244,7 @@ class _Bookkeeping(Callback):
             progress.rate = net.optimizer_.param_groups[-1]["lr"]
             batches, pretext = self.batches, net.module_
             images = batches.images, batches.to_tensor, batches.batch_size
+            net.rng.set_state(self.run.ranks.share(net.rng.get_state()))
             pretext.before_epoch(partial(embed_all, pretext, *images), net.rng)
 
     def on_batch_end(self, net: _PretextNet, **kwargs: Any) -> None:
@@ -243,7 +265,7 @@ class _Bookkeeping(Callback):
         row = {"scale": self.phase.scale, "learning_rate": net.progress.rate, **terms}
         net.progress = PhaseProgress(net.progress.epoch + 1)
         self.run.record({**row, "duration": time.perf_counter() - self.start_})
-        if net.module_.finished:
+        if self.run.ranks.share(net.module_.finished):
             raise StopTraining
         if self.run.checkpoints.is_due(epoch_ended=True):
             self.run.save(self._state(net))
@@ -276,11 +298,14 @@ def embed_all(
     """
     pretext.eval()
     encode = encode or (lambda batch: pretext.encoder(batch).mean((2, 3)))
-    parts = slices(len(images), batch_size)
+    parts, ranks = slices(len(images), batch_size), current_ranks()
+    share = ranks.part(len(parts))
+    own = parts[share.rows] or parts[:1]  # the first one for its number of features
     with torch.no_grad():
-        features = [encode(batch) for batch in iter_batches(images, parts, to_tensor)]
+        features = torch.cat([encode(batch) for batch in iter_batches(images, own, to_tensor)])
     pretext.train()
-    return torch.cat(features)
+    everywhere, _ = gather_rows(features if share.n_here else features[:0], ranks, "embed")
+    return everywhere
 
 
 def _clipping(config: TrainingConfig) -> list[Callback]:
@@ -309,4 +334,5 @@ def _make_net(
         verbose=0,
         rng=run.views_rng,
         progress=progress,
+        step=Step(run.ranks),
     )

@@ -13,6 +13,7 @@ import torch
 
 from sklssl._data.batches import MapsToDevice, ToTensor
 from sklssl._runtime.allocator import memory_errors, retain_freed_memory
+from sklssl._runtime.ranks import Ranks, alone
 from sklssl._storage.module_state import module_state, set_module_state
 from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import Phase, TrainingConfig
@@ -55,6 +56,8 @@ class TrainingRun:
         images and for the views.
     fit_tasks : FitTasks
         Notifies scikit-learn's callbacks of each epoch.
+    ranks : Ranks
+        The processes that train together.
     guards : sequence of callable, default=()
         Called after each epoch like the `callbacks`, and before them.
 
@@ -73,6 +76,7 @@ class TrainingRun:
     device: torch.device
     checkpoints: Checkpoints
     fit_tasks: FitTasks
+    ranks: Ranks
     guards: Sequence[Callable[..., Any]] = ()
 
     def __post_init__(self) -> None:
@@ -81,7 +85,8 @@ class TrainingRun:
         self.order_rng, self.views_rng = torch.Generator(), torch.Generator(self.device)
         for generator in (self.order_rng, self.views_rng):
             generator.manual_seed(self.checkpoints.seed)
-        self.line = ProgressLine(self.name, len(self.images), self.phases, self.estimator.verbose)
+        verbose = self.estimator.verbose if self.ranks.leads else 0
+        self.line = ProgressLine(self.name, len(self.images), self.phases, verbose)
         # The phases of earlier fits, which warm_start and partial_fit continue from, count too.
         self._n_earlier = 1 + max((row.get("phase", 0) for row in self._history), default=-1)
         self._number, self._n_done = 0, 0  # the phase to begin with, and its epochs done
@@ -123,22 +128,32 @@ class TrainingRun:
         return sum(epochs[: self._number]), sum(epochs)
 
     def record(self, row: dict[str, Any]) -> None:
-        """Append the row of an epoch, and call the callbacks."""
+        """Append the row of an epoch, and call the callbacks, in the first process only."""
         history = self._history
         row = {"epoch": len(history) + 1, "phase": self._n_earlier + self._number, **row}
         history.append(row)
         self._good = copy.deepcopy(module_state(self.task))
-        stop = self.fit_tasks.end_epoch()
+        stop = self._call_callbacks(row) if self.ranks.leads else None
+        # They may have added to the row.
+        history[-1], stop = self.ranks.share((row, stop))
+        if stop is not None:
+            raise stop
+        self.fit_tasks.begin_epoch()
+
+    def _call_callbacks(self, row: dict[str, Any]) -> StopTraining | None:
+        """Call the callbacks with the row of an epoch; return the exception that asks to stop."""
+        stop = StopTraining() if self.fit_tasks.end_epoch() else None
         if self.estimator.callbacks:
             self.line.clear()  # they may print
         try:
-            for callback in self.callbacks:
-                callback(self.estimator, row)
+            with alone():
+                for callback in self.callbacks:
+                    callback(self.estimator, row)
+        except StopTraining as error:
+            stop = error
         finally:
             self.line.end_epoch(row)
-        if stop:
-            raise StopTraining
-        self.fit_tasks.begin_epoch()
+        return stop
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint of the present phase."""
@@ -190,12 +205,13 @@ class TrainingRun:
             if self._good is None:
                 raise NonFiniteLossError(f"{what} {remedy}") from None
             set_module_state(self.task, self._good)
-            warnings.warn(
-                f"{what} Training ends with what was learned by the end of epoch {epoch - 1}. "
-                f"{remedy}",
-                NonFiniteLossWarning,
-                stacklevel=2,
-            )
+            if self.ranks.leads:
+                warnings.warn(
+                    f"{what} Training ends with what was learned by the end of epoch {epoch - 1}. "
+                    f"{remedy}",
+                    NonFiniteLossWarning,
+                    stacklevel=2,
+                )
 
     def _close(self) -> None:
         """Write the last checkpoint, and notify the callbacks that want to know."""
@@ -205,9 +221,20 @@ class TrainingRun:
         if found is None or not found["finished"]:
             state = {"pretext": module_state(self.task), "history": self._history}
             self.checkpoints.save(state, finished=True)
-        for callback in self.callbacks:
-            if hasattr(callback, "after_training"):
-                callback.after_training(self.estimator)
+        if self.ranks.leads:
+            with alone():
+                for callback in self.callbacks:
+                    if hasattr(callback, "after_training"):
+                        callback.after_training(self.estimator)
+        self._share_result()
+
+    def _share_result(self) -> None:
+        """Take over what the first process has, whose callbacks may have changed it."""
+        if self.ranks.size > 1:
+            learned = self.ranks.share((module_state(self.task), self._history))
+            if not self.ranks.leads:
+                set_module_state(self.task, learned[0])
+                self.estimator.history_ = learned[1]
 
     def _smaller_step(self) -> str:
         """Say what to do when the memory does not hold a step."""

@@ -73,9 +73,10 @@ def draw_color_jitter(
             f"draw_color_jitter: strength must be a number of at least 0. Got {strength!r}. SimCLR "
             "uses 0.5 for small images."
         )
-    moved = draw_uniform((4, n_images), -strength, strength, rng) * draw_choices(n_images, 0.8, rng)
-    brightness, contrast, saturation = (1.0 + 0.8 * moved[:3]).clamp_min(0.0).unbind(0)
-    return brightness, contrast, saturation, 0.2 * moved[3]
+    moved = draw_uniform((n_images, 4), -strength, strength, rng)
+    moved = moved * draw_choices(n_images, 0.8, rng)[:, None]
+    brightness, contrast, saturation = (1.0 + 0.8 * moved[:, :3]).clamp_min(0.0).unbind(1)
+    return brightness, contrast, saturation, 0.2 * moved[:, 3]
 
 
 def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:

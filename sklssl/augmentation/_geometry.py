@@ -12,7 +12,7 @@ from sklssl.augmentation._checks import (
     check_share,
     check_size,
 )
-from sklssl.augmentation._numbers import draw_uniform
+from sklssl.augmentation._numbers import draw_integers, draw_uniform
 
 __all__ = [
     "draw_choices",
@@ -126,7 +126,7 @@ def draw_shifts(n_images: int, size: tuple[int, int], share: float, rng: torch.G
     """
     check_share("draw_shifts: share", share, "0.125 shifts by up to an eighth of the sides.")
     drawn = [
-        torch.randint(-limit, limit + 1, (n_images,), generator=rng, device=rng.device)
+        draw_integers((n_images,), -limit, limit + 1, rng)
         for limit in (int(share * side) for side in check_size("draw_shifts: size", size))
     ]
     return torch.stack(drawn, dim=1)

@@ -18,6 +18,7 @@ from sklssl.augmentation._color import (
     to_grayscale_,
 )
 from sklssl.augmentation._geometry import draw_choices, draw_crops, resized_crop
+from sklssl.augmentation._numbers import draw_half
 
 __all__ = ["RandomViews"]
 
@@ -124,7 +125,7 @@ class RandomViews:
             to_grayscale_(views, grey)
         side = min(views.shape[2:])
         if side >= _MIN_BLURRED_SIDE:
-            half = torch.randperm(n_images, generator=rng, device=rng.device)[: (n_images + 1) // 2]
-            sigmas = draw_sigmas(len(half), rng)
+            half = draw_half(n_images, rng)
+            sigmas = draw_sigmas(n_images, rng)[half]
             views[half] = gaussian_blur(views[half], sigmas, 2 * (side // 20) + 1)
         return views.contiguous(memory_format=torch.channels_last)

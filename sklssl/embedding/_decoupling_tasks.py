@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sklssl._runtime.gather import gather_rows
+from sklssl._runtime.ranks import current_ranks
+from sklssl.augmentation._numbers import draw_integers
 from sklssl.backbones import Backbone, pool_map
 from sklssl.embedding._positive_unlabelled import estimate_pu_weights
 from sklssl.embedding._rotnet import RotationPretext, rotate_four_ways
@@ -158,8 +161,7 @@ class NCEDecouplingPretext(DecouplingPretext):
 
     def draw_noise(self, n_images: int, rng: torch.Generator) -> Tensor:
         n_rows = len(self.bank)
-        size = (n_images, min(n_rows, _MAX_NOISE))
-        return torch.randint(n_rows, size, generator=rng, device=rng.device)
+        return draw_integers((n_images, min(n_rows, _MAX_NOISE)), 0, n_rows, rng)
 
     def instance_terms(self, unrelated: Tensor, index: Tensor, noise: Tensor) -> dict[str, Tensor]:
         terms = {"invariance_loss": rotation_invariance(unrelated)}
@@ -178,6 +180,7 @@ class NCEDecouplingPretext(DecouplingPretext):
     def after_step(self, progress: float) -> None:
         super().after_step(progress)
         if self.seen is not None:
-            index, rows = self.seen
+            ranks = current_ranks()
+            index, rows = (gather_rows(part, ranks, "the memory")[0] for part in self.seen)
             self.bank[index] = rows
         self.seen = None

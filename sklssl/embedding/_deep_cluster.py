@@ -88,7 +88,8 @@ class ClusterPretext(Pretext):
     def forward(self, views: Tensor, targets: Tensor) -> dict[str, Tensor]:
         logits = self.predict(views)
         accuracy = (logits.argmax(dim=1) == targets).float().mean()
-        return {"loss": F.cross_entropy(logits, targets, self.weights), "accuracy": accuracy}
+        errors = self.weights[targets] * F.cross_entropy(logits, targets, reduction="none")
+        return {"loss": errors.mean(), "accuracy": accuracy}
 
 
 def whiten(features: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,8 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
+from sklssl._runtime.gather import sum_over_ranks
+from sklssl._runtime.ranks import current_ranks
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
 from sklssl.base import Pretext, parameters
@@ -21,7 +23,6 @@ from sklssl.embedding._random_views import (
     RandomViewsEmbedder,
     ViewParameters,
 )
-from sklssl.losses._gather import gather_images
 from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["DINOEmbedder"]
@@ -54,7 +55,7 @@ class DistillationPretext(MultiCropPretext):
         self.teacher = Teacher(self.student, momentum)
         self.temperature, self.teacher_temperature = temperatures
         self.register_buffer("centre", torch.zeros(1, n_prototypes))
-        self.seen: Tensor | None = None  # the teacher's mean scores in this step
+        self.seen: Tensor | None = None  # sums of the scores in a step, and their number
 
     @property
     def encoder(self) -> Backbone:
@@ -66,7 +67,8 @@ class DistillationPretext(MultiCropPretext):
     def forward(self, views: list[Tensor], targets: None) -> dict[str, Tensor]:
         taught, scores = self.outputs(self.teacher, views[:1]), self.outputs(self.student, views)
         if self.training:
-            self.seen = taught.mean(dim=(0, 1))[None]
+            n_views = taught.new_full((1, 1), taught.shape[0] * taught.shape[1])
+            self.seen = torch.cat([taught.sum(dim=(0, 1))[None], n_views], dim=1)
         sharp = ((taught - self.centre) / self.teacher_temperature).softmax(dim=2)
         loss = self.predict_from_others(sharp, scores, self.temperature)
         same = taught[0].argmax(dim=1) == taught[1].argmax(dim=1)
@@ -75,8 +77,8 @@ class DistillationPretext(MultiCropPretext):
     def after_step(self, progress: float) -> None:
         self.teacher.follow(self.student, progress)
         if self.seen is not None:
-            (means,), _ = gather_images(self.seen[None], "DINO's centre")
-            mean = means.mean(dim=0, keepdim=True)
+            total = sum_over_ranks(self.seen, current_ranks())
+            mean = total[:, :-1] / total[:, -1:]
             self.centre = self.centre.lerp(mean, 1 - _CENTRE_MOMENTUM)
         self.seen = None
 

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sklssl._runtime.gather import gather_rows
+from sklssl._runtime.ranks import current_ranks
 from sklssl.backbones import pool_map
 
 __all__ = ["Projector", "Prototypes", "Teacher", "make_mlp", "outputs_by_view", "spread"]
@@ -101,7 +103,10 @@ class Teacher(nn.Module):
 def spread(z: Tensor) -> Tensor:
     """Return how widely the directions of vectors (b, d) differ: 0 if all are equal, at most 1.
 
+    In a distributed run the vectors are those of all processes.
+
     It is the standard deviation of a coordinate of the unit vectors, averaged over the coordinates
     and multiplied by the square root of d, as by Chen and He (2021).
     """
-    return F.normalize(z.float(), dim=1).std(dim=0, unbiased=False).mean() * math.sqrt(z.shape[1])
+    everywhere, _ = gather_rows(F.normalize(z.float(), dim=1), current_ranks(), "spread")
+    return everywhere.std(dim=0, unbiased=False).mean() * math.sqrt(z.shape[1])

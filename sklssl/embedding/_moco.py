@@ -13,6 +13,8 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
+from sklssl._runtime.gather import gather_rows
+from sklssl._runtime.ranks import current_ranks
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
 from sklssl.base import Pretext
@@ -23,7 +25,6 @@ from sklssl.embedding._random_views import (
     ViewParameters,
 )
 from sklssl.losses import info_nce
-from sklssl.losses._gather import gather_images
 from sklssl.utils._sklearn_compat import Interval
 
 __all__ = ["MoCoEmbedder"]
@@ -68,7 +69,7 @@ class QueuePretext(TwoViewsPretext):
         self.teacher.follow(self.student, progress)
         if self.new_keys is not None:
             size = len(self.queue)
-            (new_keys,), _ = gather_images(self.new_keys[None], "MoCo's queue")
+            new_keys, _ = gather_rows(self.new_keys, current_ranks(), "MoCo's queue")
             self.queue = torch.cat([new_keys.to(self.queue), self.queue])[:size]
         self.new_keys = None
 

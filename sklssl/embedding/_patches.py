@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sklssl._data.batches import resize
+from sklssl.augmentation._numbers import draw_integers
 from sklssl.base import BaseEmbedder, SharedParameters, parameters
 from sklssl.embedding._rotnet import rotate_four_ways
 from sklssl.utils._sklearn_compat import Interval
@@ -22,8 +23,7 @@ def patch_side(side: int, patch_ratio: float) -> int:
 
 def draw_places(n_images: int, side: int, patch_side: int, rng: torch.Generator) -> Tensor:
     """Draw positions for patches: (n_images, 2) rows and columns of their upper left pixels."""
-    high = side - patch_side + 1
-    return torch.randint(0, high, (n_images, 2), generator=rng, device=rng.device)
+    return draw_integers((n_images, 2), 0, side - patch_side + 1, rng)
 
 
 def paste(images: Tensor, patches: Tensor, places: Tensor) -> Tensor:

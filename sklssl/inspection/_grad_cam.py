@@ -21,6 +21,7 @@ from sklssl._data.batches import ToTensor, iter_batches
 from sklssl._data.input import validate_input
 from sklssl._features.extractor import make_extractor
 from sklssl._runtime.device import forked_rng, network_precision, plain_torch
+from sklssl._runtime.ranks import alone
 from sklssl._training.pretext_checks import check_views
 from sklssl.backbones import Backbone
 from sklssl.finetuning import FineTuneClassifier
@@ -168,7 +169,8 @@ def _recording(backbone: Backbone) -> Iterator[dict[str, list[_Stage]]]:
 @contextlib.contextmanager
 def _explaining(device: torch.device, seed: int) -> Iterator[None]:
     """Compute with gradients in float32, and with torch's generators unchanged afterwards."""
-    with plain_torch(), forked_rng(device, seed), network_precision(device, "float32"):
+    precision = network_precision(device, "float32")
+    with plain_torch(), alone(), forked_rng(device, seed), precision:
         yield
 
 

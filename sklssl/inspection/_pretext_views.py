@@ -17,6 +17,7 @@ from torch import Tensor
 from sklssl._data.batches import ToTensor, image_statistics, iter_batches
 from sklssl._data.input import CheckedImages, select_rows, validate_input
 from sklssl._runtime.device import forked_rng, plain_torch
+from sklssl._runtime.ranks import alone
 from sklssl._training.config import Plan
 from sklssl._training.loop import embed_all
 from sklssl._training.pretext import Pretext
@@ -103,7 +104,7 @@ def draw_views(estimator: Any, X: Any, rows: np.ndarray, seed: int, owner: str) 
         The caller; used in error messages.
     """
     estimator = unwrap_embedder(estimator, owner)
-    with plain_torch(), forked_rng(_CPU, seed):
+    with plain_torch(), alone(), forked_rng(_CPU, seed):
         embedder, images = _fitted_copy(estimator, X) or _untrained(estimator, X, rows)
         check_has_views(embedder.pretext_, embedder, owner)
         rng = torch.Generator().manual_seed(seed)

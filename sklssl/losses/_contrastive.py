@@ -46,9 +46,10 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     -----
     In distributed training the anchors are those of this process, the candidates those of all
     processes, and gradients flow to all of them. Averaged over the processes, as by
-    DistributedDataParallel, loss and gradients equal those of a single process with all images.
-    All processes must call this function, and its backward pass, together, with batches of the
-    same shape. Shapes are compared in each call, a small exchange that waits for the device.
+    DistributedDataParallel, loss and gradients equal those of a single process with all images. If
+    the numbers of images differ, multiply the loss of each process by its number of images, divided
+    by their mean. All processes must call this function, and its backward pass, together. Shapes
+    are compared in each call, a small exchange that waits for the device.
 
     References
     ----------
@@ -142,7 +143,7 @@ def contrastive_accuracy(z1: Tensor, z2: Tensor) -> Tensor:
     """Compute the share of the 2b vectors that are closest to their positive.
 
     A tie with another vector counts as an error, so that equal vectors score 0. In distributed
-    training the images are those of this process.
+    training the other vectors are those of all processes.
 
     Parameters
     ----------
@@ -175,8 +176,9 @@ def contrastive_accuracy(z1: Tensor, z2: Tensor) -> Tensor:
     _check_pair("contrastive_accuracy", z1, z2)
     with full_precision(z1):
         views = torch.stack([unit(z1), unit(z2)])
-        check_negatives("contrastive_accuracy", views.shape[1])
-        scores, own = _similarities(views, views.flip(0), views, 0)
+        everywhere, offset = gather_images(views, "contrastive_accuracy")
+        check_negatives("contrastive_accuracy", everywhere.shape[1])
+        scores, own = _similarities(views, everywhere.flip(0), everywhere, offset)
     column = own.expand(2, -1)[..., None]
     partner = scores.gather(2, column).squeeze(2)
     others = scores.scatter(2, column, -torch.inf).amax(2)

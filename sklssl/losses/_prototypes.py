@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
+from sklssl._runtime.gather import gather_rows
+from sklssl._runtime.ranks import current_ranks
 from sklssl.losses._checks import (
     at_least_float32,
     check_temperature,
@@ -76,12 +77,8 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, n_iterations: int = 3) -> Te
 
 def _total_of_columns(logs: Tensor) -> Tensor:
     """Return the logarithm of the sum of each column, over the rows of all processes."""
-    totals = logs.logsumexp(dim=0, keepdim=True)
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        pieces = [torch.empty_like(totals) for _ in range(dist.get_world_size())]
-        dist.all_gather(pieces, totals)
-        totals = torch.cat(pieces).logsumexp(dim=0, keepdim=True)
-    return totals
+    totals, _ = gather_rows(logs.logsumexp(dim=0, keepdim=True), current_ranks(), "sinkhorn")
+    return totals.logsumexp(dim=0, keepdim=True)
 
 
 def soft_cross_entropy(scores: Tensor, targets: Tensor, temperature: float = 0.1) -> Tensor:

@@ -107,8 +107,8 @@ class FitTasks:
 
     Parameters
     ----------
-    estimator : CallbackSupport
-        The estimator whose ``fit`` was called.
+    estimator : CallbackSupport or None
+        The estimator whose ``fit`` was called; None to notify nobody.
 
     n_epochs : int
         Maximum number of epochs.

@@ -33,7 +33,9 @@ def test_loss_against_a_slow_loop(embedder):
 
 def test_centre_is_a_moving_average_of_the_teachers_scores(embedder):
     pretext = embedder.pretext_
-    before, pretext.seen = pretext.centre.clone(), torch.ones_like(pretext.centre)
+    before = pretext.centre.clone()
+    sums = torch.full_like(before, 6.0)  # of six views, each with scores of 1
+    pretext.seen = torch.cat([sums, torch.tensor([[6.0]])], dim=1)
     pretext.after_step(0.5)
     torch.testing.assert_close(pretext.centre, 0.9 * before + 0.1)
 

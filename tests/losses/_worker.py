@@ -54,17 +54,17 @@ LOSSES = {
 }
 
 
-def gradient(network, images, name):
+def gradient(network, images, name, weight=1.0):
     """Value and gradient in the weights of one of the losses."""
     network.zero_grad()
-    loss = LOSSES[name](network(images))
+    loss = weight * LOSSES[name](network(images))
     loss.backward()
     return loss.detach(), torch.cat([p.grad.flatten() for p in network.parameters()])
 
 
-def unequal_batches(rank):
+def unequal_widths(rank):
     try:
-        nt_xent(torch.rand(2 + rank, 4), torch.rand(2 + rank, 4))
+        nt_xent(torch.rand(2, 4 + rank), torch.rand(2, 4 + rank))
     except ValueError as error:
         return str(error)
     return "no error"
@@ -81,13 +81,20 @@ def work(rank, world_size, folder, images):
         world_size=world_size,
         timeout=timedelta(seconds=60),
     )
-    share = images.chunk(world_size, dim=1)[rank]
-    found = {name: gradient(make_network(), share, name) for name in LOSSES}
-    for _, grad in found.values():
-        # What DistributedDataParallel does; itself, it takes seconds to import.
-        dist.all_reduce(grad)
-        grad /= world_size
+    # Of 6 images, 3 each; of 5 images, 3 and 2.
+    found = {}
+    for n_images in (6, 5):
+        share = images[:, :n_images].tensor_split(world_size, dim=1)[rank]
+        for name in LOSSES:
+            found[name, n_images] = gradient(
+                make_network(), share, name, weight=share.shape[1] / n_images
+            )
+            # As DistributedDataParallel does, which takes seconds to import.
+            for total in found[name, n_images]:
+                dist.all_reduce(total)
+    own = images[:, :6].chunk(world_size, dim=1)[rank]
     one_each = nt_xent(images[0, rank, None], images[1, rank, None]).item()
-    found |= {"error": unequal_batches(rank), "one_each": one_each}
+    found["error"], found["one_each"] = unequal_widths(rank), one_each
+    found["own"] = nt_xent(own[0], own[1]).item()
     torch.save(found, f"{folder}/rank{rank}.pt")
     dist.destroy_process_group()

@@ -1,11 +1,11 @@
 """What is fitted in one process and in several."""
 
+import numpy as np
 import torch
 from sklearn.base import clone
 from torch import nn
 
 from sklssl import FineTuneClassifier, FineTuneRegressor, RotNetEmbedder, SimCLREmbedder
-from sklssl.datasets import load_digit_images
 from tests._estimators import EMBEDDERS
 from tests._seed import SEED
 
@@ -32,8 +32,9 @@ SMALL_STEPS = {
 
 
 def load():
-    X, y = load_digit_images(return_X_y=True)
-    return X[:40], y[:40]
+    """Images of noise: where images are blank, rounding decides what passes a ReLU."""
+    rng = np.random.default_rng(SEED)
+    return rng.integers(0, 256, (40, 12, 12, 3), dtype=np.uint8), np.arange(40) % 4
 
 
 def _with_small_steps(embedder):
@@ -67,6 +68,8 @@ CASES = {
 }
 
 
+for name in ("BarlowTwinsEmbedder", "EMPSSLEmbedder"):  # whose losses are large
+    CASES[name].set_params(learning_rate=1e-5)
 # Its clusters of the second epoch depend on the rounding of the features in the first one.
 CASES["DeepClusterEmbedder"].set_params(max_epochs=1)
 

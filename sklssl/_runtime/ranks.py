@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import itertools
 import multiprocessing
 import os
 import threading
@@ -227,7 +228,7 @@ def _takes_part() -> bool:
 def _group(owner: str) -> Iterator[Ranks]:
     """Open torch's process group for the block, unless the user has done so."""
     opened = not dist.is_initialized()
-    store = _open_group(owner) if opened else dist.distributed_c10d._get_default_store()
+    store = _open_group() if opened else dist.distributed_c10d._get_default_store()
     _check_backend(owner)
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     try:
@@ -251,19 +252,21 @@ def _close_group(error: BaseException) -> None:
     dist.destroy_process_group()
 
 
-@functools.cache
-def _rendezvous() -> tuple[dist.Store, int, int, list[int]]:
-    """Return the store where the launched processes meet; opened once per process."""
-    store, rank, size = next(iter(rendezvous("env://")))
-    return store, rank, size, []
+_numbers = itertools.count()  # of the groups of this process
 
 
-def _open_group(owner: str) -> dist.Store:
-    store, rank, size, opened = _rendezvous()
-    opened.append(len(opened))  # keys of earlier groups must not be taken for those of this one
-    store = dist.PrefixStore(f"sklssl/{len(opened)}", store)
+def _open_group() -> dist.Store:
+    store, rank, size = _rendezvous()
+    # Keys of earlier groups must not be taken for those of this one.
+    store = dist.PrefixStore(f"sklssl/{next(_numbers)}", store)
     dist.init_process_group(store=store, rank=rank, world_size=size)
     return store
+
+
+@functools.cache
+def _rendezvous() -> tuple[dist.Store, int, int]:
+    """Return the store where the launched processes meet, and the rank and their number."""
+    return next(iter(rendezvous("env://")))
 
 
 def _check_backend(owner: str) -> None:

@@ -71,15 +71,13 @@ class Step:
         from sklssl._runtime.batch_norm import JointBatchNorm
 
         self.joint_batch_norm = JointBatchNorm(task, self.ranks)
-        # All processes compute the same running statistics.
+        # All processes compute the same running statistics, and some tasks use only a part of the
+        # network.
+        options: dict[str, Any] = {"find_unused_parameters": True}
         known = inspect.signature(DistributedDataParallel).parameters
-        sync_buffers = (
-            "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-        )
-        # Some tasks use only a part of the network.
-        return DistributedDataParallel(
-            _WithUnusedWeight(task), find_unused_parameters=True, **{sync_buffers: False}
-        )
+        renamed = "forward_sync_buffers" in known
+        options["forward_sync_buffers" if renamed else "broadcast_buffers"] = False
+        return DistributedDataParallel(_WithUnusedWeight(task), **options)
 
 
 class _WithUnusedWeight(nn.Module):

@@ -77,3 +77,11 @@ def test_forks_of_several_threads_may_overlap():
     first.__exit__(None, None, None)
     second.__exit__(None, None, None)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_each_process_of_a_launcher_has_its_gpu(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device._of_this_process(torch.device("cuda")) == torch.device("cuda", 1)
+    assert device._of_this_process(torch.device("cuda", 0)) == torch.device("cuda", 0)
+    assert device._of_this_process(torch.device("cpu")) == torch.device("cpu")

@@ -19,7 +19,6 @@ import torch
 import torch.distributed as dist
 from joblib.parallel import get_active_backend
 from torch import Tensor
-from torch.distributed.rendezvous import rendezvous
 
 from sklssl.exceptions import DistributedError
 
@@ -234,10 +233,12 @@ def _group(owner: str) -> Iterator[Ranks]:
     try:
         yield ranks
     except BaseException as error:
-        found = _Failures(store, ranks).tell(error)
+        failures = _Failures(store, ranks)
+        own = None if _is_of_exchange(error) else f"{type(error).__name__}: {error}"
+        failures.tell(own)
         _close_group(error)
-        if found is not None:
-            raise DistributedError(f"{owner}: {found}") from error
+        if own is None:
+            raise DistributedError(f"{owner}: {failures.find_first()}") from error
         raise
     if opened:
         dist.destroy_process_group()
@@ -266,6 +267,8 @@ def _open_group() -> dist.Store:
 @functools.cache
 def _rendezvous() -> tuple[dist.Store, int, int]:
     """Return the store where the launched processes meet, and the rank and their number."""
+    from torch.distributed.rendezvous import rendezvous  # missing in some builds of torch
+
     return next(iter(rendezvous("env://")))
 
 
@@ -285,17 +288,19 @@ class _Failures:
     def __init__(self, store: dist.Store, ranks: Ranks) -> None:
         self.store, self.ranks = store, ranks
 
-    def tell(self, error: BaseException) -> str | None:
-        """Tell the others; return who was the first to fail if it was not this process."""
-        own = None if _is_of_exchange(error) else f"{type(error).__name__}: {error}"
-        try:
+    def tell(self, own: str | None) -> None:
+        """Tell the others what failed here, or None if it was an exchange with them."""
+        with contextlib.suppress(RuntimeError):  # the process with the store is gone, too
             self.store.set(self._key(self.ranks.rank), own or "")
-            return None if own else self._find_first()
-        except (dist.DistError, RuntimeError):  # its process is gone, too
-            return None if own else "rank 0, where the others meet, or the launcher has ended."
+
+    def find_first(self) -> str:
+        """Return which process failed by itself, or ended without a word."""
+        try:
+            return self._find_first()
+        except RuntimeError:
+            return "rank 0, where the others meet, or the launcher has ended."
 
     def _find_first(self) -> str:
-        """Return which processes failed by themselves, or ended without a word."""
         others = [rank for rank in range(self.ranks.size) if rank != self.ranks.rank]
         told: dict[int, str] = {}
         end = time.monotonic() + _GRACE

@@ -230,11 +230,14 @@ class TrainingRun:
 
     def _share_result(self) -> None:
         """Take over what the first process has, whose callbacks may have changed it."""
-        if self.ranks.size > 1:
-            learned = self.ranks.share((module_state(self.task), self._history))
-            if not self.ranks.leads:
-                set_module_state(self.task, learned[0])
-                self.estimator.history_ = learned[1]
+        if self.ranks.size == 1:
+            return
+        self.task.cpu()  # tensors of a GPU would arrive on that of the first process
+        state, history = self.ranks.share((module_state(self.task), self._history))
+        if not self.ranks.leads:
+            set_module_state(self.task, state)
+            self.estimator.history_ = history
+        self.task.to(self.device)
 
     def _smaller_step(self) -> str:
         """Say what to do when the memory does not hold a step."""

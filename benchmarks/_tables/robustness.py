@@ -128,3 +128,52 @@ def inputs():
 
 def _escaped(text):
     return text.replace("|", "\\|").replace("*", "\\*")
+
+
+def processes():
+    """The largest differences of fits of several processes, or threads, from fits of one."""
+    lines = newest(
+        chosen(read("robustness/distributed"), kind="difference"),
+        *("settings", "processes", "threads", "case"),
+    )
+    settings = {"small steps": "small steps", "own": "own learning rates and optimizers"}
+    body = [
+        [
+            name,
+            "one process with two threads" if n == 1 else f"{n} processes",
+            len(found),
+            f"{max(x['loss'] for x in found):.0e}",
+            f"{max(x['weights'] for x in found):.0e}",
+            f"{sum(x['weights'] <= 1e-4 for x in found)}",
+        ]
+        for key, name in settings.items()
+        for n, threads in ((1, 2), (2, 1), (4, 1))
+        if (found := chosen(lines, settings=key, processes=n, threads=threads))
+    ]
+    head = [
+        "steps",
+        "beside one process with one thread",
+        "fits",
+        "loss",
+        "a weight",
+        "within 1e-4",
+    ]
+    return markdown(head, body) + origin(lines)
+
+
+def process_kills():
+    """What came of runs of several processes of which one was killed, over and over."""
+    lines = newest(chosen(read("robustness/distributed"), kind="kills"), "processes")
+    body = [
+        [
+            x["processes"],
+            x["kills"],
+            f"{x['identical']} of {x['runs']}",
+            x["lost"],
+            f"{x['median_seconds']} / {x['longest_seconds']}",
+        ]
+        for x in lines
+    ]
+    head = ["processes", "kills", "runs with the same weights", "checkpoints lost"]
+    head.append("seconds until all had ended: median / longest")
+    return markdown(head, body) + origin(lines)

@@ -21,7 +21,6 @@ from sklssl._parameters.embedders import (
 from sklssl._parameters.sharing import SharesParameters, parameters
 from sklssl._runtime.allocator import memory_errors
 from sklssl._runtime.device import plain_torch, resolve_device, seeded
-from sklssl._runtime.ranks import current_ranks
 from sklssl._storage.attributes import (
     is_history,
     is_positive_int,
@@ -237,7 +236,6 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
                     device,
                     checkpoints,
                     fit_tasks,
-                    current_ranks(),
                     guards=fresh._make_guards(images),
                 ).train()
         return self

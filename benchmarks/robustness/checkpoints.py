@@ -17,7 +17,7 @@ import numpy as np
 import sklssl
 from benchmarks._common import Cifar4K, write_line
 from sklssl import RotNetEmbedder
-from sklssl._training import checkpoints, guards, loop, run  # to time their functions
+from sklssl._training import fingerprint, guards, loop, run  # to time their functions
 
 
 class Clock:
@@ -44,7 +44,7 @@ def cost(backbone, n_epochs):
         "checkpoint_s": Clock(loop._Bookkeeping, "_state"),
         "guard_s": Clock(guards.CollapseGuard, "look"),
         "snapshot_s": Clock(run.copy, "deepcopy"),
-        "fingerprint_s": Clock(checkpoints, "fingerprint"),
+        "fingerprint_s": Clock(fingerprint, "fingerprint"),
     }
     with tempfile.TemporaryDirectory(dir=".") as folder:
         embedder = RotNetEmbedder(

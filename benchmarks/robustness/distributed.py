@@ -22,12 +22,11 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from sklearn.base import clone
 
 from benchmarks._common import write_line
 from sklssl import RotNetEmbedder
 from sklssl._storage.state_file import read_state
-from tests._estimators import EMBEDDERS
+from tests._estimators import EMBEDDERS, with_params
 from tests.distributed._cases import CASES, SMALL_STEPS, fitted, load
 
 LIMIT = 60  # seconds in which all processes have to end
@@ -73,7 +72,7 @@ def fit_all(folder, settings):
     if settings == "own":
         for name, embedder in EMBEDDERS.items():
             keep = {k: v for k, v in SMALL_STEPS.items() if k not in ("learning_rate", "optimizer")}
-            CASES[name] = with_settings(embedder, keep)
+            CASES[name] = with_params(embedder, **keep)
     counter, found = Exchanged(), {}
     for case in EMBEDDERS if settings == "own" else CASES:
         before = counter.n, counter.bytes, counter.seconds
@@ -83,14 +82,6 @@ def fit_all(folder, settings):
         found[case]["size"] = found[case]["weights"].nbytes
     if os.environ.get("RANK", "0") == "0":
         torch.save(found, folder)
-
-
-def with_settings(embedder, settings):
-    if hasattr(embedder, "estimator"):
-        inner = {f"estimator__{k}": v for k, v in settings.items() if k != "max_epochs"}
-        return clone(embedder).set_params(max_epochs=2, **inner)
-    known = embedder.get_params()
-    return clone(embedder).set_params(**{k: v for k, v in settings.items() if k in known})
 
 
 def differences(counts):

@@ -10,18 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sklssl._runtime.ranks import Ranks
+from sklssl._runtime.ranks import Ranks, current_ranks
 
 __all__ = ["gather_rows", "sum_over_ranks"]
 
 
-def gather_rows(rows: Tensor, ranks: Ranks, function: str) -> tuple[Tensor, int]:
+def gather_rows(rows: Tensor, function: str) -> tuple[Tensor, int]:
     """Concatenate the rows (b, ...) of all processes, whose numbers may differ.
 
     Parameters
     ----------
     rows : tensor of shape (b, ...)
-    ranks : Ranks
     function : str
         The name of the caller; used in error messages.
 
@@ -33,6 +32,7 @@ def gather_rows(rows: Tensor, ranks: Ranks, function: str) -> tuple[Tensor, int]
     offset : int
         The index of the first row of this process.
     """
+    ranks = current_ranks()
     if ranks.size == 1:
         return rows, 0
     counts = _count_rows(rows, ranks, function)

@@ -18,12 +18,8 @@ from torch import nn
 
 from sklssl._runtime.ranks import Ranks
 from sklssl._storage.state_file import read_state, write_state
-from sklssl._training.config import Plan
 from sklssl._training.fingerprint import (
-    canonical_repr,
-    fingerprint,
     fingerprint_module,
-    settings_repr,
 )
 from sklssl._training.signals import DeferredSignals
 from sklssl._training.state import checkpoint_mismatch_errors
@@ -206,7 +202,7 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def open_checkpoints(
-    estimator: Any, seed: int, rows: list[Any], plan: Plan, ranks: Ranks
+    estimator: Any, seed: int, about: dict[str, Any] | None, ranks: Ranks
 ) -> Iterator[Checkpoints]:
     """Open the checkpoints of a training run, and lock their folder.
 
@@ -221,10 +217,8 @@ def open_checkpoints(
     seed : int
         The seed drawn from its `random_state`.
 
-    rows : list of arrays
-        The training data.
-
-    plan : Plan
+    about : dict or None
+        The identity of the training run; None for a run without checkpoints.
 
     ranks : Ranks
 
@@ -235,7 +229,7 @@ def open_checkpoints(
     StateFileError
         If the folder of the run holds checkpoints, none of which can be read.
     """
-    if estimator.checkpoint_dir is None or plan.in_pieces:
+    if about is None:
         yield Checkpoints(estimator, ranks.share(seed))
         return
     if not ranks.leads:
@@ -243,16 +237,6 @@ def open_checkpoints(
         checkpoints.seed, checkpoints.found = ranks.share((seed, checkpoints.found))
         yield checkpoints
         return
-    settings = settings_repr(estimator)
-    if isinstance(estimator.random_state, Integral):
-        settings["random_state"] = canonical_repr(estimator.random_state)
-    about = {
-        "estimator": type(estimator).__name__,
-        "settings": settings,
-        "phases": canonical_repr(plan.phases),
-        "continued": fingerprint_module(estimator.pretext_) if plan.continued else "",
-        "rows": [fingerprint(array) for array in rows],
-    }
     with _locked_folder(estimator, about) as folder:
         checkpoints = Checkpoints(estimator, seed, folder, about, ranks)
         checkpoints.resume()

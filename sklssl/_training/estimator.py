@@ -15,6 +15,7 @@ from sklssl._runtime.ranks import current_ranks, fit_together
 from sklssl._storage.module_state import PackedModules
 from sklssl._training.checkpoints import Checkpoints, open_checkpoints
 from sklssl._training.config import Plan
+from sklssl._training.fingerprint import describe_fit
 from sklssl._training.same_fit import check_same_fit
 from sklssl.utils._checks import check_callbacks, check_optimizer
 from sklssl.utils._sklearn_compat import CallbackSupport, FitTasks
@@ -95,11 +96,14 @@ class TrainedEstimator(
         checkpoints : Checkpoints
             With the seed of the run.
         """
-        ranks = current_ranks()
-        check_same_fit(self, rows, plan, ranks)
+        ranks, about = current_ranks(), None
+        is_kept = self.checkpoint_dir is not None and not plan.in_pieces
+        if is_kept or ranks.size > 1:
+            about = describe_fit(self, rows, plan)
+            check_same_fit(self, rows, about, ranks)
         with (
             retain_freed_memory(device),
-            open_checkpoints(self, seed, rows, plan, ranks) as checkpoints,
+            open_checkpoints(self, seed, about if is_kept else None, ranks) as checkpoints,
             forked_rng(device, checkpoints.seed),
         ):
             yield checkpoints

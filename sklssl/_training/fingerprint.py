@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 from enum import Enum
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from sklearn.frozen import FrozenEstimator
 
 from sklssl._data.batches import slices
 from sklssl._storage.module_state import named_tensors
+from sklssl._training.config import Plan
 
-__all__ = ["canonical_repr", "fingerprint", "fingerprint_module", "settings_repr"]
+__all__ = ["canonical_repr", "describe_fit", "fingerprint", "fingerprint_module", "settings_repr"]
 
 _PIECE_BYTES = 2**24
 # Parameters that do not affect what is learned.
@@ -31,6 +33,31 @@ _NOT_PART_OF_FINGERPRINT = {
     "verbose",
     "warm_start",
 }
+
+
+def describe_fit(estimator: Any, rows: list[Any], plan: Plan) -> dict[str, Any]:
+    """Describe what distinguishes a fit from others; it is the same in every process.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator to train; if training continues, in its fitted state.
+
+    rows : list of arrays
+        The training data.
+
+    plan : Plan
+    """
+    settings = settings_repr(estimator)
+    if isinstance(estimator.random_state, Integral):
+        settings["random_state"] = canonical_repr(estimator.random_state)
+    return {
+        "estimator": type(estimator).__name__,
+        "settings": settings,
+        "phases": canonical_repr(plan.phases),
+        "continued": fingerprint_module(estimator.pretext_) if plan.continued else "",
+        "rows": [fingerprint(array) for array in rows],
+    }
 
 
 def settings_repr(estimator: Any) -> dict[str, str]:

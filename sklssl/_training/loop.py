@@ -298,13 +298,13 @@ def embed_all(
     """
     pretext.eval()
     encode = encode or (lambda batch: pretext.encoder(batch).mean((2, 3)))
-    parts, ranks = slices(len(images), batch_size), current_ranks()
-    share = ranks.part(len(parts))
+    parts = slices(len(images), batch_size)
+    share = current_ranks().part(len(parts))
     own = parts[share.rows] or parts[:1]  # the first one for its number of features
     with torch.no_grad():
         features = torch.cat([encode(batch) for batch in iter_batches(images, own, to_tensor)])
     pretext.train()
-    everywhere, _ = gather_rows(features if share.n_here else features[:0], ranks, "embed")
+    everywhere, _ = gather_rows(features if share.n_here else features[:0], "embed")
     return everywhere
 
 

@@ -13,7 +13,7 @@ import torch
 
 from sklssl._data.batches import MapsToDevice, ToTensor
 from sklssl._runtime.allocator import memory_errors, retain_freed_memory
-from sklssl._runtime.ranks import Ranks, alone
+from sklssl._runtime.ranks import alone, current_ranks
 from sklssl._storage.module_state import module_state, set_module_state
 from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import Phase, TrainingConfig
@@ -56,13 +56,13 @@ class TrainingRun:
         images and for the views.
     fit_tasks : FitTasks
         Notifies scikit-learn's callbacks of each epoch.
-    ranks : Ranks
-        The processes that train together.
     guards : sequence of callable, default=()
         Called after each epoch like the `callbacks`, and before them.
 
     Attributes
     ----------
+    ranks : Ranks
+        The processes that train together.
     order_rng, views_rng : torch.Generator
         For the order of the images (on the CPU) and for the views (on the device).
     """
@@ -76,11 +76,10 @@ class TrainingRun:
     device: torch.device
     checkpoints: Checkpoints
     fit_tasks: FitTasks
-    ranks: Ranks
     guards: Sequence[Callable[..., Any]] = ()
 
     def __post_init__(self) -> None:
-        self.name = type(self.estimator).__name__
+        self.name, self.ranks = type(self.estimator).__name__, current_ranks()
         self.callbacks = (*self.guards, *(self.estimator.callbacks or ()))
         self.order_rng, self.views_rng = torch.Generator(), torch.Generator(self.device)
         for generator in (self.order_rng, self.views_rng):

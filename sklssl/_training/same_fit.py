@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 from sklssl._data.batches import count_batches
 from sklssl._runtime.ranks import Ranks
-from sklssl._training.config import Plan
-from sklssl._training.fingerprint import (
-    canonical_repr,
-    fingerprint,
-    fingerprint_module,
-    settings_repr,
-)
 
 __all__ = ["check_same_fit"]
 
 
-def check_same_fit(estimator: Any, rows: list[Any], plan: Plan, ranks: Ranks) -> None:
+def check_same_fit(estimator: Any, rows: list[Any], about: dict[str, Any], ranks: Ranks) -> None:
     """Raise an error in all processes if one of them fits something else than the first one.
 
     Parameters
@@ -28,7 +20,8 @@ def check_same_fit(estimator: Any, rows: list[Any], plan: Plan, ranks: Ranks) ->
     rows : list of arrays
         The training data, the images first.
 
-    plan : Plan
+    about : dict
+        What :func:`describe_fit` returns for the fit.
 
     ranks : Ranks
 
@@ -39,7 +32,7 @@ def check_same_fit(estimator: Any, rows: list[Any], plan: Plan, ranks: Ranks) ->
     if ranks.size == 1:
         return
     name = type(estimator).__name__
-    first, *others = ranks.collect(_describe(estimator, rows, plan))
+    first, *others = ranks.collect(_list_parts(about, rows))
     for rank, other in enumerate(others, start=1):
         different = [key for key in first if other.get(key) != first[key]]
         if different:
@@ -57,18 +50,13 @@ def check_same_fit(estimator: Any, rows: list[Any], plan: Plan, ranks: Ranks) ->
         )
 
 
-def _describe(estimator: Any, rows: list[Any], plan: Plan) -> dict[str, str]:
-    """Describe what is fitted, in the order in which differences are reported."""
-    settings = settings_repr(estimator)
-    if isinstance(estimator.random_state, Integral):
-        settings["random_state"] = canonical_repr(estimator.random_state)
-    described = {"the estimator": type(estimator).__name__}
-    described |= {f"the parameter '{name}'": value for name, value in settings.items()}
-    described["the schedule"] = canonical_repr(plan.phases)
-    if plan.continued:
-        described["the network to continue from"] = fingerprint_module(estimator.pretext_)[:12]
+def _list_parts(about: dict[str, Any], rows: list[Any]) -> dict[str, str]:
+    """Describe each part of a fit in words, in the order in which differences are reported."""
+    parts = {"the estimator": about["estimator"]}
+    parts |= {f"the parameter '{name}'": value for name, value in about["settings"].items()}
+    parts |= {"the schedule": about["phases"], "the network to continue from": about["continued"]}
     names = "X", "y", "sample_weight"
-    for name, array in zip(names, rows, strict=False):
-        described[f"the shape of {name}"] = str(array.shape)
-        described[f"the content of {name}"] = f"values with the hash {fingerprint(array)[:12]}"
-    return described
+    for name, array, content in zip(names, rows, about["rows"], strict=False):
+        parts[f"the shape of {name}"] = str(array.shape)
+        parts[f"the content of {name}"] = f"values with the hash {content[:12]}"
+    return parts

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklssl._runtime.gather import gather_rows
-from sklssl._runtime.ranks import current_ranks
 from sklssl.augmentation._numbers import draw_integers
 from sklssl.backbones import Backbone, pool_map
 from sklssl.embedding._positive_unlabelled import estimate_pu_weights
@@ -180,7 +179,6 @@ class NCEDecouplingPretext(DecouplingPretext):
     def after_step(self, progress: float) -> None:
         super().after_step(progress)
         if self.seen is not None:
-            ranks = current_ranks()
-            index, rows = (gather_rows(part, ranks, "the memory")[0] for part in self.seen)
+            index, rows = (gather_rows(part, "the memory")[0] for part in self.seen)
             self.bank[index] = rows
         self.seen = None

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklssl._runtime.gather import gather_rows
-from sklssl._runtime.ranks import current_ranks
 from sklssl.backbones import pool_map
 
 __all__ = ["Projector", "Prototypes", "Teacher", "make_mlp", "outputs_by_view", "spread"]
@@ -108,5 +107,5 @@ def spread(z: Tensor) -> Tensor:
     It is the standard deviation of a coordinate of the unit vectors, averaged over the coordinates
     and multiplied by the square root of d, as by Chen and He (2021).
     """
-    everywhere, _ = gather_rows(F.normalize(z.float(), dim=1), current_ranks(), "spread")
+    everywhere, _ = gather_rows(F.normalize(z.float(), dim=1), "spread")
     return everywhere.std(dim=0, unbiased=False).mean() * math.sqrt(z.shape[1])

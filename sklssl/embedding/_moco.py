@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from sklssl._runtime.gather import gather_rows
-from sklssl._runtime.ranks import current_ranks
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone
 from sklssl.base import Pretext
@@ -69,7 +68,7 @@ class QueuePretext(TwoViewsPretext):
         self.teacher.follow(self.student, progress)
         if self.new_keys is not None:
             size = len(self.queue)
-            new_keys, _ = gather_rows(self.new_keys, current_ranks(), "MoCo's queue")
+            new_keys, _ = gather_rows(self.new_keys, "MoCo's queue")
             self.queue = torch.cat([new_keys.to(self.queue), self.queue])[:size]
         self.new_keys = None
 

@@ -19,7 +19,6 @@ from sklssl._features.extractor import FeatureExtractor, full_size, make_extract
 from sklssl._features.symmetry import average_orientations
 from sklssl._parameters.sharing import SharesParameters, parameters
 from sklssl._runtime.device import plain_torch, resolve_device, seeded
-from sklssl._runtime.ranks import current_ranks
 from sklssl._storage.attributes import is_history, is_str
 from sklssl._storage.module_state import without_weights
 from sklssl._training.checkpoints import Checkpoints
@@ -249,7 +248,6 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
                 device,
                 checkpoints,
                 fit_tasks,
-                current_ranks(),
             ).train()
         task.restore_best()
 

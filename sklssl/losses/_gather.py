@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from sklssl._runtime.gather import gather_rows
-from sklssl._runtime.ranks import current_ranks
 
 __all__ = ["gather_images"]
 
@@ -29,5 +28,5 @@ def gather_images(features: Tensor, function: str) -> tuple[Tensor, int]:
     offset : int
         The index of the first image of this rank.
     """
-    rows, offset = gather_rows(features.transpose(0, 1), current_ranks(), function)
+    rows, offset = gather_rows(features.transpose(0, 1), function)
     return rows.transpose(0, 1), offset

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sklssl._runtime.gather import gather_rows
-from sklssl._runtime.ranks import current_ranks
 from sklssl.losses._checks import (
     at_least_float32,
     check_temperature,
@@ -211,7 +210,7 @@ def _log_estimate(scores: Tensor, n_images: int) -> Tensor:
     """Return the log of n times the mean of exp(scores) of all processes, without a gradient."""
     own = scores.detach().flatten()
     both = torch.stack([own.logsumexp(0), own.new_full((), math.log(scores.numel()))])
-    everywhere, _ = gather_rows(both[None], current_ranks(), "instance_nce")
+    everywhere, _ = gather_rows(both[None], "instance_nce")
     total, count = everywhere.logsumexp(0)
     return total - count + math.log(n_images)
 

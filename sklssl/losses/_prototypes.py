@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sklssl._runtime.gather import gather_rows
-from sklssl._runtime.ranks import current_ranks
 from sklssl.losses._checks import (
     at_least_float32,
     check_temperature,
@@ -77,7 +76,7 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, n_iterations: int = 3) -> Te
 
 def _total_of_columns(logs: Tensor) -> Tensor:
     """Return the logarithm of the sum of each column, over the rows of all processes."""
-    totals, _ = gather_rows(logs.logsumexp(dim=0, keepdim=True), current_ranks(), "sinkhorn")
+    totals, _ = gather_rows(logs.logsumexp(dim=0, keepdim=True), "sinkhorn")
     return totals.logsumexp(dim=0, keepdim=True)
 
 

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklssl import FineTuneClassifier, FineTuneRegressor, RotNetEmbedder, SimCLREmbedder
-from tests._estimators import EMBEDDERS
+from tests._estimators import EMBEDDERS, with_params
 from tests._seed import SEED
 
 
@@ -37,16 +37,6 @@ def load():
     return rng.integers(0, 256, (40, 12, 12, 3), dtype=np.uint8), np.arange(40) % 4
 
 
-def _with_small_steps(embedder):
-    if hasattr(embedder, "estimator"):
-        inner = {k: v for k, v in SMALL_STEPS.items() if k != "max_epochs"}
-        return clone(embedder).set_params(
-            max_epochs=2, **{f"estimator__{name}": value for name, value in inner.items()}
-        )
-    known = embedder.get_params()
-    return clone(embedder).set_params(**{k: v for k, v in SMALL_STEPS.items() if k in known})
-
-
 def _fine_tuner(cls, **params):
     start = RotNetEmbedder(**SMALL_STEPS)
     common = {k: v for k, v in SMALL_STEPS.items() if k not in ("backbone", "precision")}
@@ -54,7 +44,7 @@ def _fine_tuner(cls, **params):
 
 
 CASES = {
-    **{name: _with_small_steps(embedder) for name, embedder in EMBEDDERS.items()},
+    **{name: with_params(embedder, **SMALL_STEPS) for name, embedder in EMBEDDERS.items()},
     "micro-batches": SimCLREmbedder(
         **(SMALL_STEPS | {"backbone": WithoutBatchNorm, "micro_batch_size": 8})
     ),

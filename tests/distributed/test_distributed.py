@@ -28,15 +28,6 @@ def torchrun(module, *args, n_processes=2):
     )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """As in the processes: another number of threads rounds differently."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     """What each of two processes has seen."""

@@ -23,6 +23,7 @@ from sklssl.base import parameters as parameters
 from sklssl.embedding import *  # noqa: F403
 from sklssl.finetuning import FineTuneClassifier as FineTuneClassifier
 from sklssl.finetuning import FineTuneRegressor as FineTuneRegressor
+from sklssl.persistence import embed_to_files as embed_to_files
 from sklssl.persistence import load as load
 from sklssl.persistence import save as save
 from sklssl.preprocessing import HarrisCornerMasker as HarrisCornerMasker

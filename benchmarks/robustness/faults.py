@@ -1,6 +1,6 @@
 """Many fits that are killed, files that are corrupt, and folders that are shared.
 
-    python -m benchmarks.robustness.faults [--share 1]
+    python -m benchmarks.robustness.faults [--share 1] [--parts kills]
 
 The functions are those of tests/faults, with larger numbers; `--share 0.1` runs a tenth of them.
 The table of docs/trust.md is computed from the results.
@@ -13,9 +13,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import cv2
+
 from benchmarks._common import write_line
-from tests.faults._campaign import kill_again_and_again
-from tests.faults._jobs import CASES
+from tests.faults._campaign import embed_and_kill, kill_again_and_again
+from tests.faults._jobs import CASES, X
 from tests.faults._server import Server
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -24,6 +26,7 @@ N_FILES = {"checkpoint": 2500, "model": 2500}
 N_TAMPERED = {"checkpoint": 200, "model": 600}
 N_ROUNDS = 25  # of five simultaneous fits
 PIECE = 200  # files per process
+N_EMBEDDING_KILLS = 100
 
 
 def kills(server, folder, share):
@@ -67,15 +70,30 @@ def together(server, folder, share):
     write_line(__file__, what="together", fits=n_fits, alike=n_alike, seconds=seconds)
 
 
+def embedding(server, folder, share):
+    """Kill processes that embed the same images together."""
+    start, images = time.perf_counter(), folder / "images"
+    images.mkdir()
+    for i in range(10 * len(X)):
+        cv2.imwrite(str(images / f"{i:04}.png"), X[i % len(X)])
+    n_kills = max(1, round(share * N_EMBEDDING_KILLS))
+    tally = embed_and_kill(server, images, folder, n_kills, seed=0)
+    seconds = time.perf_counter() - start
+    write_line(__file__, what="embedding", images=10 * len(X), **tally, seconds=seconds)
+
+
+PARTS = {part.__name__: part for part in (together, files, kills, embedding)}
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         server = Server(name)
         try:
-            for part in (together, files, kills):
-                (Path(name) / part.__name__).mkdir()
-                part(server, Path(name) / part.__name__, args.share)
+            for part in args.parts:
+                (Path(name) / part).mkdir()
+                PARTS[part](server, Path(name) / part, args.share)
         finally:
             server.close()

@@ -42,7 +42,8 @@ def unwrap_images(X: Any) -> Any:
 
 def is_path_sequence(X: Any) -> bool:
     """Return whether `X` is a list, tuple, 1-D array, Series or column of file names."""
-    # Only the first item of arrays is checked, since they may have millions.
+    if isinstance(X, np.ndarray) and X.dtype.kind == "U":  # may have millions
+        return X.ndim == 1 and len(X) > 0
     return _is_sequence(X) and isinstance(_first(X), _PATH) and all(isinstance(x, _PATH) for x in X)
 
 
@@ -62,7 +63,7 @@ def is_picture(x: object) -> bool:
     return pillow is not None and isinstance(x, pillow.Image)
 
 
-def check_file_names(X: Any, who: str) -> None:
+def check_file_names(X: Any, who: str, name: str = "X") -> None:
     """Raise an error if `X` was meant as file names but is not a sequence of them.
 
     Parameters
@@ -73,23 +74,26 @@ def check_file_names(X: Any, who: str) -> None:
     who : str
         The name of the caller; used in error messages.
 
+    name : str, default="X"
+        The name of the parameter; used in error messages.
+
     Raises
     ------
     ValueError
         If `X` is a single name, a generator, empty, or a mix of names and other objects.
     """
     if isinstance(X, (str, bytes, os.PathLike)):
-        raise ValueError(f"{who} expects images, or a list of file names. {_explain_one(X)}")
+        raise ValueError(f"{who} expects images, or a list of file names. {_explain_one(X, name)}")
     if hasattr(X, "__next__"):
         raise ValueError(
-            f"{who} expects a sequence of images or file names, not a generator. Pass list(X)."
+            f"{who} expects a sequence of images or file names, not a generator. Pass list({name})."
         )
     if not _is_sequence(X):
         return
     if len(X) == 0:
         raise ValueError(
-            f"{who} got an empty X. If it is a list of files, check the folder and the pattern "
-            "used to create it; sklssl.datasets.list_images(folder) finds image files with "
+            f"{who} got an empty {name}. If it is a list of files, check the folder and the "
+            "pattern used to create it; sklssl.datasets.list_images(folder) finds image files with "
             "extensions in upper or lower case."
         )
     kinds = [isinstance(x, _PATH) or is_picture(x) for x in X]
@@ -97,20 +101,20 @@ def check_file_names(X: Any, who: str) -> None:
         at = kinds.index(False)
         other = next(x for i, x in enumerate(X) if i == at)
         raise ValueError(
-            f"{who} expects a sequence of file names or PIL images, but item {at} of X is "
+            f"{who} expects a sequence of file names or PIL images, but item {at} of {name} is "
             f"{reprlib.repr(other)}. Replace it with a file name, or remove the row."
         )
 
 
-def _explain_one(X: str | bytes | os.PathLike[str]) -> str:
-    name = to_path_string(X)
-    if os.path.isdir(name):
+def _explain_one(X: str | bytes | os.PathLike[str], name: str) -> str:
+    path = to_path_string(X)
+    if os.path.isdir(path):
         return (
-            f"{name!r} is a folder: sklssl.datasets.list_images({name!r}).paths lists its images."
+            f"{path!r} is a folder: sklssl.datasets.list_images({path!r}).paths lists its images."
         )
-    if name.lower().endswith(".zip"):
-        return f"{name!r} is a zip file: load it with sklssl.datasets.load_image_folder({name!r})."
-    return f"X is one name: pass [{name!r}]."
+    if path.lower().endswith(".zip"):
+        return f"{path!r} is a zip file: load it with sklssl.datasets.load_image_folder({path!r})."
+    return f"{name} is one name: pass [{path!r}]."
 
 
 def _is_image(x: object) -> bool:

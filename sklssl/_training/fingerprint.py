@@ -17,11 +17,18 @@ from sklssl._data.batches import slices
 from sklssl._storage.module_state import named_tensors
 from sklssl._training.config import Plan
 
-__all__ = ["canonical_repr", "describe_fit", "fingerprint", "fingerprint_module", "settings_repr"]
+__all__ = [
+    "NOT_PART_OF_FINGERPRINT",
+    "canonical_repr",
+    "describe_fit",
+    "fingerprint",
+    "fingerprint_module",
+    "settings_repr",
+]
 
 _PIECE_BYTES = 2**24
 # Parameters that do not affect what is learned.
-_NOT_PART_OF_FINGERPRINT = {
+NOT_PART_OF_FINGERPRINT = {
     "cache_dir",
     "callbacks",
     "checkpoint_dir",
@@ -66,7 +73,7 @@ def settings_repr(estimator: Any) -> dict[str, str]:
     return {
         name: canonical_repr(value)
         for name, value in params.items()
-        if name not in _NOT_PART_OF_FINGERPRINT
+        if name not in NOT_PART_OF_FINGERPRINT
     }
 
 

@@ -1,5 +1,6 @@
 """Kills of fits until the fit is done, and what came of it: for tests and benchmarks."""
 
+import random
 import re
 import signal
 import time
@@ -8,7 +9,13 @@ import numpy as np
 
 from tests.faults._jobs import EVERY_STEP
 
-__all__ = ["kill_again_and_again", "leftovers", "saved_and_lost"]
+__all__ = [
+    "embed_and_kill",
+    "features_in",
+    "kill_again_and_again",
+    "leftovers",
+    "saved_and_lost",
+]
 
 
 def kill_again_and_again(server, case, folder, n_kills, seed, signals=(signal.SIGKILL,)):
@@ -95,3 +102,34 @@ def saved_and_lost(notes):
 def leftovers(folder):
     """List what unfinished writing has left."""
     return list(folder.rglob("*.part"))
+
+
+def embed_and_kill(server, images, folder, n_kills, seed, n_processes=3):
+    """Embed the images of a folder, over and over, until that many processes are killed.
+
+    Killed processes are replaced, until the features are complete. Returns the numbers of kills, of
+    sets of features, and of those whose files are identical to those without kills.
+    """
+    draw, tally = random.Random(seed), {"kills": 0, "runs": 0, "identical": 0}
+    usual = server.run("embed", images=images, folder=folder / "undisturbed")["seconds"]
+    undisturbed = features_in(folder / "undisturbed")
+    while tally["kills"] < n_kills:
+        job = {"images": images, "folder": folder / f"run-{tally['runs']}"}
+        running, seconds = [server.start("embed", **job) for _ in range(n_processes)], usual
+        while running:
+            time.sleep(draw.uniform(0, seconds / n_processes))
+            i = draw.randrange(len(running))
+            if running[i].kill() == 0:  # it had ended
+                del running[i]
+            else:
+                running[i] = server.start("embed", **job)
+                tally["kills"] += 1
+                seconds *= 1.2
+        tally["runs"] += 1
+        tally["identical"] += features_in(job["folder"]) == undisturbed
+    return tally
+
+
+def features_in(folder):
+    """Return the contents of all files by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

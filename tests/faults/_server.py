@@ -14,7 +14,14 @@ import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-JOBS = ("_jobs", "_signal_jobs", "_damage_jobs", "_disk_jobs", "_parallel_jobs")
+JOBS = (
+    "_jobs",
+    "_signal_jobs",
+    "_damage_jobs",
+    "_disk_jobs",
+    "_parallel_jobs",
+    "_embedding_jobs",
+)
 LONGEST = 240  # seconds, after which a process that hangs is ended
 
 
@@ -103,7 +110,8 @@ def serve():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     modules = [importlib.import_module(f"tests.faults.{name}") for name in JOBS]
     jobs = {job: getattr(module, job) for module in modules for job in module.__all__}
-    modules[0].warm_up()
+    for module in modules:
+        getattr(module, "warm_up", lambda: None)()
     for line in sys.stdin:
         verb, *rest = json.loads(line)
         if verb == "fork":

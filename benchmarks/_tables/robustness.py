@@ -51,6 +51,18 @@ def _together(lines):
             yield what, f"{line['fits']:,}", f"{line['alike']:,} identical to fits run alone"
 
 
+def _embedding(lines):
+    for line in lines:
+        if line["what"] == "embedding":
+            what = (
+                "processes that embed the same files together, killed and replaced, three at a time"
+            )
+            result = (
+                f"{line['identical']} of {line['runs']} sets of features identical to one alone"
+            )
+            yield what, f"{line['kills']:,}", result
+
+
 def _fuzzed(lines):
     for line in lines:
         n_refused = sum(line["refused"].values())
@@ -81,6 +93,7 @@ def trust():
         *_kills(faults),
         *_files(faults),
         *_together(faults),
+        *_embedding(faults),
         *_fuzzed(fuzz),
         *_checkpoints(costs),
     ]

@@ -1,6 +1,6 @@
 """Tables of speed, from the newest result of each row."""
 
-from ._lines import markdown, newest, number, origin, read
+from ._lines import chosen, markdown, newest, number, origin, read
 
 KEYS = ("on", "part", "network", "method", "n_images")
 _VIEWS = ("whole", "enlarged")  # of an image map
@@ -171,4 +171,83 @@ def micro_batches():
         for x in newest(lines, "network", "batch_size", "micro_batch_size")
     ]
     head = ["network, `batch_size`", "`micro_batch_size`", "MB", "CPU seconds"]
+    return markdown(head, body) + origin(lines)
+
+
+def searches():
+    """Searches by joblib's workers, dask and ray."""
+    lines = newest(chosen(read("speed/searches"), part="times"), "backend")
+    body = [
+        [
+            f"{x['backend']}'s own workers" if x["backend"] == "joblib" else x["backend"],
+            number(x["seconds"], 1),
+            number(x["fit_seconds"], 2),
+            f"{x['ratio']:.2f} ({x['ratio_range'][0]:.2f} to {x['ratio_range'][1]:.2f})",
+            "yes" if x["same_scores"] else "no",
+        ]
+        for x in lines
+    ]
+    head = ["workers", "seconds", "of a fit", "times as long (range)", "the same scores"]
+    return markdown(head, body) + origin(lines)
+
+
+def sent():
+    """Bytes that searches on dask and ray send to their workers."""
+    lines = newest(chosen(read("speed/searches"), part="sent"), "backend", "kind")
+    backends = list(dict.fromkeys(x["backend"] for x in lines))
+    body = []
+    for kind in dict.fromkeys(x["kind"] for x in lines):
+        found = chosen(lines, kind=kind)
+        sizes = [chosen(found, backend=backend)[0]["bytes"] for backend in backends]
+        body.append([kind, number(found[0]["images"]), *(f"{n / 1e6:.1f}" for n in sizes)])
+    images = f"MB in all; the images are {lines[0]['bytes_of_images'] / 1e6:.1f} MB:"
+    return markdown(["X", "images", *(f"{images} {b}" for b in backends)], body) + origin(lines)
+
+
+# Latency of an exchange in ms, and rate in Mbit/s.
+_NETWORKS = {
+    "1 Gbit/s, 0.3 ms": (0.3, 1000),
+    "10 Gbit/s, 0.1 ms": (0.1, 10_000),
+    "100 Gbit/s, 0.03 ms": (0.03, 100_000),
+}
+
+
+def exchanges():
+    """What two processes exchange in a step, and the speed of two machines by the model."""
+    lines = newest(chosen(read("speed/exchanges"), part="step"), "method", "network")
+    body = [
+        [
+            f"{x['network']}, {x['method']}",
+            x["batch_size"],
+            number(x["ms_of_one"]),
+            number(x["exchanges"]),
+            number(x["kilobytes"]),
+            number(x["gradient_kilobytes"]),
+            *(_speedups(x, *network) for network in _NETWORKS.values()),
+        ]
+        for x in lines
+    ]
+    head = ["", "batch", "ms of a step, one process", "exchanges", "of KB in all", "gradients, KB"]
+    head += [f"times as fast, by the model: {name}" for name in _NETWORKS]
+    return markdown(head, body) + origin(lines)
+
+
+def _speedups(line, latency, rate):
+    """Return the speed of two processes relative to one, as measured and 50 times as fast."""
+    kilobytes = line["kilobytes"] + line["gradient_kilobytes"]
+    exchange = (line["exchanges"] + 1) * latency + kilobytes * 8.192 / rate
+    steps = (line["ms_of_one"], line["ms_of_one"] / 50)
+    return " / ".join(f"{step / (step / 2 + exchange):.2f}" for step in steps)
+
+
+def links():
+    """Steps of two processes on a slowed-down loopback interface, beside the model."""
+    lines = newest(chosen(read("speed/exchanges"), part="link"), "method", "network", "delay_ms")
+    body = []
+    for key in dict.fromkeys((x["network"], x["method"]) for x in lines):
+        found = chosen(lines, network=key[0], method=key[1])
+        cells = [f"{x['ms']:,.0f} ({x['ms_predicted']:,.0f})" for x in found]
+        body.append([", ".join(key), number(found[0]["ms_without"]), *cells])
+    columns = dict.fromkeys(f"{x['delay_ms']} ms, {x['mbit']:,} Mbit/s" for x in lines)
+    head = ["ms of a step", "without delay", *(f"{name}: measured (model)" for name in columns)]
     return markdown(head, body) + origin(lines)

@@ -59,8 +59,9 @@ def to_path_string(path: str | bytes | os.PathLike[str]) -> str:
 
 def is_picture(x: object) -> bool:
     """Return whether `x` is a PIL image, without importing Pillow."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(x, pillow.Image)
+    # The module has no class yet while another thread imports it.
+    image = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return image is not None and isinstance(x, image)
 
 
 def check_file_names(X: Any, who: str, name: str = "X") -> None:

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
-from sklssl._runtime.gather import sum_over_ranks
+from sklssl._runtime.gather import stack_over_ranks, sum_over_ranks
 from sklssl._runtime.ranks import Ranks
 
 __all__ = ["JointBatchNorm"]
@@ -100,12 +100,17 @@ def _batch_norm(
 def _statistics(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:
     """Return mean and variance of each channel over all processes, and the number of values."""
     axes, shape = _axes_and_shape(x)
-    own, n_here = x.mean(axes), x.numel() // x.shape[1]
-    sums = sum_over_ranks(torch.cat([own * n_here, own.new_full((1,), n_here)]), ranks)
-    mean, n_values = sums[:-1] / sums[-1], sums[-1]
-    # In a second exchange, as the mean of the squares would be less exact.
-    squares = sum_over_ranks((x - mean.view(shape)).square().sum(axes), ranks)
-    return mean, squares / n_values, n_values
+    mean = x.mean(axes)
+    squares = (x - mean.view(shape)).square().sum(axes)
+    n_here = mean.new_full((1,), x.numel() // x.shape[1])
+    # Deviations from the means of the processes, as means of squares would be less exact.
+    means, deviations, counts = stack_over_ranks(torch.cat([mean, squares, n_here]), ranks).split(
+        [len(mean), len(mean), 1], dim=1
+    )
+    n_values = counts.sum()
+    joint = (counts * means).sum(0) / n_values
+    squares = deviations.sum(0) + (counts * (means - joint).square()).sum(0)
+    return joint, squares / n_values, n_values
 
 
 def _axes_and_shape(x: Tensor) -> tuple[list[int], list[int]]:

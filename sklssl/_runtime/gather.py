@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from sklssl._runtime.ranks import Ranks, current_ranks
 
-__all__ = ["gather_rows", "sum_over_ranks"]
+__all__ = ["gather_rows", "stack_over_ranks", "sum_over_ranks"]
 
 
 def gather_rows(rows: Tensor, function: str) -> tuple[Tensor, int]:
@@ -51,7 +51,7 @@ def _count_rows(rows: Tensor, ranks: Ranks, function: str) -> list[int]:
     ValueError
         If their other dimensions differ, with which an exchange would hang or corrupt memory.
     """
-    shapes = _gather(torch.tensor(rows.shape, device=rows.device), ranks).tolist()
+    shapes = stack_over_ranks(torch.tensor(rows.shape, device=rows.device), ranks).tolist()
     if any(shape[1:] != shapes[0][1:] for shape in shapes):
         raise ValueError(
             f"{function}: every process must pass the same number of features, got tensors of "
@@ -68,8 +68,8 @@ def sum_over_ranks(values: Tensor, ranks: Ranks) -> Tensor:
     return values
 
 
-def _gather(tensor: Tensor, ranks: Ranks) -> Tensor:
-    """Stack tensors of one shape of all processes."""
+def stack_over_ranks(tensor: Tensor, ranks: Ranks) -> Tensor:
+    """Stack tensors of one shape of all processes, without a gradient."""
     pieces = [torch.empty_like(tensor) for _ in range(ranks.size)]
     dist.all_gather(pieces, tensor)
     return torch.stack(pieces)
@@ -81,7 +81,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, ranks: Ranks) -> Tensor:
         ctx.ranks = ranks
-        return _gather(tensor, ranks)
+        return stack_over_ranks(tensor, ranks)
 
     @staticmethod
     @once_differentiable

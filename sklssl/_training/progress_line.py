@@ -211,8 +211,9 @@ class _Screen(Protocol):
 
 
 def _find_screen() -> _Screen | None:
-    ipython = sys.modules.get("IPython")  # always loaded in a notebook
-    if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
+    # Always loaded in a notebook; elsewhere, another thread may be importing it.
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    if get_ipython is not None and hasattr(get_ipython(), "kernel"):
         return _Notebook()
     stream = sys.stderr
     if stream is None:  # for example with pythonw

@@ -1,5 +1,7 @@
 """Images as people have them: deep files, stacks, tables, pictures; and how mistakes are told."""
 
+import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -334,3 +336,9 @@ def test_nothing_and_generators(paths):
 def test_other_channels_are_not_a_matter_of_size():
     with pytest.raises(ValueError, match="same channels, for example without alpha channel"):
         quick().fit([COLOURS[0], np.zeros((10, 10, 4), np.uint8)])
+
+
+def test_packages_that_another_thread_is_importing(monkeypatch):
+    for name in ("PIL.Image", "IPython"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))  # as yet without contents
+    quick(verbose=1).fit(COLOURS)

@@ -26,8 +26,8 @@ def undisturbed(server, images, tmp_path_factory):
 
 
 def test_kills_at_random_moments_of_any_of_three_processes(server, images, tmp_path):
-    tally = embed_and_kill(server, images, tmp_path, n_kills=6, seed=SEED)
-    assert tally["kills"] >= 6
+    tally = embed_and_kill(server, images, tmp_path, n_kills=4, seed=SEED)
+    assert tally["kills"] >= 4
     assert tally["identical"] == tally["runs"]
 
 

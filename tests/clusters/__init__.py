@@ -1,0 +1,1 @@
+"""Searches and embeddings by other packages, in processes that they start."""

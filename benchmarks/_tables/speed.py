@@ -199,9 +199,10 @@ def sent():
     for kind in dict.fromkeys(x["kind"] for x in lines):
         found = chosen(lines, kind=kind)
         sizes = [chosen(found, backend=backend)[0]["bytes"] for backend in backends]
-        body.append([kind, number(found[0]["images"]), *(f"{n / 1e6:.1f}" for n in sizes)])
-    images = f"MB in all; the images are {lines[0]['bytes_of_images'] / 1e6:.1f} MB:"
-    return markdown(["X", "images", *(f"{images} {b}" for b in backends)], body) + origin(lines)
+        body.append([kind, f"{found[0]['bytes_of_images'] / 1e6:.1f}"])
+        body[-1] += [f"{size / 1e6:.1f}" for size in sizes]
+    head = ["X", "MB of the images", *(f"MB sent by {backend}" for backend in backends)]
+    return markdown(head, body) + origin(lines)
 
 
 # Latency of an exchange in ms, and rate in Mbit/s.
@@ -214,12 +215,12 @@ _NETWORKS = {
 
 def exchanges():
     """What two processes exchange in a step, and the speed of two machines by the model."""
-    lines = newest(chosen(read("speed/exchanges"), part="step"), "method", "network")
+    lines = newest(read("speed/exchanges"), "method", "network")
     body = [
         [
             f"{x['network']}, {x['method']}",
             x["batch_size"],
-            number(x["ms_of_one"]),
+            f"{x['ms_of_one']:,.0f} / {x['ms_of_two']:,.0f}",
             number(x["exchanges"]),
             number(x["kilobytes"]),
             number(x["gradient_kilobytes"]),
@@ -227,8 +228,15 @@ def exchanges():
         ]
         for x in lines
     ]
-    head = ["", "batch", "ms of a step, one process", "exchanges", "of KB in all", "gradients, KB"]
-    head += [f"times as fast, by the model: {name}" for name in _NETWORKS]
+    head = [
+        "",
+        "batch",
+        "ms of a step: one / two processes here",
+        "exchanges",
+        "their KB",
+        "gradients, KB",
+    ]
+    head += [f"two machines, by the model: {name}" for name in _NETWORKS]
     return markdown(head, body) + origin(lines)
 
 
@@ -238,16 +246,3 @@ def _speedups(line, latency, rate):
     exchange = (line["exchanges"] + 1) * latency + kilobytes * 8.192 / rate
     steps = (line["ms_of_one"], line["ms_of_one"] / 50)
     return " / ".join(f"{step / (step / 2 + exchange):.2f}" for step in steps)
-
-
-def links():
-    """Steps of two processes on a slowed-down loopback interface, beside the model."""
-    lines = newest(chosen(read("speed/exchanges"), part="link"), "method", "network", "delay_ms")
-    body = []
-    for key in dict.fromkeys((x["network"], x["method"]) for x in lines):
-        found = chosen(lines, network=key[0], method=key[1])
-        cells = [f"{x['ms']:,.0f} ({x['ms_predicted']:,.0f})" for x in found]
-        body.append([", ".join(key), number(found[0]["ms_without"]), *cells])
-    columns = dict.fromkeys(f"{x['delay_ms']} ms, {x['mbit']:,} Mbit/s" for x in lines)
-    head = ["ms of a step", "without delay", *(f"{name}: measured (model)" for name in columns)]
-    return markdown(head, body) + origin(lines)

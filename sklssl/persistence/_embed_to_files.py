@@ -158,12 +158,15 @@ def embed_to_files(
     }
     parts = divide(len(paths), int(rows_per_file), f".{format}")
     written = PartFolder(Path(os.path.expanduser(folder)), parts, about, _NAME)
-    for part in written.claim_each():
+
+    def write_part(part: Part) -> None:
         start = time.perf_counter()
         names = _safe_indexing(paths, slice(part.start, part.stop))
         write(written.folder / part.file, _embed(embedder, names), list(map(os.fsdecode, names)))
         if verbose:
             _report(part, len(parts), time.perf_counter() - start)
+
+    written.complete(write_part)
     return written.paths()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,18 +82,18 @@ class PartFolder:
         """Return the files of all parts, in the order of their rows."""
         return [self.folder / part.file for part in self.parts]
 
-    def claim_each(self) -> Iterator[Part]:
-        """Yield the missing parts, one by one, for the caller to write them.
+    def complete(self, write: Callable[[Part], None]) -> None:
+        """Call `write` for each missing part; at the end all parts exist.
 
-        First those that no other process writes. Then those are waited for that others write, and
-        written if they are missing even so. At the end all parts exist.
+        First for those that no other process writes. Then those are waited for that others write,
+        and written if they are missing even so.
         """
         for wait in (False, True):
             for part in self.parts:
                 if not (self.folder / part.file).exists():
                     with self._lock(part.file, wait=wait) as is_missing:
                         if is_missing:
-                            yield part
+                            write(part)
         # A process that still waits for a lock will find that the part exists.
         for left in (*self.folder.glob(".*.lock"), *self.folder.glob(".*.part")):
             with contextlib.suppress(OSError):

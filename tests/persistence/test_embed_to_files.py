@@ -169,6 +169,15 @@ def test_an_unreadable_image(embedder, paths, folder):
     assert np.isnan(Z[25]).all()
 
 
+def test_again_in_a_notebook_which_keeps_the_last_error(embedder, X, paths, folder):
+    os.unlink(paths[25])
+    with pytest.raises(ImageFileError) as kept:
+        embed_to_files(embedder, paths, folder, rows_per_file=10)
+    cv2.imwrite(paths[25], X[25])
+    assert len(embed_to_files(embedder, paths, folder, rows_per_file=10)) == 4
+    assert kept.tb is not None  # with the frames, until here
+
+
 def test_misuse(embedder, X, paths, folder):
     for given, message in [
         (X, "'paths' parameter of embed_to_files must be a sequence of names.*transform_iter"),

@@ -35,7 +35,7 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
+def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
     """Write a file with `write`, and move it to `path` once it is safely on disk.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import reprlib
 import time
@@ -19,7 +18,7 @@ from sklssl._data.readable import readable_rows
 from sklssl._storage.atomic import write_atomically
 from sklssl.exceptions import ImageFileError
 from sklssl.persistence._hashes import hash_embedder, hash_names
-from sklssl.persistence._parts import Part, PartFolder, divide
+from sklssl.persistence._parts import Part, PartFolder, divide, write_json
 from sklssl.utils._extras import import_extra
 from sklssl.utils._sklearn_compat import Interval, StrOptions, _safe_indexing, validate_params
 
@@ -209,18 +208,13 @@ def _embed(embedder: Any, names: Any) -> np.ndarray:
 
 
 def _write_npy(file: Path, Z: np.ndarray, names: list[str]) -> None:
-    text = json.dumps(names, indent=0)
-    write_atomically(file.with_suffix(".paths.json"), lambda path: _write_text(path, text))
+    write_json(file.with_suffix(".paths.json"), names)
     write_atomically(file, lambda path: _save(path, Z))  # the last, as its existence is the end
 
 
 def _save(path: Path, Z: np.ndarray) -> None:
     with open(path, "wb") as file:  # np.save would append a suffix to a name
         np.save(file, Z)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _parquet_writer() -> Any:

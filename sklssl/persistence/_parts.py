@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from sklssl._storage.atomic import write_atomically
 
-__all__ = ["Part", "PartFolder", "divide"]
+__all__ = ["Part", "PartFolder", "divide", "write_json"]
 
 _MANIFEST = "manifest.json"
 
@@ -74,8 +74,7 @@ class PartFolder:
         with self._lock(_MANIFEST) as is_missing:
             if is_missing:
                 self._check_empty(who)
-                text = json.dumps({**about, "files": [vars(part) for part in parts]}, indent=1)
-                write_atomically(manifest, lambda path: _write_text(path, text))
+                write_json(manifest, {**about, "files": [vars(part) for part in parts]})
         _compare(manifest, about, who)
 
     def paths(self) -> list[Path]:
@@ -122,8 +121,10 @@ class PartFolder:
             )
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8")
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of JSON atomically."""
+    text = json.dumps(content, indent=0) + "\n"
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def _compare(manifest: Path, about: dict[str, Any], who: str) -> None:

@@ -54,16 +54,16 @@ def of_each_kind(folder):
 
 
 @contextlib.contextmanager
-def workers(backend, n_workers=2, n_threads=1):
+def workers(backend):
     if backend == "ray":  # started by the script
         with joblib.parallel_config("ray", n_jobs=2):
             yield
         return
     from dask.distributed import Client, LocalCluster
 
-    options = {"threads_per_worker": n_threads, "dashboard_address": None}
+    options = {"threads_per_worker": 2, "dashboard_address": None}  # fits share a process, too
     with (
-        LocalCluster(n_workers, **options) as cluster,
+        LocalCluster(n_workers=2, **options) as cluster,
         Client(cluster),
         joblib.parallel_config("dask"),
     ):
@@ -75,9 +75,6 @@ def main(backend, script, folder):
     found = {"script": search.cv_results_["mean_test_score"].tolist(), "none": scores(X)}
     with workers(backend):
         found |= of_each_kind(folder)
-    if backend == "dask":
-        with workers(backend, 1, 2):
-            found |= {f"threads, {kind}": s for kind, s in of_each_kind(folder).items()}
     print(json.dumps(found))
 
 

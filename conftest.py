@@ -4,15 +4,16 @@ import sys
 
 import pytest
 
-# Tests that share what takes seconds to prepare: one process runs all of them.
+# One process runs all tests of a file, which share what is slow to prepare, except that
+# those of these places are one unit, so that they come first, ...
 TOGETHER = (
     "tests/clusters/",
     "tests/distributed/",
     "tests/faults/",
     "tests/losses/test_distributed.py",
-    "tests/semi_supervised/",
-    "tests/test_determinism.py",
 )
+# ... and those of these are units of their own, which come last and fill the gaps.
+APART = ("tests/_storage/test_onnx.py", "tests/test_docs.py", "tests/test_examples")
 
 
 @pytest.fixture(autouse=True)
@@ -25,11 +26,13 @@ def close_figures():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Divide tests among processes one by one, but for those of TOGETHER, which come first."""
+    """Divide the tests among processes, larger units first."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+            if nodeid.startswith(TOGETHER):
+                return "together"
+            return nodeid if nodeid.startswith(APART) else nodeid.partition("::")[0]
 
     return Scheduler(config, log)

@@ -65,7 +65,7 @@ def search(tally, folder=None, n_jobs=1, kill_at=None):
     embedder = make("RotNet", folder=folder, every="epoch", callbacks=callbacks)
     grid = GridSearchCV(
         make_pipeline(embedder, LogisticRegression(max_iter=1000)),
-        {"rotnetembedder__learning_rate": [0.02, 0.05, 0.1]},
+        {"rotnetembedder__learning_rate": [0.02, 0.05]},
         cv=2,
         n_jobs=n_jobs,
     )

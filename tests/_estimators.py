@@ -71,17 +71,17 @@ def _learner(cls, max_epochs, **params):
 VIEW_LEARNERS = [
     _learner(SimCLREmbedder, 4),
     MultiScaleEmbedder(_learner(SimCLREmbedder, 4), scales=(0.75, 1.0), max_epochs=3),
-    _learner(BarlowTwinsEmbedder, 6, projection_dim=256),
+    _learner(BarlowTwinsEmbedder, 4, projection_dim=256),
     _learner(BYOLEmbedder, 10),
     _learner(DeepClusterEmbedder, 6),
     DeepInfoMaxEmbedder(max_epochs=20, random_state=SEED),
-    _learner(DINOEmbedder, 6, n_prototypes=64, n_small_views=0, momentum=0.9),
-    _learner(EMPSSLEmbedder, 4),
-    _learner(LeJEPAEmbedder, 6, n_small_views=0),
+    _learner(DINOEmbedder, 4, n_prototypes=64, n_small_views=0, momentum=0.9),
+    _learner(EMPSSLEmbedder, 3),
+    _learner(LeJEPAEmbedder, 4, n_small_views=0),
     _learner(MoCoEmbedder, 6),
     _learner(SimSiamEmbedder, 6),
     _learner(SwAVEmbedder, 6, n_prototypes=64, n_small_views=0),
-    _learner(VICRegEmbedder, 6, projection_dim=256),
+    _learner(VICRegEmbedder, 4, projection_dim=256),
 ]
 
 

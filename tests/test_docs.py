@@ -1,6 +1,5 @@
 """The pages say what is true: their code runs, and every public name is in the API page."""
 
-import re
 import runpy
 import sys
 import types
@@ -12,32 +11,32 @@ import pytest
 import sklssl
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
-# Blocks that begin with the name of a script are run by tests/clusters.
-BLOCK = re.compile(r"```python\n(?!# \w+\.py\n)(.*?)```", re.DOTALL)
-PAGES = [page for page in PAGES if BLOCK.search((ROOT / page).read_text())]
+find_code = runpy.run_path(str(ROOT / "docs/_pages.py"))["find_code"]
+# The scripts of the pages are run by tests/clusters.
+BLOCKS = {
+    str(path.relative_to(ROOT)): find_code(path.read_text())[0]
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page, blocks in BLOCKS.items() if blocks])
 # scikit-learn's checks, which one page calls, hold images of a pixel or two.
 @pytest.mark.filterwarnings("ignore::sklssl.exceptions.CollapseWarning")
 def test_code_of_the_page_runs(page, monkeypatch):
-    blocks = BLOCK.findall((ROOT / page).read_text())
     module = types.ModuleType("page")  # a module: the classes that a page defines are pickled
     monkeypatch.setitem(sys.modules, "page", module)
-    exec(compile("\n".join(blocks), page, "exec"), vars(module))
+    exec(compile("\n".join(BLOCKS[page]), page, "exec"), vars(module))
     if page == "README.md":
         assert module.accuracy > 0.85
 
 
 def test_the_example_of_the_readme_is_short():
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = BLOCKS["README.md"]
     assert len(block.strip().splitlines()) <= 10
 
 
 def test_a_method_of_your_own_takes_about_40_lines():
-    page = (ROOT / "docs/own_method.md").read_text()
-    block = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    block = BLOCKS["docs/own_method.md"][0]
     assert "class SimSiamEmbedder" in block
     assert len([line for line in block.splitlines() if line.strip()]) <= 45
 

@@ -183,11 +183,10 @@ def test_other_ways_in_are_the_same(setting, expected, X, y):
         assert_alike(measure(), outside)
 
 
-@pytest.mark.parametrize("setting", ["float64", "meta", "inference_mode"])
-def test_onnx_is_the_same(setting, expected, X, tmp_path):
+def test_onnx_is_the_same(expected, X, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     embedder, (Z, _) = expected("RotNet")
-    with SETTINGS[setting]():
+    with SETTINGS["float64"](), SETTINGS["meta"](), SETTINGS["inference_mode"]():
         embedder.export_onnx(tmp_path / "file.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "file.onnx")
     (features,) = session.run(None, {"images": X.astype(np.float32)})

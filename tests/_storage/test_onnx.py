@@ -48,29 +48,22 @@ def assert_same_features(embedder, X, path):
         assert_allclose(Z, expected[:n], atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"backbone": "convnet", "layer": "block2", "pool_size": 4},
-        {"backbone": "resnet8", "pool_size": 1},
-        {"backbone": "convnet", "layer": "block1", "symmetry": "all"},
-    ],
-    ids=["convnet", "resnet8", "all orientations"],
-)
-def test_backbones(params, colours, path):
+# Each export takes seconds, so each has several things to get right.
+def test_a_layer_of_images_that_are_made_larger(colours, path):
+    params = {"backbone": "resnet8", "pool_size": 1, "image_size": 48}
     assert_same_features(RotNetEmbedder(**params, **SETTINGS).fit(colours), colours, path)
 
 
-@pytest.mark.parametrize("image_size", [12, 48])
-def test_sizes_and_ranges(image_size, colours, path):
+def test_a_layer_of_floats_of_another_shape_that_are_made_smaller(colours, path):
     X = (colours / np.float32(100) - 1)[:, :30, :20]
-    embedder = SimCLREmbedder("convnet", image_size=image_size, **SETTINGS).fit(X)
-    assert_same_features(embedder, X, path)
+    params = {"backbone": "convnet", "layer": "block2", "pool_size": 4, "image_size": 12}
+    assert_same_features(SimCLREmbedder(**params, **SETTINGS).fit(X), X, path)
 
 
-def test_small_images_are_padded(X, path):
+def test_all_orientations_of_small_images_that_are_padded(X, path):
     X = X[:, 2:6, 1:6]
-    assert_same_features(RotNetEmbedder("convnet", image_size=8, **SETTINGS).fit(X), X, path)
+    params = {"backbone": "convnet", "layer": "block1", "symmetry": "all", "image_size": 8}
+    assert_same_features(RotNetEmbedder(**params, **SETTINGS).fit(X), X, path)
 
 
 def test_multiscale(X, path):

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,10 @@ import sklssl
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("docs/searches.md", "docs/embedding_many.md")
-SCRIPT = re.compile(r"```python\n(# (\w+)\.py\n.*?)```", re.DOTALL)
-SCRIPTS = {name: text for page in PAGES for text, name in SCRIPT.findall((ROOT / page).read_text())}
+find_code = runpy.run_path(str(ROOT / "docs/_pages.py"))["find_code"]
+SCRIPTS = {}
+for page in PAGES:
+    SCRIPTS |= find_code((ROOT / page).read_text())[1]
 N_IMAGES = 30
 
 
@@ -49,7 +52,7 @@ def output(process):
 
 
 def run_script(name, folder, n_processes=1):
-    (folder / f"{name}.py").write_text(SCRIPTS[name])
+    (folder / f"{name}.py").write_text(SCRIPTS[f"{name}.py"])
     running = [start(f"{name}.py", folder=folder) for _ in range(n_processes)]
     return [output(process) for process in running]
 
@@ -58,7 +61,7 @@ def run_script(name, folder, n_processes=1):
 def test_a_search_finds_what_it_finds_in_one_process(backend, package, tmp_path):
     pytest.importorskip(package)
     script = tmp_path / "search.py"
-    script.write_text(SCRIPTS[f"search_with_{backend}"])
+    script.write_text(SCRIPTS[f"search_with_{backend}.py"])
     job = ("-m", "tests.clusters._search", backend, str(script), str(tmp_path))
     out, messages = output(start(*job, folder=ROOT))
     found = json.loads(out.splitlines()[-1])
@@ -87,7 +90,7 @@ def fitted(digits, tmp_path_factory):
         cv2.imwrite(str(folder / "images" / f"{i:03}.png"), image)
     with contextlib.chdir(folder):
         for name in ("fit_embedder", "embed"):
-            exec(compile(SCRIPTS[name], name, "exec"), {})
+            exec(compile(SCRIPTS[f"{name}.py"], name, "exec"), {})
     names = json.loads((folder / "features" / "part-00000.paths.json").read_text())
     Z = np.load(folder / "features" / "part-00000.npy")
     embedder = sklssl.load(folder / "embedder.safetensors")

@@ -13,8 +13,8 @@ N_CALLS = 9  # that write one checkpoint
 
 @pytest.mark.parametrize("case", CASES)
 def test_kills_at_random_moments(server, case, tmp_path):
-    tally = kill_again_and_again(server, case, tmp_path, n_kills=4, seed=SEED)
-    assert tally["identical"] == tally["kills"] >= 4
+    tally = kill_again_and_again(server, case, tmp_path, n_kills=2, seed=SEED)
+    assert tally["identical"] == tally["kills"] >= 2
     assert tally["lost"] == 0
 
 

@@ -10,8 +10,8 @@ their extension).
 
 Run ``python examples/fine_tune_a_fifth.py``. It uses 1,000 images of CIFAR-10 if the environment
 variable ``SKLSSL_DATA`` names a folder that contains it, and scikit-learn's digits otherwise.
-``--small`` takes seconds. ``--paper`` uses the network, data and epochs of the paper and needs a
-GPU.
+``--small``, as in notebooks, takes seconds. ``--paper`` uses the network, data and epochs of the
+paper and needs a GPU.
 """
 
 # %%
@@ -23,11 +23,13 @@ GPU.
 
 import argparse
 import os
+import sys
 import warnings
 import zipfile
 from pathlib import Path
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -39,6 +41,7 @@ from sklearn.preprocessing import StandardScaler
 from sklssl import RotationDecouplingEmbedder
 from sklssl.datasets import load_cifar10, load_digit_images
 from sklssl.finetuning import FineTuneClassifier
+from sklssl.inspection import ViewsDisplay
 from sklssl.preprocessing import ImageResizer
 
 SETTINGS = {
@@ -48,21 +51,25 @@ SETTINGS = {
         "data": "tiny-imagenet",
         "backbone": "alexnet",
         "image_size": 224,
-        "n_train": None,
-        "n_test": None,
         "epochs": 200,
         "fine_tune_epochs": 65,
     },
 }
-# Table 1 of the paper: a linear and a non-linear classifier on frozen features, all labels.
-PAPER = {
-    "supervised, a fifth": (18.42, None),
-    "nce": (26.58, 37.22),
-    "nt_xent": (27.54, 38.19),
-    "nce, fine-tuned": (33.56, 40.25),
-    "nt_xent, fine-tuned": (34.90, 40.99),
-}
-
+parser = argparse.ArgumentParser(description="Fine-tune on a fifth of the labels.")
+parser.add_argument("--small", action="store_true", help="takes seconds")
+parser.add_argument("--paper", action="store_true", help="the setting of the paper, for a GPU")
+parser.add_argument("--data", default="cifar10", choices=["cifar10", "tiny-imagenet", "digits"])
+parser.add_argument("--backbone", default="convnet")
+parser.add_argument("--image-size", type=int, help="side to which images are resized")
+parser.add_argument("--n-train", type=int, help="number of training images")
+parser.add_argument("--n-test", type=int, help="number of test images")
+parser.add_argument("--epochs", type=int, help="of the pretraining")
+parser.add_argument("--fine-tune-epochs", type=int)
+parser.add_argument("--seed", type=int, default=0)
+command = sys.argv[1:] if "__file__" in globals() else ["--small"]  # the latter in a notebook
+args = parser.parse_args(command)
+parser.set_defaults(**SETTINGS["small" if args.small else "paper" if args.paper else "cpu"])
+args = parser.parse_args(command)  # what the command does not say, the setting does
 
 # %%
 # The images
@@ -87,9 +94,8 @@ def load_tiny_imagenet(path):
     return X[is_train], X[~is_train], y[is_train], y[~is_train]
 
 
-def load(data, setting, seed=0):
-    """Return training and test images and labels, as many as the settings require."""
-    n_train, n_test = setting["n_train"], setting["n_test"]
+def load(data, n_train, n_test, seed=0):
+    """Return the name of the data, and training and test images and labels; None means all."""
     try:
         if data == "digits":
             X, y = load_digit_images(return_X_y=True)
@@ -100,7 +106,7 @@ def load(data, setting, seed=0):
             if archive is None:
                 raise FileNotFoundError("SKLSSL_DATA names no folder with tiny-imagenet-200*.zip")
             X, X_test, y, y_test = load_tiny_imagenet(archive)
-        elif n_train is not None and n_train + n_test <= 10_000:
+        elif n_train and n_test and n_train + n_test <= 10_000:
             # A few images can be taken from the test set, which loads faster.
             X, y = load_cifar10(subset="test", return_X_y=True)
             X, X_test, y, y_test = train_test_split(X, y, test_size=n_test, random_state=seed)
@@ -109,11 +115,49 @@ def load(data, setting, seed=0):
             X_test, y_test = load_cifar10(subset="test", return_X_y=True)
     except FileNotFoundError as error:
         print(f"No such data, using scikit-learn's digits instead: {error}\n")
-        return load("digits", setting, seed)
+        return load("digits", n_train, n_test, seed)
     rng = np.random.default_rng(seed)
     some, others = rng.permutation(len(X))[:n_train], rng.permutation(len(X_test))[:n_test]
     return data, X[some], X_test[others], y[some], y_test[others]
 
+
+data, X, X_test, y, y_test = load(args.data, args.n_train, args.n_test, args.seed)
+try:
+    few, _ = train_test_split(np.arange(len(X)), train_size=0.2, stratify=y, random_state=args.seed)
+except ValueError as error:
+    parser.error(f"--n-train {len(X)} leaves too few labels: {error}")
+print(
+    f"{data}: {len(X)} images of {len(np.unique(y))} classes, {len(few)} of them with labels for "
+    f"the fine-tuning, {len(X_test)} test images\n{args.backbone}, {args.epochs} epochs of "
+    f"pretraining, {args.fine_tune_epochs} of fine-tuning"
+)
+if args.small:
+    print("--small: a few images and epochs, so the accuracies are noise")
+
+# %%
+# What the network sees
+# ---------------------
+# During pretraining each image is shifted a little and shown at four rotations. One half of the
+# features must tell them apart; the other half must be the same for all four, and different for
+# other images.
+
+
+def make_embedder(task, epochs):
+    """Return a network to pretrain; with 0 epochs it keeps its random weights."""
+    return RotationDecouplingEmbedder(
+        args.backbone,
+        instance_task=task,
+        image_size=args.image_size,
+        max_epochs=epochs,
+        random_state=args.seed,
+    )
+
+
+angles = ["0°", "90°", "180°", "270°"]
+try:
+    ViewsDisplay.from_estimator(make_embedder("nce", 0), X[:6], rows=[0, 1], target_names=angles)
+except ValueError as error:  # an unknown network, or an image size that it cannot have
+    parser.error(str(error))
 
 # %%
 # Probes
@@ -121,119 +165,98 @@ def load(data, setting, seed=0):
 # As in the paper, the features are those of the last convolution. They are frozen, and a classifier
 # is fitted on them with all labels. This alone does not show whether fine-tuning improved the
 # features or only introduced the labels earlier, so the same linear classifier is also fitted on
-# the labelled fifth alone. For the same reason the untrained network is fine-tuned as well, as the
-# supervised baseline.
+# the labelled fifth alone. First, pixels and a network with random weights:
+
+COLUMNS = ("own head, a fifth", "linear, a fifth", "linear, all", "non-linear, all")
+HEADING = """
+accuracy in %          own head,      linear,      linear,  non-linear,    paper:
+                         a fifth      a fifth          all          all    linear, non-linear"""
+# Table 1 of the paper: a linear and a non-linear classifier on frozen features, all labels.
+PAPER = {
+    "supervised, a fifth": (18.42,),
+    "nce": (26.58, 37.22),
+    "nt_xent": (27.54, 38.19),
+    "nce, fine-tuned": (33.56, 40.25),
+    "nt_xent, fine-tuned": (34.90, 40.99),
+}
+results = {}
 
 
-def features(embedder, X):
-    """Embed images; None returns the pixels, at most 32x32."""
-    if embedder is None:
-        X = X if X.shape[1] <= 32 else ImageResizer(32).fit_transform(X)
-        return X.reshape(len(X), -1) / 255
-    return embedder.transform(X)
-
-
-def probe(embedder, X, X_test, y, y_test, few):
+def probe(transform):
     """Return the accuracies of classifiers on frozen features."""
-    train, test = features(embedder, X), features(embedder, X_test)
+    train, test = transform(X), transform(X_test)
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     mlp = make_pipeline(StandardScaler(), MLPClassifier((200, 200), max_iter=60, random_state=0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 60 iterations are enough here
         return {
             "linear, a fifth": linear.fit(train[few], y[few]).score(test, y_test),
-            "linear": linear.fit(train, y).score(test, y_test),
-            "non-linear": mlp.fit(train, y).score(test, y_test),
+            "linear, all": linear.fit(train, y).score(test, y_test),
+            "non-linear, all": mlp.fit(train, y).score(test, y_test),
         }
 
+
+def show(name, scores):
+    """Keep some scores, and print them with those of the paper."""
+    results[name] = scores
+    cells = [f"{100 * scores[c]:13.1f}" if c in scores else " " * 13 for c in COLUMNS]
+    paper = [f"{value:10.2f}" for value in PAPER.get(name, ())]
+    print(f"{name:19}{''.join(cells)}{''.join(paper)}", flush=True)
+
+
+def pixels(images):
+    """Return the pixels as features, of at most 32x32 pixels."""
+    images = ImageResizer(min(32, images.shape[1])).fit_transform(images)
+    return images.reshape(len(images), -1) / 255
+
+
+print(HEADING)
+show("raw pixels", probe(pixels))
+starts = {"untrained network": make_embedder("nce", 0).fit(X)}
+last = starts["untrained network"].layer_names_[-1]
+show("untrained network", probe(starts["untrained network"].set_layer(last).transform))
+
+# %%
+# Pretraining
+# -----------
+# The two networks of the paper learn from all images, without labels.
+
+print(HEADING)
+for task in ("nce", "nt_xent"):
+    starts[task] = make_embedder(task, args.epochs).fit(X).set_layer(last)
+    show(task, probe(starts[task].transform))
 
 # %%
 # Fine-tuning
 # -----------
 # ``FineTuneClassifier`` puts a linear head on the layer used by the embedder, here the last one,
 # and trains both on the labelled fifth. ``to_embedder`` returns the network as an embedder for the
-# probes.
+# probes. The untrained network is fine-tuned as well, as the supervised baseline.
 
-
-def fine_tune(start, X, y, few, epochs, seed=0):
-    """Fine-tune the network of a fitted embedder on the rows `few`."""
-    classifier = FineTuneClassifier(start, max_epochs=epochs, random_state=seed)
-    return classifier.fit(X[few], y[few])
-
+print(HEADING)
+for name, start in starts.items():
+    tuned = FineTuneClassifier(start, max_epochs=args.fine_tune_epochs, random_state=args.seed)
+    tuned.fit(X[few], y[few])
+    scores = {"own head, a fifth": tuned.score(X_test, y_test)}
+    label = f"{name}, fine-tuned" if start.n_epochs_ else "supervised, a fifth"
+    show(label, scores | probe(tuned.to_embedder().transform))
+print(
+    "\nThe paper's numbers: AlexNet, 80,000 images of Tiny-ImageNet with 200 classes, 200 + 65 "
+    "epochs."
+)
 
 # %%
-# Main program
-# ------------
+# The contribution of each step
+# -----------------------------
+# Dots of one colour can be compared. Pretraining has contributed if they are further right than
+# those of the untrained network, and fine-tuning if they are further right than those of the same
+# network before it.
 
-
-def show(name, scores):
-    """Print a row of the table, with the results of the paper."""
-    columns = ("own head", "linear, a fifth", "linear", "non-linear")
-    cells = [f"{100 * scores[c]:15.1f}" if c in scores else f"{'':15}" for c in columns]
-    paper = [f"{'' if v is None else f'{v:.2f}':>10}" for v in PAPER.get(name, (None, None))]
-    print(f"{name:24}{''.join(cells)}   {''.join(paper)}", flush=True)
-
-
-def main(setting="cpu", data=None, seed=0, **changes):
-    """Pretrain twice, fine-tune each, and print the accuracies of the features."""
-    setting = {"backbone": "convnet", "image_size": None, **SETTINGS[setting], **changes}
-    data = data or setting.get("data", "cifar10")
-    data, X, X_test, y, y_test = load(data, setting, seed)
-    rows = np.arange(len(X))
-    few, _ = train_test_split(rows, train_size=0.2, stratify=y, random_state=seed)
-    print(
-        f"{data}: {len(X)} images of {len(np.unique(y))} classes, {len(few)} of them with labels "
-        f"for the fine-tuning, {len(X_test)} test images\n{setting['backbone']}, "
-        f"{setting['epochs']} epochs of pretraining, {setting['fine_tune_epochs']} of fine-tuning\n"
-    )
-    heads = [
-        ["own head,", "linear,", "linear,", "non-linear,"],
-        ["a fifth", "a fifth", "all", "all"],
-    ]
-    paper = ["paper:", "linear, non-linear"]
-    for label, head, says in zip(["accuracy in %", ""], heads, paper, strict=True):
-        print(f"{label:24}{''.join(f'{word:>15}' for word in head)}     {says}")
-    rest = (X, X_test, y, y_test, few)
-    show("raw pixels", probe(None, *rest))
-
-    def embedder(task="nce", epochs=0):
-        fitted = RotationDecouplingEmbedder(
-            setting["backbone"],
-            instance_task=task,
-            image_size=setting["image_size"],
-            max_epochs=epochs,
-            random_state=seed,
-        ).fit(X)
-        return fitted.set_layer(fitted.layer_names_[-1])
-
-    starts = {"untrained network": embedder()}
-    show("untrained network", probe(starts["untrained network"], *rest))
-    for task in ("nce", "nt_xent"):
-        starts[task] = embedder(task, setting["epochs"])
-        show(task, probe(starts[task], *rest))
-    for name, start in starts.items():
-        tuned = fine_tune(start, X, y, few, setting["fine_tune_epochs"], seed)
-        scores = {"own head": tuned.score(X_test, y_test)}
-        label = f"{name}, fine-tuned" if start.n_epochs_ else "supervised, a fifth"
-        show(label, scores | probe(tuned.to_embedder(), *rest))
-    print(
-        "\nThe paper's numbers: AlexNet, 80,000 images of Tiny-ImageNet with 200 classes, 200 + 65 "
-        "epochs."
-    )
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Fine-tune on a fifth of the labels.")
-    parser.add_argument("--small", action="store_true", help="takes seconds")
-    parser.add_argument("--paper", action="store_true", help="the setting of the paper, for a GPU")
-    parser.add_argument("--data", choices=["cifar10", "tiny-imagenet", "digits"])
-    parser.add_argument("--backbone")
-    parser.add_argument("--image-size", type=int, help="side to which images are resized")
-    parser.add_argument("--n-train", type=int, help="number of training images")
-    parser.add_argument("--n-test", type=int, help="number of test images")
-    parser.add_argument("--epochs", type=int, help="of the pretraining")
-    parser.add_argument("--fine-tune-epochs", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    given = {k: v for k, v in vars(parser.parse_args()).items() if v is not None}
-    small, paper = given.pop("small"), given.pop("paper")
-    main("small" if small else "paper" if paper else "cpu", **given)
+figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
+for column, marker in zip(reversed(COLUMNS), "osD^", strict=True):
+    rows = [name for name in results if column in results[name]]
+    ax.plot([100 * results[name][column] for name in rows], rows, marker, label=column)
+ax.invert_yaxis()
+ax.grid(axis="y")
+ax.set_xlabel("accuracy in %")
+_ = ax.legend(loc="upper left", bbox_to_anchor=(1, 1))

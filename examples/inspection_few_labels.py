@@ -21,10 +21,11 @@ results are written to the folder ``inspection``.
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -33,8 +34,15 @@ from sklssl.curation import select_to_label
 from sklssl.datasets import load_digit_images, load_image_folder
 from sklssl.inspection import PredictionsDisplay, predict_table
 
-EMBEDDER = PatchDictionaryEmbedder(random_state=0)
 UNLABELLED = -1
+
+parser = argparse.ArgumentParser(description="Classify a pile of photos from a few labels.")
+parser.add_argument("--data", help="a folder or zip file of your own photos")
+parser.add_argument("--image-size", type=int, default=64, help="side to resize your photos to")
+parser.add_argument("--n-labels", type=int, default=30, help="labels to begin with")
+parser.add_argument("--output", default="inspection", help="folder of the results")
+args = parser.parse_args(sys.argv[1:] if "__file__" in globals() else [])  # none in a notebook
+output = Path(args.output)
 
 
 def load(data, image_size):
@@ -61,8 +69,18 @@ def split(y, n_labels):
     others = [rows[n:] for rows, n in zip(classes, n_each, strict=True)]
     held_out = np.concatenate([rows[: max(1, len(rows) // 2)] for rows in others])
     pile = np.setdiff1d(np.arange(len(y)), np.concatenate([few, held_out]))
+    if len(pile) == 0:
+        raise ValueError("There are no photos besides those to learn and to measure from.")
     return few, held_out, pile
 
+
+try:
+    output.mkdir(parents=True, exist_ok=True)
+    images, y, target_names, names = load(args.data, args.image_size)
+    few, held_out, pile = split(y, args.n_labels)
+except (OSError, ValueError) as error:  # problems with the user's images
+    parser.error(str(error))
+print(f"{len(few)} labelled photos, {len(held_out)} held out, {len(pile)} in the pile")
 
 # %%
 # The classifier
@@ -70,77 +88,84 @@ def split(y, n_labels):
 # The embedder learns from all photos, and the classifier from thirty labels and, as it trains
 # itself on predictions that are nearly certain, from the pile. ``PatchDictionaryEmbedder`` needs a
 # few seconds; with only three labels of each class, ``RotNetEmbedder`` was not better on the
-# digits. ``compare_embedders`` tells which one is better for your images. Given the embedder of an
-# earlier model, only the classifier is fitted.
+# digits. ``compare_embedders`` tells which one is better for your images.
 
 
-def fit(images, y, few, pile, embedder=EMBEDDER):
+def fit(few, pile, embedder):
     """Fit a classifier on the labels of `few`; the pile is seen without labels."""
     rows = np.concatenate([few, pile])
     labels = np.concatenate([y[few], np.full(len(pile), UNLABELLED)])
     return SemiSupervisedClassifier(embedder).fit(images[rows], labels)
 
 
+model = fit(few, pile, PatchDictionaryEmbedder(random_state=0))
+
 # %%
 # How good is it?
 # ---------------
-# The confusion matrix of the held-out photos shows which classes are mistaken for which. An
-# accuracy that was measured on n photos has a standard error, and with few photos it is large.
+# An accuracy that was measured on n photos has a standard error, and with few photos it is large.
+# The confusion matrix of the held-out photos shows which classes are mistaken for which.
 
 
-def measure(model, images, y):
-    """Return the accuracy and its standard error."""
-    accuracy = model.score(images, y)
-    return accuracy, np.sqrt(accuracy * (1 - accuracy) / len(y))
+def measure(model):
+    """Return the accuracy on the photos held out, and its standard error."""
+    accuracy = model.score(images[held_out], y[held_out])
+    return accuracy, np.sqrt(accuracy * (1 - accuracy) / len(held_out))
 
 
-def save_confusion(path, model, images, y, names):
-    """Draw the confusion matrix of held-out photos."""
-    n_classes = len(names)
-    size = min(12, 3 + 0.4 * n_classes)
-    figure = Figure(figsize=(size, size), layout="constrained")
-    ConfusionMatrixDisplay.from_predictions(
-        names[y],
-        names[model.predict(images)],
-        labels=names,
-        ax=figure.subplots(),
-        colorbar=False,
-        cmap="Blues",
-        xticks_rotation="vertical",
-        include_values=n_classes <= 20,
-    )
-    figure.savefig(path, dpi=100)
-
+accuracy, error = measure(model)
+print(f"accuracy on the photos held out: {accuracy:.1%} ± {error:.1%}")
+size = min(12, 3 + 0.4 * len(target_names))
+figure, ax = plt.subplots(figsize=(size, size), layout="constrained")
+ConfusionMatrixDisplay.from_predictions(
+    target_names[y[held_out]],
+    target_names[model.predict(images[held_out])],
+    labels=target_names,
+    ax=ax,
+    colorbar=False,
+    cmap="Blues",
+    xticks_rotation="vertical",
+    include_values=len(target_names) <= 20,
+)
+figure.savefig(output / "confusion.png", dpi=100)
 
 # %%
-# The table, and the next photos to label
-# ---------------------------------------
+# What is in the pile?
+# --------------------
 # The table has a row for each photo of the pile. It begins with those in doubt, whose two most
-# probable classes are nearly as probable. Look at their picture first: a photo that cannot be
-# recognised, or shows something else, is better removed than labelled. The photos to label next are
-# others: typical ones that the labelled photos do not cover.
+# probable classes are nearly as probable.
 
 
-def sort_by_doubt(rows):
-    """Sort the rows of the table, those in doubt first."""
-    return sorted(rows, key=lambda row: row["probability"] - row["second_probability"])
+def doubt(row):
+    return row["probability"] - row["second_probability"]
 
 
-def next_to_label(model, images, few, pile, n_labels):
-    """Return positions in the pile, of the photos to label next, the most useful first."""
-    features = model.transform(images[np.concatenate([few, pile])])
-    known = np.append(np.zeros(len(few)), np.full(len(pile), UNLABELLED))
-    n_labels = min(n_labels, len(pile))
-    return select_to_label(features, n_labels, known, random_state=0) - len(few)
+rows = predict_table(model, images[pile], target_names=target_names)
+rows = sorted(rows, key=doubt)
+with open(output / "predictions.csv", "w", newline="", encoding="utf-8") as file:
+    writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows({**row, "file": names[pile[row["file"]]]} for row in rows)
 
+# %%
+# Look at their picture first: a photo that cannot be recognised, or shows something else, is better
+# removed than labelled.
 
-def save_table(path, rows, names):
-    """Write the rows as CSV, with the names of the photos."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows({**row, "file": names[row["file"]]} for row in rows)
+display = PredictionsDisplay.from_estimator(
+    model, images[pile], names=[names[row] for row in pile], target_names=target_names
+)
+display.figure_.savefig(output / "in_doubt.png", dpi=100)
 
+# %%
+# Which photos to label next?
+# ---------------------------
+# Others than those in doubt: typical ones that the labelled photos do not cover.
+
+features = model.transform(images[np.concatenate([few, pile])])
+known = np.append(np.zeros(len(few)), np.full(len(pile), UNLABELLED))
+n_more = min(args.n_labels, len(pile))
+not_covered = select_to_label(features, n_more, known, random_state=0) - len(few)
+print("label next:", ", ".join(str(names[pile[row]]) for row in not_covered[:10]))
 
 # %%
 # Is it better to choose?
@@ -151,64 +176,15 @@ def save_table(path, rows, names):
 # 1.8 % with random ones: most of the gain is that of more labels. With fewer labels and harder
 # images the choice matters more; docs/labelling.md has measurements on five sets of images.
 
-
-def compare_next_labels(model, images, y, few, held_out, pile, orders):
-    """Print the accuracy with more labels, of photos chosen in several ways."""
+if (y[pile] >= 0).all():
+    orders = {
+        "not covered": not_covered,
+        "in doubt": [row["file"] for row in rows[:n_more]],
+        "at random": np.random.default_rng(0).permutation(len(pile))[:n_more],
+    }
     for name, chosen in orders.items():
-        more = pile[chosen]
-        embedder = FrozenEstimator(model.embedder_)
-        rest = np.setdiff1d(pile, more)
-        again = fit(images, y, np.concatenate([few, more]), rest, embedder)
-        accuracy, error = measure(again, images[held_out], y[held_out])
-        print(f"with {len(more)} more labels, {name:11}: {accuracy:.1%} ± {error:.1%}")
-
-
-# %%
-# Main program
-# ------------
-
-
-def main(arguments=None):
-    """Classify the pile, and write the table and the pictures."""
-    parser = argparse.ArgumentParser(description="Classify a pile of photos from a few labels.")
-    parser.add_argument("--data", help="a folder or zip file of your own photos")
-    parser.add_argument(
-        "--image-size", type=int, default=64, help="side to which your photos are resized"
-    )
-    parser.add_argument("--n-labels", type=int, default=30, help="labels to begin with")
-    parser.add_argument("--output", default="inspection", help="folder of the results")
-    args = parser.parse_args(arguments)
-    try:
-        output = Path(args.output)
-        output.mkdir(parents=True, exist_ok=True)
-        images, y, target_names, names = load(args.data, args.image_size)
-        few, held_out, pile = split(y, args.n_labels)
-        if len(pile) == 0:
-            raise ValueError("There are no photos besides those to learn and to measure from.")
-    except (OSError, ValueError) as error:  # problems with the user's images
-        parser.error(str(error))
-    print(f"{len(few)} labelled photos, {len(held_out)} held out, {len(pile)} in the pile")
-    model = fit(images, y, few, pile)
-    accuracy, error = measure(model, images[held_out], y[held_out])
-    print(f"accuracy on the photos held out: {accuracy:.1%} ± {error:.1%}")
-    save_confusion(output / "confusion.png", model, images[held_out], y[held_out], target_names)
-    rows = sort_by_doubt(predict_table(model, images[pile], target_names=target_names))
-    save_table(output / "predictions.csv", rows, [names[row] for row in pile])
-    display = PredictionsDisplay.from_estimator(
-        model, images[pile], names=[names[row] for row in pile], target_names=target_names
-    )
-    display.figure_.savefig(output / "in_doubt.png", dpi=100)
-    next_rows = next_to_label(model, images, few, pile, args.n_labels)
-    print("label next:", ", ".join(str(names[pile[row]]) for row in next_rows[:10]))
-    if (y[pile] >= 0).all():
-        orders = {
-            "not covered": next_rows,
-            "in doubt": [row["file"] for row in rows[: args.n_labels]],
-            "at random": np.random.default_rng(0).permutation(len(pile))[: args.n_labels],
-        }
-        compare_next_labels(model, images, y, few, held_out, pile, orders)
-    print(f"The table predictions.csv and two pictures are in the folder {output}.")
-
-
-if __name__ == "__main__":
-    main()
+        more = np.concatenate([few, pile[chosen]])
+        rest = np.delete(pile, chosen)
+        accuracy, error = measure(fit(more, rest, FrozenEstimator(model.embedder_)))
+        print(f"with {n_more} more labels, {name:11}: {accuracy:.1%} ± {error:.1%}")
+print(f"The table predictions.csv and two pictures are in the folder {output}.")

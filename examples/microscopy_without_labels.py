@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -34,6 +35,16 @@ from sklssl import PatchDictionaryEmbedder
 from sklssl.curation import find_near_duplicates
 from sklssl.datasets import list_images
 from sklssl.inspection import ImageMapDisplay, NeighborsDisplay, write_image_map
+
+parser = argparse.ArgumentParser(description="Look at images without labels.")
+parser.add_argument("--data", help="a folder of your own images")
+parser.add_argument("--image-size", type=int, default=64, help="side to resize them to")
+parser.add_argument("--n-images", type=int, default=600, help="number of simulated images")
+parser.add_argument("--n-groups", type=int, default=4)
+parser.add_argument("--output", default="microscopy", help="folder for the results")
+args = parser.parse_args(sys.argv[1:] if "__file__" in globals() else [])  # none in a notebook
+folder = Path(args.output)
+folder.mkdir(parents=True, exist_ok=True)
 
 KINDS = ("round", "elongated", "dividing", "fragmented")
 SIDE = 32
@@ -98,121 +109,90 @@ def simulate_images(n_images=600, seed=0):
     return np.stack(images), names, kinds
 
 
+if args.data is None:
+    images, names, kinds = simulate_images(args.n_images)
+    figure, axes = plt.subplots(2, 8, figsize=(9, 2.6), layout="constrained")
+    for column, ax in enumerate(axes.T):
+        for channel in (0, 1):
+            ax[channel].imshow(images[20 + column][:, :, channel], cmap="gray")
+            ax[channel].set_axis_off()
+        ax[0].set_title(kinds[20 + column], fontsize=9)
+else:
+    found = list_images(args.data, unlabelled=[])
+    images, names = found.paths, found.filenames
+
 # %%
 # Features
 # --------
 # ``PatchDictionaryEmbedder`` needs seconds. Cells have no natural orientation: the embedder detects
 # this (``symmetry_``), and averages the features over all orientations of an image, so that turned
-# cells get the same features.
+# cells get the same features. A few principal components are enough for what follows.
 
-
-def embed(images, image_size):
-    """Return features of the images, scaled, in a few dimensions."""
-    embedder = PatchDictionaryEmbedder(image_size=image_size, random_state=0).fit(images)
-    print(f"{len(images)} images; symmetry: {embedder.symmetry_}")
-    features = embedder.transform(images)
-    n_components = min(30, len(images) - 1)
-    reduce = make_pipeline(StandardScaler(), PCA(n_components, random_state=0))
-    return features, reduce.fit_transform(features)
-
+image_size = None if args.data is None else args.image_size
+embedder = PatchDictionaryEmbedder(image_size=image_size, random_state=0).fit(images)
+features = embedder.transform(images)
+n_components = min(30, len(images) - 1)
+reduce = make_pipeline(StandardScaler(), PCA(n_components, random_state=0))
+reduced = reduce.fit_transform(features)
+print(f"{len(images)} images; symmetry: {embedder.symmetry_}")
 
 # %%
 # What to look at first
 # ---------------------
-# Images in a region of the feature space where there are few others, and images that are in the set
-# twice.
+# Images in a region of the feature space where there are few others, the loneliest first, and
+# images that are in the set twice.
 
+detector = LocalOutlierFactor(n_neighbors=min(20, len(reduced) - 1)).fit(reduced)
+outliers = np.argsort(detector.negative_outlier_factor_)[:10]
+print("Do not belong:", ", ".join(names[row] for row in outliers))
+groups = find_near_duplicates(features)
+print("More than once:", "; ".join(" = ".join(names[row] for row in g) for g in groups))
 
-def find_outliers(reduced, n_outliers=10):
-    """Return the rows of the images with the least company, the loneliest first."""
-    detector = LocalOutlierFactor(n_neighbors=min(20, len(reduced) - 1)).fit(reduced)
-    return np.argsort(detector.negative_outlier_factor_)[:n_outliers]
+# %%
+# The outliers, and the images that are most similar to them:
 
-
-def report(names, reduced, features):
-    """Print the names of outliers and doubles, and return the outliers."""
-    outliers = find_outliers(reduced)
-    print("Do not belong:", ", ".join(names[row] for row in outliers))
-    groups = find_near_duplicates(features)
-    print("More than once:", "; ".join(" = ".join(names[row] for row in g) for g in groups))
-    return outliers
-
+display = NeighborsDisplay.from_features(features, images, rows=outliers[:6], names=names)
+display.figure_.savefig(folder / "outliers.png", dpi=100)
 
 # %%
 # Groups
 # ------
 # Outliers would become groups of their own, so groups are found without them. How many groups are
-# there? Nobody knows: look at the map before you trust a number. On the simulated cells the groups
-# are compared with the true kinds, by the adjusted Rand index: 1 means that they are the same, 0
-# that they have nothing in common.
+# there? Nobody knows: look at the map before you trust a number.
 
 
-def find_groups(reduced, outliers, n_groups):
+def find_groups(reduced):
     """Return the group of each image, found without the outliers."""
     usual = np.delete(reduced, outliers, axis=0)
-    return KMeans(n_groups, n_init=10, random_state=0).fit(usual).predict(reduced)
+    return KMeans(args.n_groups, n_init=10, random_state=0).fit(usual).predict(reduced)
 
 
-def check_groups(groups, images, kinds, outliers):
-    """Compare groups by features, and groups by pixels, with the true kinds."""
+labels = np.array([f"group {group + 1}" for group in find_groups(reduced)], dtype=object)
+labels[outliers] = "odd"
+display = ImageMapDisplay.from_features(features, images, labels, random_state=0)
+display.figure_.savefig(folder / "map.png", dpi=100)
+
+# %%
+# Are these the true kinds?
+# -------------------------
+# Of the simulated cells we know. By the adjusted Rand index, 1 means that groups and kinds are the
+# same, 0 that they have nothing in common.
+
+if args.data is None:
     known = np.array([kind is not None for kind in kinds])
-    kinds = np.array(kinds, dtype=str)[known]
+    true_kinds = np.array(kinds, dtype=str)[known]
     pixels = StandardScaler().fit_transform(images.reshape(len(images), -1).astype(float))
-    by_pixels = find_groups(pixels, outliers, len(KINDS))
+    by_features = adjusted_rand_score(true_kinds, find_groups(reduced)[known])
+    by_pixels = adjusted_rand_score(true_kinds, find_groups(pixels)[known])
     print(
-        f"Agreement with the true kinds: {adjusted_rand_score(kinds, groups[known]):.2f} by "
-        f"features, {adjusted_rand_score(kinds, by_pixels[known]):.2f} by pixels"
+        f"Agreement with the true kinds: {by_features:.2f} by features, {by_pixels:.2f} by pixels"
     )
 
-
 # %%
-# Pictures
-# --------
-# The map as a picture for a talk, outliers with their nearest neighbours, and the map as one HTML
-# file in which you can zoom, search and select images, and save the names of the selected ones.
+# The map in a browser
+# --------------------
+# One HTML file in which you can zoom, search and select images, and save the names of the selected
+# ones.
 
-
-def save_pictures(folder, features, images, groups, names, outliers):
-    """Save the pictures and the HTML file."""
-    labels = np.array([f"group {group + 1}" for group in groups], dtype=object)
-    labels[outliers] = "odd"
-    display = ImageMapDisplay.from_features(features, images, labels, random_state=0)
-    display.figure_.savefig(folder / "map.png", dpi=100)
-    display = NeighborsDisplay.from_features(features, images, rows=outliers[:6], names=names)
-    display.figure_.savefig(folder / "outliers.png", dpi=100)
-    write_image_map(folder / "map.html", features, images, labels, names=names)
-
-
-# %%
-# Main program
-# ------------
-
-
-def main(arguments=None):
-    """Report groups, outliers and doubles, and save the pictures."""
-    parser = argparse.ArgumentParser(description="Look at images without labels.")
-    parser.add_argument("--data", help="a folder of your own images")
-    parser.add_argument("--image-size", type=int, default=64, help="side to resize them to")
-    parser.add_argument("--n-images", type=int, default=600, help="number of simulated images")
-    parser.add_argument("--n-groups", type=int, default=len(KINDS))
-    parser.add_argument("--output", default="microscopy", help="folder for the results")
-    args = parser.parse_args(arguments)
-    folder = Path(args.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    if args.data is None:
-        images, names, kinds = simulate_images(args.n_images)
-        features, reduced = embed(images, None)
-    else:
-        found = list_images(args.data, unlabelled=[])
-        images, names = found.paths, found.filenames
-        features, reduced = embed(images, args.image_size)
-    outliers = report(names, reduced, features)
-    groups = find_groups(reduced, outliers, args.n_groups)
-    if args.data is None:
-        check_groups(groups, images, kinds, outliers)
-    save_pictures(folder, features, images, groups, names, outliers)
-    print(f"The pictures and the map are in {folder}: open {folder / 'map.html'} in a browser.")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+write_image_map(folder / "map.html", features, images, labels, names=names)
+print(f"The pictures and the map are in {folder}: open {folder / 'map.html'} in a browser.")

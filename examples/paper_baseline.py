@@ -24,10 +24,11 @@ import csv
 import inspect
 import json
 import re
+import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -37,31 +38,41 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, show_versions
 from sklssl.datasets import load_digit_images, load_image_folder
 
+parser = argparse.ArgumentParser(description="A table of baselines over several seeds.")
+parser.add_argument("--data", help="a folder or zip file of images, one folder per class")
+parser.add_argument("--image-size", type=int, default=64, help="side of your images")
+parser.add_argument("--seeds", type=int, default=3, help="how many, at least 2")
+parser.add_argument("--epochs", type=int, default=10, help="of networks that are trained")
+parser.add_argument("--n-labels", type=int, nargs="+", default=[1, 2, 5, 10, 20, 50])
+parser.add_argument("--output", default="baseline", help="folder of the results")
+parser.add_argument("--small", action="store_true", help="one epoch and two seeds")
+args = parser.parse_args(sys.argv[1:] if "__file__" in globals() else ["--small"])
+if args.small:
+    args.epochs, args.seeds = 1, 2
+    print("--small: one epoch and two seeds, so the table says little.")
+if args.seeds < 2:
+    parser.error(f"--seeds must be at least 2, to measure the spread. Got {args.seeds}.")
+output = Path(args.output)
+
 
 def flatten(images):
     """Return the pixels of each image as a row."""
     return images.reshape(len(images), -1) / 255
 
 
-def make_embedders(epochs):
-    """Return the rows of the table."""
-    return {
-        "raw pixels": FunctionTransformer(flatten),
-        "untrained network": RotNetEmbedder("convnet", max_epochs=0),
-        "patch dictionary": PatchDictionaryEmbedder(),
-        "RotNet": RotNetEmbedder(max_epochs=epochs),
-    }
-
+EMBEDDERS = {
+    "raw pixels": FunctionTransformer(flatten),
+    "untrained network": RotNetEmbedder("convnet", max_epochs=0),
+    "patch dictionary": PatchDictionaryEmbedder(),
+    "RotNet": RotNetEmbedder(max_epochs=args.epochs),
+}
 
 # %%
 # The protocol
 # ------------
 # The test images are drawn once, and their file names or rows are saved with the results. A seed
 # determines everything else: the weights of the networks, the order of the images, and which images
-# are labelled. For each seed, an embedder is fitted on all training images without labels. The same
-# probe is fitted on the features of the same labelled images for every row. Its only parameter, C,
-# depends on the number of features, since the same C for all would favour embedders with more of
-# them.
+# are labelled.
 
 
 def load(data, image_size):
@@ -73,11 +84,44 @@ def load(data, image_size):
     return bunch.images, bunch.target, [str(name) for name in bunch.filenames]
 
 
-def draw_labelled(y, n_labels, seed):
-    """Return the rows that are labelled, by number of labels per class."""
+try:
+    output.mkdir(parents=True, exist_ok=True)
+    X, y, names = load(args.data, args.image_size)
+    labelled = np.flatnonzero(y >= 0)
+    _, test = train_test_split(labelled, test_size=0.25, random_state=0, stratify=y[labelled])
+    train = np.setdiff1d(np.arange(len(X)), test)
+    n_least = np.bincount(y[np.intersect1d(train, labelled)]).min()
+    if n_least < max(args.n_labels):
+        raise ValueError(
+            f"The smallest class has {n_least} training images, but --n-labels asks for "
+            f"{max(args.n_labels)}. Pass smaller numbers."
+        )
+except (OSError, ValueError) as error:  # problems with the user's images
+    parser.error(str(error))
+
+protocol = {
+    "data": args.data or "scikit-learn's digits",
+    "seeds": list(range(args.seeds)),
+    "n_labels": args.n_labels,
+    "embedders": {name: " ".join(repr(e).split()) for name, e in EMBEDDERS.items()},
+    "probe": "StandardScaler, LogisticRegression(C=5 / n_features, max_iter=1000)",
+    "test_images": [names[row] for row in test],
+}
+(output / "protocol.json").write_text(json.dumps(protocol, indent=1), encoding="utf-8")
+
+# %%
+# The results
+# -----------
+# For each seed, an embedder is fitted on all training images without labels. The same probe is
+# fitted on the features of the same labelled images for every row. Its only parameter, C, depends
+# on the number of features, since the same C for all would favour embedders with more of them.
+
+
+def draw_labelled(seed):
+    """Return the rows of the training images that are labelled, by number of labels per class."""
     rng = np.random.default_rng(seed)
-    classes = [rng.permutation(np.flatnonzero(y == c)) for c in range(y.max() + 1)]
-    return {n: np.concatenate([rows[:n] for rows in classes]) for n in n_labels}
+    classes = [rng.permutation(np.flatnonzero(y[train] == c)) for c in range(y.max() + 1)]
+    return {n: np.concatenate([rows[:n] for rows in classes]) for n in sorted(args.n_labels)}
 
 
 def make_probe(n_features):
@@ -85,26 +129,24 @@ def make_probe(n_features):
     return make_pipeline(StandardScaler(), LogisticRegression(C=5 / n_features, max_iter=1000))
 
 
-def run(embedders, X, y, test, n_labels, seeds):
-    """Return one result for each seed, row of the table and number of labels."""
-    train = np.setdiff1d(np.arange(len(X)), test)
-    results = []
-    for seed in seeds:
-        labelled = draw_labelled(y[train], n_labels, seed)
-        for name, embedder in embedders.items():
-            embedder = clone(embedder)
-            if "random_state" in embedder.get_params():
-                embedder.set_params(random_state=seed)
-            Z, Z_test = embedder.fit(X[train]).transform(X[train]), embedder.transform(X[test])
-            for n, rows in labelled.items():
-                probe = make_probe(Z.shape[1]).fit(Z[rows], y[train][rows])
-                accuracy = probe.score(Z_test, y[test])
-                results.append(
-                    {"seed": seed, "method": name, "n_labels": n, "accuracy": float(accuracy)}
-                )
-            print(f"seed {seed}, {name}: {accuracy:.1%} with {n} labels per class")
-    return results
-
+results = []
+for seed in range(args.seeds):
+    labelled_rows = draw_labelled(seed)
+    for method, embedder in EMBEDDERS.items():
+        embedder = clone(embedder)
+        if "random_state" in embedder.get_params():
+            embedder.set_params(random_state=seed)
+        Z, Z_test = embedder.fit(X[train]).transform(X[train]), embedder.transform(X[test])
+        for n, rows in labelled_rows.items():
+            probe = make_probe(Z.shape[1]).fit(Z[rows], y[train][rows])
+            accuracy = float(probe.score(Z_test, y[test]))
+            row = {"seed": seed, "method": method, "n_labels": n, "accuracy": accuracy}
+            results.append(row)
+        print(f"seed {seed}, {method}: {accuracy:.1%} with {n} labels per class")
+with open(output / "results.csv", "w", newline="", encoding="utf-8") as file:
+    writer = csv.DictWriter(file, fieldnames=list(results[0]))
+    writer.writeheader()
+    writer.writerows(results)
 
 # %%
 # The table
@@ -113,79 +155,79 @@ def run(embedders, X, y, test, n_labels, seeds):
 # seeds and draws of labels, but not between test sets: on n test images, an accuracy p has a
 # standard error of sqrt(p (1 - p) / n), which is stated below the table.
 
+N_LABELS = sorted(args.n_labels)
 
-def summarise(results):
-    """Return the mean and the standard deviation in per cent, by method and number of labels."""
-    found = {}
-    for row in results:
-        found.setdefault(row["method"], {}).setdefault(row["n_labels"], []).append(row["accuracy"])
-    return {
-        method: {
-            n: (100 * np.mean(values), 100 * np.std(values, ddof=1)) for n, values in by.items()
-        }
-        for method, by in found.items()
-    }
+
+def summarise(method, n):
+    """Return the mean and the standard deviation over the seeds, in per cent."""
+    found = [r["accuracy"] for r in results if (r["method"], r["n_labels"]) == (method, n)]
+    return 100 * np.mean(found), 100 * np.std(found, ddof=1)
+
+
+summary = {method: [summarise(method, n) for n in N_LABELS] for method in EMBEDDERS}
 
 
 def to_markdown(summary):
     """Return the table for a web page."""
-    n_labels = list(next(iter(summary.values())))
-    lines = [["labels per class", *map(str, n_labels)], ["---"] * (1 + len(n_labels))]
+    lines = [["labels per class", *map(str, N_LABELS)], ["---"] * (1 + len(N_LABELS))]
     for method, cells in summary.items():
-        lines.append([method, *(f"{mean:.1f} ± {spread:.1f}" for mean, spread in cells.values())])
+        lines.append([method, *(f"{mean:.1f} ± {spread:.1f}" for mean, spread in cells)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+(output / "table.md").write_text(to_markdown(summary), encoding="utf-8")
+print(f"{to_markdown(summary)}\nAccuracy in per cent, mean ± standard deviation over {args.seeds}")
+print(f"seeds; {len(train)} training and {len(test)} test images, so that the standard error")
+print(f"of an accuracy of 90 % is {100 * np.sqrt(0.9 * 0.1 / len(test)):.1f}.")
+
+# %%
+# For LaTeX, with the package booktabs:
+
+
 def to_latex(summary):
-    """Return the table for a paper, which needs the package booktabs."""
-    n_labels = list(next(iter(summary.values())))
-    lines = [["labels per class", *map(str, n_labels)]]
+    """Return the table for a paper."""
+    lines = [["labels per class", *map(str, N_LABELS)]]
     for method, cells in summary.items():
         escaped = re.sub(r"([&%$#_{}])", r"\\\1", method)
-        shown = (rf"${mean:.1f} \pm {spread:.1f}$" for mean, spread in cells.values())
-        lines.append([escaped, *shown])
+        lines.append([escaped, *(rf"${mean:.1f} \pm {spread:.1f}$" for mean, spread in cells)])
     head, *body = [" & ".join(line) + r" \\" for line in lines]
-    columns = "l" + "r" * len(n_labels)
+    columns = "l" + "r" * len(N_LABELS)
     begin = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule"]
     return "\n".join([*begin, *body, r"\bottomrule", r"\end{tabular}", ""])
 
+
+(output / "table.tex").write_text(to_latex(summary), encoding="utf-8")
+print(to_latex(summary))
 
 # %%
 # The picture
 # -----------
 # How many labels does a method save? Compare the curves from left to right, at the same accuracy.
 
-
-def save_picture(path, summary):
-    """Draw the accuracy by number of labels, with the spread over the seeds."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    ax = figure.subplots()
-    for method, cells in summary.items():
-        means, spreads = np.transpose(list(cells.values()))
-        style = "--" if method in ("raw pixels", "untrained network") else "-"
-        ax.errorbar(
-            list(cells), means, spreads, label=method, marker="o", ms=4, ls=style, capsize=2
-        )
-    ax.set_xscale("log")
-    ax.set_xticks(list(cells), labels=map(str, cells))
-    ax.minorticks_off()
-    ax.set(xlabel="labels per class", ylabel="accuracy (%)")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+for method, cells in summary.items():
+    means, spreads = np.transpose(cells)
+    style = "--" if method in ("raw pixels", "untrained network") else "-"
+    ax.errorbar(N_LABELS, means, spreads, label=method, marker="o", ms=4, ls=style, capsize=2)
+ax.set_xscale("log")
+ax.set_xticks(N_LABELS, labels=map(str, N_LABELS))
+ax.minorticks_off()
+ax.set(xlabel="labels per class", ylabel="accuracy (%)")
+ax.spines[["top", "right"]].set_visible(False)
+ax.legend(frameon=False)
+figure.savefig(output / "labels.png", dpi=150)
 
 # %%
 # What others need to repeat it
 # -----------------------------
-# The split, the parameters of all rows, the versions of all packages, and the papers to cite, which
-# are in the documentation of each method.
+# Besides the protocol, the papers to cite, which are in the documentation of each method, and the
+# versions of all packages.
 
 
 def references(embedders):
     """Return the papers of the methods that were used."""
     found = {}
-    for embedder in embedders.values():
+    for embedder in embedders:
         text = inspect.getdoc(type(embedder)) or ""
         section = re.search(r"References\n-+\n(.*?)(\n\n[^\n]+\n---|\Z)", text, re.DOTALL)
         if type(embedder).__module__.startswith("sklssl") and section:
@@ -194,78 +236,8 @@ def references(embedders):
     return list(found)
 
 
-def save_protocol(path, args, embedders, names, test):
-    """Write the settings and the test images as JSON."""
-    protocol = {
-        "data": args.data or "scikit-learn's digits",
-        "seeds": list(range(args.seeds)),
-        "n_labels": args.n_labels,
-        "embedders": {name: " ".join(repr(e).split()) for name, e in embedders.items()},
-        "probe": "StandardScaler, LogisticRegression(C=5 / n_features, max_iter=1000)",
-        "test_images": [names[row] for row in test],
-    }
-    Path(path).write_text(json.dumps(protocol, indent=1), encoding="utf-8")
-
-
-# %%
-# Main program
-# ------------
-
-
-def parse(arguments):
-    parser = argparse.ArgumentParser(description="A table of baselines over several seeds.")
-    parser.add_argument("--data", help="a folder or zip file of images, one folder per class")
-    parser.add_argument("--image-size", type=int, default=64, help="side of your images")
-    parser.add_argument("--seeds", type=int, default=3, help="how many, at least 2")
-    parser.add_argument("--epochs", type=int, default=10, help="of networks that are trained")
-    parser.add_argument("--n-labels", type=int, nargs="+", default=[1, 2, 5, 10, 20, 50])
-    parser.add_argument("--output", default="baseline", help="folder of the results")
-    args = parser.parse_args(arguments)
-    if args.seeds < 2:
-        parser.error(f"--seeds must be at least 2, to measure the spread. Got {args.seeds}.")
-    return parser, args
-
-
-def main(arguments=None):
-    """Run the protocol, and write the table, the picture and all settings."""
-    parser, args = parse(arguments)
-    output = Path(args.output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        X, y, names = load(args.data, args.image_size)
-        labelled = np.flatnonzero(y >= 0)
-        _, test = train_test_split(labelled, test_size=0.25, random_state=0, stratify=y[labelled])
-        n_least = min(np.sum(y[np.setdiff1d(labelled, test)] == c) for c in np.unique(y[labelled]))
-        if n_least < max(args.n_labels):
-            raise ValueError(
-                f"The smallest class has {n_least} training images, but --n-labels asks for "
-                f"{max(args.n_labels)}. Pass smaller numbers."
-            )
-    except (OSError, ValueError) as error:  # problems with the user's images
-        parser.error(str(error))
-    embedders = make_embedders(args.epochs)
-    save_protocol(output / "protocol.json", args, embedders, names, test)
-    results = run(embedders, X, y, test, sorted(args.n_labels), range(args.seeds))
-    with open(output / "results.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(results[0]))
-        writer.writeheader()
-        writer.writerows(results)
-    summary = summarise(results)
-    (output / "table.md").write_text(to_markdown(summary), encoding="utf-8")
-    (output / "table.tex").write_text(to_latex(summary), encoding="utf-8")
-    save_picture(output / "labels.png", summary)
-    error = 100 * np.sqrt(0.9 * 0.1 / len(test))
-    print(f"\n{to_markdown(summary)}")
-    print(f"Accuracy in per cent, mean ± standard deviation over {args.seeds} seeds;")
-    print(
-        f"{len(X) - len(test)} training and {len(test)} test images, so that the standard error of"
-    )
-    print(f"an accuracy of 90 % is {error:.1f}.\n\nPapers to cite:")
-    print(*(f"- {paper}" for paper in references(embedders)), sep="\n")
-    print("\nVersions to state:")
-    show_versions()
-    print(f"\nThe results are in the folder {output}.")
-
-
-if __name__ == "__main__":
-    main()
+print("Papers to cite:")
+print(*(f"- {paper}" for paper in references(EMBEDDERS.values())), sep="\n")
+print("\nVersions to state:")
+show_versions()
+print(f"\nThe results are in the folder {output}.")

@@ -10,7 +10,8 @@ random weights, with a network trained completely, and with a constant predictio
 
 Run ``python examples/traffic_sign_boxes.py``. The signs, a part of GTSRB [1]_ cropped to 35x35
 pixels with their boxes, are loaded from ``gtsrb-sub.npz`` in the folder in the environment variable
-SKLSSL_DATA. Without it, the objects are digits on a larger canvas.
+SKLSSL_DATA. Without it, the objects are digits on a larger canvas. ``--small``, which is the
+default in a notebook, takes seconds and shows no more than that everything runs.
 
 .. [1] Stallkamp, Schlipsing, Salmen, Igel. The German Traffic Sign Recognition Benchmark.
    IJCNN 2011.
@@ -25,36 +26,49 @@ SKLSSL_DATA. Without it, the objects are digits on a larger canvas.
 
 import argparse
 import os
+import sys
 import time
 from pathlib import Path
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 
 from sklssl import RotNetEmbedder
+from sklssl.backbones import make_backbone
 from sklssl.datasets import load_cifar10, load_digit_images
 from sklssl.finetuning import FineTuneRegressor
 
+parser = argparse.ArgumentParser(description="Predict boxes from features learned without labels.")
+parser.add_argument("--small", action="store_true", help="a few images, one epoch each")
+parser.add_argument("--backbone", default="convnet", help="the network; nin in the paper")
+parser.add_argument("--n-images", type=int, help="number of images; default: all")
+parser.add_argument("--pretrain-epochs", type=int, default=10, help="of RotNet")
+parser.add_argument("--epochs", type=int, default=10, help="of learning boxes")
+parser.add_argument("--on-cifar10", action="store_true", help="train RotNet on CIFAR-10 instead")
+parser.add_argument("--output", default="traffic_sign_boxes.png", help="for the picture")
+arguments = sys.argv[1:] if "__file__" in globals() else ["--small"]  # in a notebook
+if parser.parse_args(arguments).small:
+    parser.set_defaults(n_images=96, pretrain_epochs=1, epochs=1)
+    print("--small: a few images and epochs, so the scores are noise.")
+args = parser.parse_args(arguments)
+
+
+def area(low, high):
+    """Return the areas, (n,), of boxes with these corners; 0 if they are in the wrong order."""
+    return np.clip(high - low, 0, None).prod(axis=1)
+
 
 def iou(boxes, others):
-    """Return the intersection over union, (n,), of boxes (n, 4) with others (n, 4).
-
-    A box whose corners are in the wrong order has area 0.
-    """
+    """Return the intersection over union, (n,), of boxes (n, 4) with others (n, 4)."""
     boxes, others = np.asarray(boxes, float), np.asarray(others, float)
-    low = np.maximum(boxes[:, :2], others[:, :2])
-    high = np.minimum(boxes[:, 2:], others[:, 2:])
-    shared, *areas = (
-        np.clip(end - start, 0, None).prod(axis=1)
-        for start, end in (
-            (low, high),
-            (boxes[:, :2], boxes[:, 2:]),
-            (others[:, :2], others[:, 2:]),
-        )
-    )
-    union = sum(areas) - shared
+    (low, high), (other_low, other_high) = np.hsplit(boxes, 2), np.hsplit(others, 2)
+    shared = area(np.maximum(low, other_low), np.minimum(high, other_high))
+    union = area(low, high) + area(other_low, other_high) - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
+
+print(f"A square moved by half its side: IoU {iou([[0, 0, 4, 4]], [[2, 0, 6, 4]])[0]:.2f}")
 
 # %%
 # The signs
@@ -67,13 +81,6 @@ def iou(boxes, others):
 # Every sign fills most of its image, so that the mean box of the training images is nearly correct.
 # For a harder task, images are shrunk and moved within their frame, together with the boxes; edge
 # pixels are extended to the frame. The paper crops signs from whole street scenes.
-
-
-def load_signs(path):
-    """Return training images and boxes, and test images and boxes."""
-    with np.load(path, allow_pickle=False) as file:
-        names = ("x_train", "roi_train", "x_test", "roi_test")
-        return tuple(file[name] for name in names)
 
 
 def move(images, boxes, seed, scales=(0.4, 0.8)):
@@ -105,13 +112,22 @@ def paste_digits(images, seed, side=32):
     return canvas, boxes
 
 
+def pick(n, n_wanted):
+    """Return `n_wanted` random indices of n rows, or all."""
+    return np.random.default_rng(0).permutation(n)[:n_wanted]
+
+
 def tasks(n_images=None):
     """Yield a name, training images and boxes, and test images and boxes."""
     path = Path(os.environ.get("SKLSSL_DATA") or ".") / "gtsrb-sub.npz"
     if path.exists():
-        X, boxes, X_test, boxes_test = load_signs(path)
-        some, few = (pick(len(images), n_images) for images in (X, X_test))
-        X, boxes, X_test, boxes_test = X[some], boxes[some], X_test[few], boxes_test[few]
+        parts = []
+        with np.load(path, allow_pickle=False) as file:
+            for part in ("train", "test"):
+                images, boxes = file[f"x_{part}"], file[f"roi_{part}"]
+                some = pick(len(images), n_images)
+                parts += images[some], boxes[some]
+        X, boxes, X_test, boxes_test = parts
         yield "signs as they are", X, boxes, X_test, boxes_test
         yield "signs moved", *move(X, boxes, seed=0), *move(X_test, boxes_test, seed=1)
     else:
@@ -120,26 +136,45 @@ def tasks(n_images=None):
         yield "digits", *paste_digits(digits[some], seed=0), *paste_digits(digits[few], seed=1)
 
 
-def pick(n, n_wanted):
-    """Return `n_wanted` random indices of n rows, or all."""
-    return np.random.default_rng(0).permutation(n)[:n_wanted]
-
+if not Path(args.output).absolute().parent.is_dir():
+    parser.error(f"The folder of the picture {args.output!r} does not exist. Create it first.")
+try:
+    if "block2" not in make_backbone(args.backbone).layer_names:
+        raise ValueError(f"The backbone {args.backbone!r} has no stage block2.")
+    cifar10 = load_cifar10().images if args.on_cifar10 else None
+except (OSError, ValueError) as error:
+    parser.error(str(error))
+tables = list(tasks(args.n_images))
+for task, X, _, X_test, _ in tables:
+    print(f"{task}: {len(X)} training images, {len(X_test)} test images {X.shape[1:]}")
 
 # %%
-# The models
-# ----------
-# All have the same network and head. Only the initial weights and the frozen layers differ.
+# Learning without labels
+# -----------------------
+# RotNet is trained on the images, or on as many images of CIFAR-10. The images differ in size from
+# those of CIFAR-10, so another embedder is then initialised with the weights, and is not trained.
 
 
-def pretrain(X, backbone, epochs, on_cifar10=False):
-    """Train on the images without labels, or on CIFAR-10, whose weights are then reused."""
-    if not on_cifar10:
+def pretrain(X, backbone, epochs, others=None):
+    """Return an embedder of `X` that was trained on `X`, or on as many of `others`."""
+    if others is None:
         return RotNetEmbedder(backbone, max_epochs=epochs, random_state=0).fit(X)
-    other = RotNetEmbedder(backbone, max_epochs=epochs, random_state=0)
-    other.fit(load_cifar10().images[: len(X)])
-    # The images differ in size, so another embedder for these images is initialised with the
-    # weights, and is not trained.
+    other = pretrain(others[: len(X)], backbone, epochs)
     return RotNetEmbedder(backbone, init_weights=other, max_epochs=0, random_state=0).fit(X)
+
+
+embedders = []
+for task, X, *_ in tables:
+    start = time.perf_counter()
+    embedders.append(pretrain(X, args.backbone, args.pretrain_epochs, cifar10))
+    print(f"{task}: RotNet trained in {time.perf_counter() - start:.0f} s")
+
+# %%
+# Learning boxes
+# --------------
+# All models have the same network and head. Only the initial weights and the frozen layers differ.
+# The paper reports an "accuracy" of 69.91 % for RotNet, frozen, and 22.51 % for random weights,
+# without defining it, so only the order can be compared.
 
 
 def learners(pretrained, backbone, epochs, layer="block2", seed=0):
@@ -163,84 +198,32 @@ def compare(X, boxes, X_test, boxes_test, models):
         yield name, model.predict(X_test), seconds
 
 
+answers = {}
+for (task, X, boxes, X_test, boxes_test), embedder in zip(tables, embedders, strict=True):
+    print(f"{task:21} {'mean IoU':>8} {'IoU > 0.5':>10} {'seconds':>8}")
+    models = learners(embedder, args.backbone, args.epochs)
+    answers["true box"] = boxes_test
+    for name, found, seconds in compare(X, boxes, X_test, boxes_test, models):
+        overlap = iou(found, boxes_test)
+        share = 100 * (overlap > 0.5).mean()
+        print(f"{name:21} {overlap.mean():8.3f} {share:8.1f} % {seconds:8.1f}")
+        answers[name] = found
+    print()
+
 # %%
 # The picture
 # -----------
-# Some test images with the true box and two predictions.
+# Some test images of the last table with the true box and two predictions.
 
-
-COLORS = ("#37b24d", "#f2a900", "#e03131")
-
-
-def save_picture(path, images, boxes):
-    """Draw `boxes`, arrays (n, 4) by name, into the images, and save them to `path`."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(2, 6, figsize=(10, 3.8), layout="constrained")
-    for i, (image, cell) in enumerate(zip(images, axes.flat, strict=False)):
-        cell.imshow(image.squeeze(), cmap="gray", extent=(0, image.shape[1], image.shape[0], 0))
-        for (name, rows), color in zip(boxes.items(), COLORS, strict=True):
-            x1, y1, x2, y2 = rows[i]
-            cell.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=color, label=name)
-    for cell in axes.flat:
-        cell.set_axis_off()
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-
-
-# %%
-# Main program
-# ------------
-# The paper reports an "accuracy" of 69.91 % for RotNet, frozen, and 22.51 % for random weights,
-# without defining it, so only the order can be compared.
-
-
-def main(
-    backbone="convnet",
-    n_images=None,
-    pretrain_epochs=10,
-    epochs=10,
-    on_cifar10=False,
-    output="traffic_sign_boxes.png",
-):
-    """Compare the models, print a table for each task and save the picture of the last one."""
-    for task, X, boxes, X_test, boxes_test in tasks(n_images):
-        print(f"{task}: {len(X)} training images, {len(X_test)} test images\n")
-        print(f"{'':21} {'mean IoU':>8} {'IoU > 0.5':>10} {'seconds':>8}")
-        pretrained = pretrain(X, backbone, pretrain_epochs, on_cifar10)
-        models = learners(pretrained, backbone, epochs)
-        answers = {"true box": boxes_test}
-        for name, found, seconds in compare(X, boxes, X_test, boxes_test, models):
-            overlap = iou(found, boxes_test)
-            share = 100 * (overlap > 0.5).mean()
-            print(f"{name:21} {overlap.mean():8.3f} {share:8.1f} % {seconds:8.1f}")
-            answers[name] = found
-        print()
-    shown = {name: answers[name] for name in ("true box", "RotNet, frozen", "random, frozen")}
-    save_picture(output, X_test, shown)
-    print(f"The picture is in {output}.")
-
-
-SMALL = {"n_images": 96, "pretrain_epochs": 1, "epochs": 1}
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="Predict boxes from features learned without labels."
-    )
-    parser.add_argument("--small", action="store_true", help="a few images, one epoch each")
-    parser.add_argument("--backbone", default="convnet", help="the network; nin in the paper")
-    parser.add_argument("--n-images", type=int, help="number of images; default: all")
-    parser.add_argument("--pretrain-epochs", type=int, default=10, help="of RotNet")
-    parser.add_argument("--epochs", type=int, default=10, help="of learning boxes")
-    parser.add_argument(
-        "--on-cifar10", action="store_true", help="train RotNet on CIFAR-10 instead"
-    )
-    parser.add_argument("--output", default="traffic_sign_boxes.png", help="for the picture")
-    settings = vars(parser.parse_args())
-    if settings.pop("small"):
-        settings.update(SMALL)
-    main(**settings)
+COLORS = {"true box": "#37b24d", "RotNet, frozen": "#f2a900", "random, frozen": "#e03131"}
+figure, axes = plt.subplots(2, 6, figsize=(10, 3.8), layout="constrained")
+for i, (image, ax) in enumerate(zip(tables[-1][3], axes.flat, strict=False)):
+    ax.imshow(image.squeeze(), cmap="gray", extent=(0, image.shape[1], image.shape[0], 0))
+    for name, color in COLORS.items():
+        x1, y1, x2, y2 = answers[name][i]
+        ax.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=color, label=name)
+for ax in axes.flat:
+    ax.set_axis_off()
+figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+figure.savefig(args.output, dpi=150)
+print(f"The picture is in {args.output}.")

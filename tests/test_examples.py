@@ -1,27 +1,17 @@
 """The examples run, at a small setting, and on the user's own images."""
 
-import importlib.util
 import shutil
 import warnings
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
+from sklssl import RotNetEmbedder
 from sklssl.inspection._comparison import Comparison, Result
+from tests._examples import run_example
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
-
-
-@pytest.fixture
-def quickstart(monkeypatch):
-    spec = importlib.util.spec_from_file_location("quickstart", EXAMPLES / "quickstart.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "EMBEDDERS", {"RotNet": RotNetEmbedder("convnet", max_epochs=1)})
-    return module
+QUICK = ("--image-size", "16", "--epochs", "1")
 
 
 @pytest.fixture
@@ -41,42 +31,42 @@ def look(path):
     return picture.shape[:2]
 
 
-def test_quickstart(quickstart, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(quickstart, "EMBEDDERS", {"Patches": PatchDictionaryEmbedder((64, 128))})
-    quickstart.main(["--output", str(tmp_path / "picture.png")])
+def test_quickstart(digits, tmp_path, capsys):
+    for i, (image, label) in enumerate(zip(digits[0][:300], digits[1][:300], strict=True)):
+        (tmp_path / "digits" / f"{label}").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "digits" / f"{label}" / f"{i}.png"), image)
+    options = ("--image-size", 8, "--epochs", 1, "--output", tmp_path / "picture.png")
+    run_example("quickstart", "--data", tmp_path / "digits", *options)
     shown = capsys.readouterr().out
-    for name in ("raw pixels", "untrained network", "Patches"):
+    for name in ("raw pixels", "untrained network", "PatchDictionaryEmbedder", "RotNetEmbedder"):
         assert f"\n{name} " in shown
-    assert "10 labels   50 labels" in shown
-    assert "\nUse Patches" in shown
-    assert "\nWorth it: with 50 labels per class Patches gets " in shown
-    assert "next, try SemiSupervisedClassifier(PatchDictionaryEmbedder())" in shown
+    assert "2 labels   10 labels" in shown
+    assert "\nUse " in shown
+    assert "\nWorth it: with 10 labels per class " in shown
+    assert "next, try SemiSupervisedClassifier(" in shown
     assert look(tmp_path / "picture.png") == (1100, 1200)
 
 
-@pytest.mark.parametrize("zipped", [False, True])
-def test_quickstart_on_a_folder(quickstart, folder, tmp_path, capsys, zipped):
+def test_quickstart_on_a_zip_file(folder, tmp_path, capsys):
     picture = tmp_path / "picture.png"
-    data = shutil.make_archive(str(folder), "zip", folder) if zipped else folder
-    quickstart.main(["--data", str(data), "--image-size", "16", "--output", str(picture)])
+    data = shutil.make_archive(str(folder), "zip", folder)
+    run_example("quickstart", "--data", data, *QUICK, "--output", picture)
     assert "67 training and 23 test images" in capsys.readouterr().out
     assert look(picture) == (1100, 1200)
 
 
-def test_quickstart_on_two_images_of_each_class(quickstart, folder, tmp_path, capsys):
+def test_quickstart_on_two_images_of_each_class(folder, tmp_path, capsys):
     for place in folder.iterdir():
         for file in sorted(place.iterdir())[2:]:
             file.unlink()
     picture = tmp_path / "picture.png"
-    quickstart.main(["--data", str(folder), "--image-size", "16", "--output", str(picture)])
+    run_example("quickstart", "--data", folder, *QUICK, "--output", picture)
     assert "with 1 label per class" in capsys.readouterr().out
     look(picture)
 
 
 @pytest.mark.parametrize("n_labelled_classes", [0, 2])
-def test_quickstart_on_images_without_labels(
-    quickstart, folder, tmp_path, capsys, n_labelled_classes
-):
+def test_quickstart_on_images_without_labels(folder, tmp_path, capsys, n_labelled_classes):
     for place in sorted(folder.iterdir())[n_labelled_classes:]:
         for file in place.iterdir():
             file.rename(folder / file.name)
@@ -84,11 +74,21 @@ def test_quickstart_on_images_without_labels(
     picture = tmp_path / "picture.png"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that some images have no label
-        quickstart.main(["--data", str(folder), "--image-size", "16", "--output", str(picture)])
+        run_example("quickstart", "--data", folder, *QUICK, "--output", picture)
     shown = capsys.readouterr().out
     assert ("Without labels embedders cannot be compared" in shown) == (n_labelled_classes == 0)
     assert ("raw pixels" in shown) == (n_labelled_classes > 0)
     assert look(picture) == (1100, 1200)
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory):
+    """The function of the example that says whether it was worth it."""
+    images = tmp_path_factory.mktemp("images")
+    for i in range(12):
+        cv2.imwrite(str(images / f"{i}.png"), np.full((9, 9), 20 * i, np.uint8))
+    picture = images.with_name("picture.png")
+    return run_example("quickstart", "--data", images, *QUICK, "--output", picture).judge
 
 
 @pytest.mark.parametrize(
@@ -100,28 +100,26 @@ def test_quickstart_on_images_without_labels(
         ([[0.5, 0.5], [0.6, 0.6], [0.9, 0.9]], "next, try SemiSupervisedClassifier(Rot"),
     ],
 )
-def test_quickstart_says_whether_it_was_worth_it(quickstart, scores, said):
-    names = ("raw pixels", "untrained network", "RotNet")
+def test_quickstart_says_whether_it_was_worth_it(judge, scores, said):
+    names = ("raw pixels", "untrained network", "RotNetEmbedder")
     embedder = RotNetEmbedder()
     results = {
-        name: Result(np.array([row]), 10, 1.0 + (name == "RotNet"), 1.0, embedder)
+        name: Result(np.array([row]), 10, 1.0 + (name == "RotNetEmbedder"), 1.0, embedder)
         for name, row in zip(names, scores, strict=True)
     }
-    assert said in quickstart.judge(Comparison(results, [5], n_images=(10, 10)))
+    assert said in judge(Comparison(results, [5], n_images=(10, 10)))
 
 
-def test_quickstart_says_what_is_wrong(quickstart, folder, tmp_path, capsys):
+def test_quickstart_says_what_is_wrong(folder, tmp_path, capsys):
     def complaint(data, *others):
         with pytest.raises(SystemExit):
-            quickstart.main(["--data", str(data), *others])
+            run_example("quickstart", "--data", data, *others)
         return capsys.readouterr().err
 
     assert "error: There is no folder or zip file" in complaint(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     assert "contains no images" in complaint(tmp_path / "empty")
-    assert "The folder of the picture" in complaint(
-        folder, "--output", str(tmp_path / "no" / "a.png")
-    )
+    assert "The folder of the picture" in complaint(folder, "--output", tmp_path / "no" / "a.png")
     for file in sorted((folder / "class2").iterdir())[1:]:
         file.unlink()
     assert "There is only one image of the class 'class2'" in complaint(folder)

@@ -1,61 +1,111 @@
 """The examples of fine-tuning run at a small setting, with real images and without."""
 
-import importlib.util
-from pathlib import Path
+import contextlib
+import io
+import zipfile
+from types import SimpleNamespace
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from tests._examples import run_example
 from tests._seed import SEED
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Function that runs an example on a few images of the folder `home`, or without any."""
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    def run(name, n_images, home=None):
+        folder, shown = tmp_path_factory.mktemp(name), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown):
+            patch.chdir(folder)
+            patch.setenv("SKLSSL_DATA", str(home or ""))
+            module = run_example(name, "--small", "--n-images", n_images, "--output", "picture.png")
+        plt.close("all")
+        assert "--small: a few images" in shown.getvalue()
+        picture = cv2.imread(str(folder / "picture.png"))
+        return SimpleNamespace(module=module, shown=shown.getvalue(), picture=picture)
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def heads():
-    return load("heads_and_layers")
+def heads_run(run):
+    return run("heads_and_layers", 128)
 
 
 @pytest.fixture(scope="module")
-def signs():
-    return load("traffic_sign_boxes")
+def signs_run(run):
+    return run("traffic_sign_boxes", 12)
 
 
-@pytest.fixture(params=["digits", "real images"])
-def source(request, monkeypatch):
-    """Which images the examples find."""
-    if request.param == "digits":
-        monkeypatch.delenv("SKLSSL_DATA", raising=False)
-    else:
-        home = request.getfixturevalue("data_home")
-        if not (home / "gtsrb-sub.npz").exists():
-            pytest.skip("there are no traffic signs")
-    return request.param
+@pytest.fixture
+def heads(heads_run):
+    return heads_run.module
+
+
+@pytest.fixture
+def signs(signs_run):
+    return signs_run.module
+
+
+@pytest.mark.parametrize("name", ["heads_and_layers", "traffic_sign_boxes"])
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--output", "nowhere/a.png", "does not exist"),
+        ("--backbone", "patchnet", "has no stage block2"),
+    ],
+)
+def test_wrong_options(name, option, value, said, capsys):
+    with pytest.raises(SystemExit):
+        run_example(name, "--small", option, value)
+    assert said in capsys.readouterr().err
 
 
 # Heads and layers --------------------------------------------------------------------------------
 
 
-def test_heads_and_layers(heads, source, capsys):
-    settings = heads.SMALL | {"n_images": 48 if source == "real images" else 128}
-    blocks, starts = heads.main(**settings)
+@pytest.fixture
+def part_of_cifar10(data_home, tmp_path):
+    """A folder with some images of CIFAR-10: all of them take long to decode."""
+    path = min(data_home.glob("cifar10*.zip"), default=None)
+    if path is None:
+        pytest.skip("there is no CIFAR-10")
+    with zipfile.ZipFile(path) as full, zipfile.ZipFile(tmp_path / path.name, "w") as part:
+        names = full.namelist()
+        for subset in ("train/", "test/"):
+            images = [name for name in names if name.startswith(subset) and name[-1] != "/"]
+            for name in images[:: len(images) // 100]:
+                part.writestr(name, full.read(name))
+    return tmp_path
+
+
+def check_heads(run):
+    blocks, starts = run.module.blocks, run.module.starts
     assert set(blocks) == {
         (f"block{i}", head) for i in range(1, 5) for head in ("linear", "mlp", "conv")
     }
     assert starts["RotNet, frozen"] == blocks["block2", "conv"]
     assert len(starts) == 3
     assert all(0 <= score <= 100 for score in (*blocks.values(), *starts.values()))
-    shown = capsys.readouterr().out
     for text in ("block4", "83.84", "random, frozen", "all trained with labels"):
-        assert text in shown
+        assert text in run.shown
+    assert run.picture.std() > 10
+
+
+def test_heads_and_layers(heads_run):
+    check_heads(heads_run)
+    assert "128 training and 128 test images (16, 16, 1)" in heads_run.shown
+
+
+def test_heads_and_layers_on_real_images(run, part_of_cifar10):
+    found = run("heads_and_layers", 48, part_of_cifar10)
+    check_heads(found)
+    assert "48 training and 48 test images (32, 32, 3)" in found.shown
 
 
 def test_heads_learn(heads, monkeypatch):
@@ -128,31 +178,36 @@ def test_pasted_digits_fill_their_boxes(signs, digits):
         assert ink[:, -1].any()
 
 
-def test_traffic_sign_boxes(signs, source, tmp_path, capsys):
-    output = tmp_path / "picture.png"
-    signs.main(**signs.SMALL | {"n_images": 48}, output=output)
-    shown = capsys.readouterr().out
+def check_signs(run):
     for name in ("mean box", "RotNet, frozen", "random, frozen", "trained from scratch"):
-        assert name in shown
-    assert ("signs moved" if source == "real images" else "digits") in shown
-    height, width, _ = cv2.imread(str(output)).shape
+        assert name in run.shown
+    height, width, _ = run.picture.shape
     assert width > height > 300
 
 
-def test_weights_of_other_images_are_carried_over(signs, monkeypatch, digits):
-    class Bunch:
-        images = digits[0][:30]
+def test_traffic_sign_boxes(signs_run):
+    check_signs(signs_run)
+    assert "digits" in signs_run.shown
 
-    monkeypatch.setattr(signs, "load_cifar10", lambda: Bunch)
+
+def test_traffic_sign_boxes_on_real_images(run, data_home):
+    if not (data_home / "gtsrb-sub.npz").exists():
+        pytest.skip("there are no traffic signs")
+    found = run("traffic_sign_boxes", 12, data_home)
+    check_signs(found)
+    assert "signs moved" in found.shown
+
+
+def test_weights_of_other_images_are_carried_over(signs, digits):
     canvases, _ = signs.paste_digits(digits[0][:20], seed=SEED)
-    embedder = signs.pretrain(canvases, "convnet", epochs=1, on_cifar10=True)
+    embedder = signs.pretrain(canvases, "convnet", epochs=1, others=digits[0][:30])
     assert embedder.n_epochs_ == 0
     assert embedder.transform(canvases).shape[0] == 20
 
 
 def test_boxes_are_learned(signs, digits):
-    X, boxes = signs.paste_digits(digits[0][:300], seed=SEED, side=24)
-    X_test, boxes_test = signs.paste_digits(digits[0][300:400], seed=SEED + 100, side=24)
+    X, boxes = signs.paste_digits(digits[0][:300], seed=SEED, side=20)
+    X_test, boxes_test = signs.paste_digits(digits[0][300:400], seed=SEED + 100, side=20)
     model = signs.learners("convnet", "convnet", epochs=5)["random, frozen"]
     mean_box = np.tile(boxes.mean(axis=0), (len(X_test), 1))
     found = model.fit(X, boxes).predict(X_test)

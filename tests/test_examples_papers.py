@@ -1,32 +1,73 @@
 """The examples after papers run at their small setting, on real images and without any."""
 
-import importlib.util
+import contextlib
+import functools
+import io
+import os
 import zipfile
-from pathlib import Path
+from unittest import mock
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.preprocessing import StandardScaler
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+from sklssl import SimCLREmbedder
+from sklssl.datasets import load_cifar10
+from tests._examples import run_example
+
+# Not all inputs, for the sake of time: one of a single step, and one of two.
+INPUTS = {True: ["grey-Harris"], False: ["hybrid", "grey-Harris"]}
 
 
-@pytest.fixture(params=["with data", "without data"])
-def is_real(request, tmp_path, monkeypatch):
-    """Whether the examples find real images; they run at `tmp_path`, where none are."""
+@pytest.fixture(scope="module", params=["with data", "without data"])
+def is_real(request, tmp_path_factory):
+    """Whether the examples find real images."""
     real = request.param == "with data"
-    if real:
-        request.getfixturevalue("data_home")
-    else:
-        monkeypatch.setenv("SKLSSL_DATA", str(tmp_path))
-    return real
+    home = request.getfixturevalue("data_home") if real else tmp_path_factory.mktemp("none")
+    load_once = functools.cache(load_cifar10)
+    with (
+        mock.patch.dict(os.environ, SKLSSL_DATA=str(home)),
+        mock.patch("sklssl.datasets.load_cifar10", load_once),
+    ):
+        yield real
 
 
-def load_example(name):
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def run(*command):
+    """Run an example, which draws something; return what it defines and prints."""
+    plt.close("all")
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        module = run_example(*command)
+    assert plt.get_fignums()
+    plt.close("all")
+    return module, shown.getvalue()
+
+
+@pytest.fixture(scope="module")
+def fine_tune(is_real):
+    return run("fine_tune_a_fifth", "--small")
+
+
+@pytest.fixture(scope="module")
+def limited(is_real):
+    return run("limited_information", "--small", "--inputs", *INPUTS[is_real])
+
+
+@pytest.fixture(scope="module")
+def pets(is_real):
+    """Without data there is no network either, from which weights are fetched."""
+    if is_real:
+        return run("pets", "--small")
+    real = SimCLREmbedder.fit
+
+    def fit(self, X, y=None):
+        if self.init_weights is not None:
+            raise OSError("no network")
+        return real(self, X, y)
+
+    with mock.patch.object(SimCLREmbedder, "fit", fit):
+        return run("pets", "--small", "--weights", "Some_Weights.V1")
 
 
 def numbers(line, n_words):
@@ -38,9 +79,8 @@ def lines_of(shown, start):
     return [line for line in shown.splitlines() if line.startswith(start)]
 
 
-def test_fine_tune_a_fifth(is_real, capsys):
-    load_example("fine_tune_a_fifth").main("small")
-    shown = capsys.readouterr().out
+def test_fine_tune_a_fifth(is_real, fine_tune):
+    _, shown = fine_tune
     assert ("cifar10: 60 images of 10" if is_real else "digits: 60 images of 10") in shown
     assert "12 of them with labels" in shown
     assert len(numbers(*lines_of(shown, "raw pixels"), 2)) == 3
@@ -51,13 +91,10 @@ def test_fine_tune_a_fifth(is_real, capsys):
         assert len(numbers(*lines_of(shown, f"{task}, fine-tuned"), 2)) == 4 + 2
 
 
-def test_limited_information(is_real, capsys):
-    # Not all inputs, for the sake of time: one of a single step, and one of two.
-    names = ["grey-Harris"] if is_real else ["hybrid", "grey-Harris"]
-    load_example("limited_information").main("small", inputs=names)
-    shown = capsys.readouterr().out
+def test_limited_information(is_real, limited):
+    _, shown = limited
     assert ("cifar10: 60 images" if is_real else "digits: 60 images") in shown
-    for name in names:
+    for name in INPUTS[is_real]:
         pixels, untrained, rotnet, scalenet = lines_of(shown, name)
         assert len(numbers(pixels, 3)) == 1
         assert len(numbers(untrained, 3)) == 2
@@ -65,11 +102,11 @@ def test_limited_information(is_real, capsys):
     assert "original" not in shown
 
 
-def test_inputs_lack_what_they_should(digits):
-    module = load_example("limited_information")
+def test_inputs_lack_what_they_should(limited, digits):
+    module, _ = limited
     X = np.repeat(digits[0][:200], 3, axis=3)
     X[..., 1] //= 2
-    found = {name: step.fit_transform(X) for name, step in module.make_inputs(0).items()}
+    found = {name: step.fit_transform(X) for name, step in module.steps.items()}
     changed = {name: (images != X).any(axis=(1, 2, 3)).mean() for name, images in found.items()}
     assert changed["original"] == 0
     assert changed["Harris"] == changed["grey"] == changed["grey-Harris"] == 1
@@ -79,27 +116,32 @@ def test_inputs_lack_what_they_should(digits):
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_classifiers_see_poorer_images_unless_asked_otherwise(full, digits, monkeypatch, capsys):
-    module = load_example("limited_information")
+def test_classifiers_see_poorer_images_unless_asked_otherwise(full, monkeypatch):
     seen = []
+    real = StandardScaler.fit
 
-    def watch(X):
+    def fit(self, X, y=None, sample_weight=None):
         seen.append(X)
-        return X.reshape(len(X), -1) / 255
+        return real(self, X, y, sample_weight)
 
-    monkeypatch.setattr(module, "raw_pixels", watch)
-    module.main("small", "digits", inputs=["Harris"], full_downstream=full, n_images=30)
-    bright = np.mean([(images == 255).mean() for images in seen])
-    assert (bright < 0.15) == full
+    monkeypatch.setattr(StandardScaler, "fit", fit)
+    command = ["--small", "--data", "digits", "--inputs", "Harris", "--n-images", "30"]
+    run("limited_information", *command, *["--full-downstream"] * full)
+    pixels = seen[0]
+    assert pixels.shape == (30, 64)
+    assert ((pixels == 1).mean() < 0.15) == full
 
 
-def test_pets(is_real, capsys):
-    load_example("pets").main("small")
-    shown = capsys.readouterr().out
-    assert "every network here starts from random weights" in shown
-    expected = ("298 test images of 3 classes", "american_bulldog")
-    for text in expected if is_real else ("497 test images of 10 classes", "No pets"):
+def test_pets(is_real, pets):
+    module, shown = pets
+    if is_real:
+        expected = "298 test images of 3 classes", "american_bulldog", "starts from random weights"
+    else:
+        missing = "Skipped, because these weights are not available: no network"
+        expected = "497 test images of 10 classes", "No pets", missing
+    for text in expected:
         assert text in shown
+    assert list(module.starts) == ["untrained", "SimCLR"]
     assert len(numbers(*lines_of(shown, "raw pixels"), 2)) == 1
     for start in ("untrained", "SimCLR  "):
         assert len(numbers(*lines_of(shown, start), 1)) == 3
@@ -107,8 +149,8 @@ def test_pets(is_real, capsys):
     assert "Chosen: {'batch_size': 32, 'learning_rate': 0.0" in shown
 
 
-def test_pets_in_the_folder_of_torchvision(tmp_path, monkeypatch):
-    module = load_example("pets")
+def test_pets_in_the_folder_of_torchvision(pets, tmp_path, monkeypatch):
+    module, _ = pets
     monkeypatch.setenv("SKLSSL_DATA", str(tmp_path))
     folder = tmp_path / "oxford-iiit-pet"
     (folder / "images").mkdir(parents=True)
@@ -130,25 +172,9 @@ def test_pets_in_the_folder_of_torchvision(tmp_path, monkeypatch):
     assert (X[y == "Abyssinian"] < 50).all()
 
 
-def test_weights_that_cannot_be_fetched_are_left_out(monkeypatch, digits, capsys):
-    module = load_example("pets")
-    real = module.SimCLREmbedder.fit
-
-    def fit(self, X, y=None):
-        if self.init_weights is not None:
-            raise OSError("no network")
-        return real(self, X, y)
-
-    monkeypatch.setattr(module.SimCLREmbedder, "fit", fit)
-    setting = {"backbone": "convnet", "image_size": 16, "simclr_epochs": 0}
-    starts = module.make_starts(setting, digits[0][:30], "Some_Weights.V1", 0)
-    assert list(starts) == ["untrained", "SimCLR"]
-    assert "Skipped, because these weights are not available: no network" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("root", ["", "tiny-imagenet-200/"])
-def test_tiny_imagenet_is_read_with_and_without_its_folder(root, tmp_path, monkeypatch):
-    module = load_example("fine_tune_a_fifth")
+def test_tiny_imagenet_is_read_with_and_without_its_folder(fine_tune, root, tmp_path, monkeypatch):
+    module, _ = fine_tune
     monkeypatch.setenv("SKLSSL_DATA", str(tmp_path))
     shades = {
         "train/n02/images/n02_0.JPEG": 200,
@@ -165,7 +191,7 @@ def test_tiny_imagenet_is_read_with_and_without_its_folder(root, tmp_path, monke
             archive.writestr(root + name, cv2.imencode(".jpg", image)[1].tobytes())
         rows = "val_0.JPEG\tn02\t0\t0\t9\t9\nval_1.JPEG\tn01\t0\t0\t9\t9\n"
         archive.writestr(f"{root}val/val_annotations.txt", rows)
-    data, X, X_test, y, y_test = module.load("tiny-imagenet", {"n_train": None, "n_test": None})
+    data, X, X_test, y, y_test = module.load("tiny-imagenet", None, None)
     assert data == "tiny-imagenet"
     assert X.shape == (3, 64, 64, 3)
     assert X_test.shape == (2, 64, 64, 3)

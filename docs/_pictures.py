@@ -7,10 +7,14 @@ sample photographs, and the simulated cells of an example.
 import argparse
 import io
 import runpy
+import sys
+import tempfile
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_images
@@ -132,14 +136,28 @@ def draw_views():
 
 def draw_microscopy():
     """Draw the map of the simulated cells of an example, in the groups that it finds."""
-    example = runpy.run_path(str(HERE.parent / "examples/microscopy_without_labels.py"))
-    images, _, _ = example["simulate_images"]()
-    features, reduced = example["embed"](images, None)
-    outliers = example["find_outliers"](reduced)
-    groups = example["find_groups"](reduced, outliers, 4)
-    labels = np.array([f"group {group + 1}" for group in groups], dtype=object)
-    labels[outliers] = "odd"
-    return ImageMapDisplay.from_features(features, images, labels, random_state=0).figure_
+    example = HERE.parent / "examples/microscopy_without_labels.py"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [str(example), "--output", folder]
+        with mock.patch.object(sys, "argv", command):
+            return runpy.run_path(str(example))["display"].figure_
+
+
+def draw_social_card():
+    """Draw what is shown beside a link to the site: 1200 x 630 pixels."""
+    figure = plt.figure(figsize=(12, 6.3))
+    figure.text(0.05, 0.72, "sklssl", size=64, weight="bold", color="#3b7ea1")
+    figure.text(0.05, 0.54, "Self-supervised image learning", size=25)
+    figure.text(0.05, 0.45, "as scikit-learn estimators", size=25)
+    code = "Z = PatchDictionaryEmbedder().fit_transform(images)"
+    figure.text(0.05, 0.22, code, size=15, family="monospace", color="#555555")
+    embedder = PatchDictionaryEmbedder(random_state=0).fit(X)
+    ax = figure.add_axes((0.56, 0.04, 0.42, 0.92))
+    ImageMapDisplay.from_estimator(embedder, X, Y, random_state=0, ax=ax)
+    ax.set_axis_off()
+    if ax.get_legend():
+        ax.get_legend().remove()
+    return figure
 
 
 # The name of the file without its ending -> the function that returns the figure, in order.
@@ -154,6 +172,7 @@ PICTURES = {
     "microscopy": draw_microscopy,
     "neighbors": draw_neighbors,
     "predictions": draw_predictions,
+    "social_card": draw_social_card,
     "views": draw_views,
 }
 

@@ -253,7 +253,7 @@ def resized_crop(
 
     Returns
     -------
-    views : tensor of shape (b, C, *size)
+    views : tensor of shape (b, C, height, width)
 
     Raises
     ------

@@ -8,8 +8,8 @@ from pathlib import Path
 import sklssl
 
 _ROOT = Path(sklssl.__file__).parents[1]
-# Title, what to say about it (None: what the module says), module, and the names (None: all names of
-# the module that have no section before).
+# Title, what to say about it (None: what the module says), module, and the names (None: all names
+# of the module that have no section before).
 _SECTIONS = (
     (
         "Embedders: no training",

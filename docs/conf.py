@@ -13,6 +13,7 @@ import sklssl
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from _api import find_source, make_page  # noqa: E402
+from _gallery import options  # noqa: E402
 
 (HERE / "api.md").write_text(make_page())
 _URLS = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]["urls"]
@@ -74,24 +75,13 @@ def linkcode_resolve(domain, info):
 # Examples write files where they run: let that be a copy.
 _examples = HERE / "_build" / "examples"
 shutil.copytree(HERE.parent / "examples", _examples, dirs_exist_ok=True)
-_OPTIONS = {
-    "limited_information.py": ["--small", "--inputs", "original", "grey-Harris"],
-    "paper_baseline.py": ["--small", "--n-labels", "1", "5", "20"],
-    **dict.fromkeys(("fine_tune_a_fifth.py", "heads_and_layers.py", "pets.py"), ["--small"]),
-    "traffic_sign_boxes.py": ["--small"],
-}  # The others are quick enough as they are.
-
-
-def _options(gallery, example):
-    return _OPTIONS.get(Path(example["src_file"]).name, [])
-
 
 sphinx_gallery_conf = {
     "examples_dirs": "_build/examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",  # all are executed
-    "reset_argv": _options,
-    "within_subsection_order": "ExampleTitleSortKey",
+    "reset_argv": options,
+    "within_subsection_order": "_gallery.place",
     "doc_module": ("sklssl",),
     "backreferences_dir": "generated/backreferences",
     "reference_url": {"sklssl": None},
@@ -127,7 +117,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
 }
-html_sidebars = {"index": [], "install": [], "changes": []}
+html_sidebars = dict.fromkeys(("index", "install", "which_method", "faq", "changes"), ())
 _owner, _repository = _URLS["Source"].rsplit("/", 2)[1:]
 html_context = {
     "github_user": _owner,

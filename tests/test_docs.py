@@ -1,14 +1,18 @@
 """The pages say what is true: their code runs, and every public name is in the API page."""
 
+import inspect
 import runpy
 import sys
+import tomllib
 import types
 from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from sklearn.base import BaseEstimator
 
 import sklssl
+from sklssl import BaseEmbedder
 
 ROOT = Path(__file__).parents[1]
 find_code = runpy.run_path(str(ROOT / "docs/_pages.py"))["find_code"]
@@ -41,16 +45,64 @@ def test_a_method_of_your_own_takes_about_40_lines():
     assert len([line for line in block.splitlines() if line.strip()]) <= 45
 
 
-def test_every_public_name_is_in_the_api_page():
-    api = runpy.run_path(str(ROOT / "docs/_api.py"))
-    page = api["make_page"]().split()
-    for name in api["list_public_names"]():
-        assert attrgetter(name)(sklssl).__doc__, name
-    for name in sklssl._PUBLIC_NAMES:
-        assert name in page
-    for module in set(sklssl._SUBMODULES) - {"base"}:
-        for name in getattr(sklssl, module).__all__:
-            assert f"{module}.{name}" in page or name in page, f"{module}.{name}"
+API = runpy.run_path(str(ROOT / "docs/_api.py"))
+NAMES = API["list_public_names"]()
+
+
+def test_every_public_name_is_once_in_the_api_page():
+    page = API["make_page"]().split()
+    assert len(set(NAMES)) == len(NAMES)
+    for name in NAMES:
+        assert page.count(name) == 1, name
+    assert set(sklssl._PUBLIC_NAMES) <= set(NAMES)
+    listed = {name.rpartition(".")[2] for name in NAMES}
+    for module in sklssl._SUBMODULES:
+        assert set(getattr(sklssl, module).__all__) <= listed, module
+
+
+def is_own(member):
+    return getattr(member, "__module__", "").startswith("sklssl")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_and_method_is_documented(name):
+    documented = attrgetter(name)(sklssl)
+    assert documented.__doc__, name
+    if isinstance(documented, type) and is_own(documented):
+        for attribute, member in inspect.getmembers(documented):
+            public = callable(member) or isinstance(member, property)
+            if public and not attribute.startswith("_"):
+                assert inspect.getdoc(member), f"{name}.{attribute}"
+
+
+def test_estimators_link_to_their_page():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    public = [attrgetter(name)(sklssl) for name in NAMES]
+    classes = [cls for cls in public if isinstance(cls, type)]
+    linked = [cls for cls in classes if issubclass(cls, BaseEstimator) and cls is not BaseEmbedder]
+    assert len(linked) > 20
+    for cls in linked:
+        estimator = cls.__new__(cls)
+        link = estimator._get_doc_link()
+        assert link.startswith(f"{urls['Documentation']}generated/sklssl."), cls
+        assert link.split("generated/sklssl.")[1].removesuffix(".html") in NAMES
+
+
+def test_a_notebook_shows_the_link():
+    shown = sklssl.PatchDictionaryEmbedder()._repr_html_()
+    assert "/generated/sklssl.PatchDictionaryEmbedder.html" in shown
+
+
+@pytest.mark.parametrize("page", BLOCKS)
+def test_pages_take_at_most_15_minutes(page):
+    n_words = len((ROOT / page).read_text().split())
+    assert n_words <= 15 * 238  # a minute, of prose in English: Brysbaert, 2019
+
+
+def test_the_readme_is_short_and_begins_with_a_picture():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 90
+    assert lines[2].startswith("![")
 
 
 def test_every_method_is_in_the_readme():

@@ -1,4 +1,4 @@
-"""Checks of the arguments of estimators, and conversion of NumPy scalars."""
+"""What all estimators share: checks of their arguments, and a link to their documentation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
+import sklssl
+
 __all__ = ["ChecksArguments", "check_arguments", "say_unknown", "to_builtin"]
 
 
@@ -16,8 +18,19 @@ class ChecksArguments:
 
     For an unknown argument, Python's message names the class that defines ``__init__``, which may
     be a base class. NumPy scalars with few bits overflow in computations: an 8-bit integer can hold
-    the number of epochs, but not the number of images in them.
+    the number of epochs, but not the number of images in them. In a notebook, an estimator is shown
+    with a link to its page of the documentation.
     """
+
+    _doc_link_module = "sklssl"
+    _doc_link_template = "https://sklssl.readthedocs.io/en/{version}/generated/sklssl.{name}.html"
+
+    def _doc_link_url_param_generator(self) -> dict[str, str]:
+        """Return what the address of the page depends on."""
+        name, version = type(self).__name__, sklssl.__version__
+        if name not in sklssl._PUBLIC_NAMES:
+            name = f"{type(self).__module__.split('.')[1]}.{name}"
+        return {"name": name, "version": "latest" if "dev" in version else f"v{version}"}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Raise an error for arguments that ``__init__`` does not accept."""

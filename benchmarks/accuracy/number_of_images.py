@@ -6,9 +6,9 @@ The sets of images are those of image_sets.py, with 2,000 test images of CIFAR-1
 embedder is fitted on some of the training images without labels; a logistic regression with
 C = 5 / n_features on standardised features is fitted on ten labels per class, five draws from all
 training images. Labels: embedders are fitted on all training images, and there are more or fewer
-labels per class. Features that need no images of the set do not change with their number. RotNet is
-trained for at most --steps steps, since epochs of few images are short. Lite0 is EfficientNet-Lite0
-with weights of ImageNet, as it is, at 96 pixels, with the last layer averaged over the image.
+labels per class. Features that are not learned from the images do not change with their number.
+Lite0 is EfficientNet-Lite0 with weights of ImageNet, as it is, at 96 pixels, with the last layer
+averaged over the image.
 """
 
 import argparse
@@ -23,12 +23,6 @@ from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
 N_IMAGES = (20, 50, 100, 200, 500, 1000, 2000, 4000)
 N_LABELS = (1, 2, 5, 10, 20, 50, 100)
 N_TEST = 2000
-BATCH = 64
-
-
-def rotnet(n_images, steps, seed):
-    epochs = max(1, min(30, steps * BATCH // n_images))
-    return RotNetEmbedder(max_epochs=epochs, batch_size=BATCH, random_state=seed)
 
 
 def lite0(seed):
@@ -56,18 +50,14 @@ def fixed_features(sets, seed):
         yield name, embedder.transform(X), embedder.transform(X_test)
 
 
-def learned_features(sets, n, steps, seed):
-    """Iterate over (name, features, seconds of fit) of embedders fitted on `n` images."""
+def learn(sets, n, seed):
+    """Return the features of an embedder that was fitted on `n` images, and the seconds of fit."""
     X, _, X_test, _ = sets
     some = np.random.default_rng([seed, 7]).permutation(len(X))[:n]
-    for name, embedder in (
-        ("PatchDictionary", PatchDictionaryEmbedder(random_state=seed)),
-        ("RotNet", rotnet(n, steps, seed)),
-    ):
-        start = time.perf_counter()
-        embedder.fit(X[some])
-        seconds = round(time.perf_counter() - start, 1)
-        yield name, embedder.transform(X), embedder.transform(X_test), seconds
+    start = time.perf_counter()
+    embedder = PatchDictionaryEmbedder(random_state=seed).fit(X[some])
+    seconds = round(time.perf_counter() - start, 1)
+    return embedder.transform(X), embedder.transform(X_test), seconds
 
 
 def score(Z, Z_test, sets, n_labels, seed):
@@ -77,7 +67,7 @@ def score(Z, Z_test, sets, n_labels, seed):
     return {"accuracy": round(float(np.mean(found)), 4), "spread": round(float(np.std(found)), 4)}
 
 
-def run(name, seed, steps):
+def run(name, seed):
     X, y, X_test, y_test = SETS[name](seed)
     sets = X, y, X_test[:N_TEST], y_test[:N_TEST]
     sizes = [n for n in N_IMAGES if n < len(X)] + [min(len(X), N_IMAGES[-1])]
@@ -88,18 +78,18 @@ def run(name, seed, steps):
             found = score(Z, Z_test, sets, n, seed)
             write_line(__file__, **line, features=features, n_images=0, n_labels=n, **found)
     for n_images in sizes:
-        for features, Z, Z_test, seconds in learned_features(sets, n_images, steps, seed):
-            for n in labels if n_images == sizes[-1] else [10]:
-                found = {"n_labels": n, "fit_seconds": seconds, **score(Z, Z_test, sets, n, seed)}
-                write_line(__file__, **line, features=features, n_images=n_images, **found)
+        Z, Z_test, seconds = learn(sets, n_images, seed)
+        row = {**line, "features": "PatchDictionary", "n_images": n_images}
+        for n in labels if n_images == sizes[-1] else [10]:
+            found = score(Z, Z_test, sets, n, seed)
+            write_line(__file__, **row, n_labels=n, fit_seconds=seconds, **found)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--data", nargs="*", default=["cifar10-4k", "gtsrb", "pets"])
-    parser.add_argument("--steps", type=int, default=300, help="most steps of RotNet")
     args = parser.parse_args()
     for seed in args.seeds:
         for name in args.data:
-            run(name, seed, args.steps)
+            run(name, seed)

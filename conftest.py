@@ -13,7 +13,7 @@ TOGETHER = (
     "tests/losses/test_distributed.py",
 )
 # ... and those of these are units of their own, which come last and fill the gaps.
-APART = ("tests/_storage/test_onnx.py", "tests/test_docs.py", "tests/test_examples")
+APART = ("tests/_storage/test_onnx.py", "tests/test_docs.py")
 
 
 @pytest.fixture(autouse=True)

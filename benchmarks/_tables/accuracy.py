@@ -278,3 +278,51 @@ def _best_cell(lines):
     cell = max(cells, key=lambda cell: mean(cells[cell]))
     text = " / ".join(spread(by_seed.values()) for _, by_seed in sorted(cells[cell].items()))
     return text, "{}, {}".format(*cell)
+
+
+_NUMBERED = {name: title for name, title in SETS.items() if name != "digits"}
+
+
+def _number_of_images():
+    """Return the results, and the number of images of each set."""
+    lines = read("accuracy/number_of_images")
+    return lines, {d: max(x["n_images"] for x in chosen(lines, data=d)) for d in _NUMBERED}
+
+
+def images_needed():
+    """Ten labels per class, and a dictionary of so many images."""
+    lines, sizes = _number_of_images()
+    kept = [
+        {**x, "n": "all" if x["n_images"] == sizes[x["data"]] else x["n_images"]}
+        for x in lines
+        if x["n_labels"] == 10
+    ]
+    columns = [
+        Column("raw pixels", {"features": "raw pixels"}),
+        *(
+            Column(f"{n} images", {"features": "PatchDictionary", "n": n})
+            for n in (20, 50, 100, 200, 500, 1000, 2000, "all")
+        ),
+        Column("Lite0, ImageNet", {"features": "Lite0, ImageNet"}),
+    ]
+    rows = {title: {"data": name} for name, title in _NUMBERED.items()}
+    return grid(kept, rows, columns) + origin(kept)
+
+
+def labels_needed():
+    """All images, and so many labels per class."""
+    lines, sizes = _number_of_images()
+    kept = [x for x in lines if x["n_images"] in (0, sizes[x["data"]])]
+    rows = {
+        f"{title.split(',')[0]}, {row}": {"data": name, "features": features}
+        for name, title in _NUMBERED.items()
+        for row, features in {
+            "raw pixels": "raw pixels",
+            "HOG": "HOG",
+            "untrained network": "untrained convnet",
+            "dictionary": "PatchDictionary",
+            "Lite0 (ImageNet)": "Lite0, ImageNet",
+        }.items()
+    }
+    columns = [Column(f"{n}", {"n_labels": n}) for n in (1, 2, 5, 10, 20, 50, 100)]
+    return grid(kept, rows, columns) + origin(kept)

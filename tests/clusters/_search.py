@@ -63,7 +63,7 @@ def workers(backend):
 
     options = {"threads_per_worker": 2, "dashboard_address": None}  # fits share a process, too
     with (
-        LocalCluster(n_workers=2, **options) as cluster,
+        LocalCluster(n_workers=1, **options) as cluster,
         Client(cluster),
         joblib.parallel_config("dask"),
     ):

@@ -23,5 +23,6 @@ run() { # python, name, options of pip; then options of pytest
     rm -rf "${place:?}/$name"
 }
 
-run "$oldest" oldest "-c $place/lowest.txt" "$@"
+# Old packages use what newer ones of others call deprecated.
+run "$oldest" oldest "-c $place/lowest.txt" -W ignore::DeprecationWarning "$@"
 run "$newest" newest "--upgrade" "$@"

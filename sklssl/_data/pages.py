@@ -110,7 +110,7 @@ def _decode_with_cv2(content: bytes, name: str, channels: Any) -> np.ndarray:
 
     flags = {
         1: cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH,
-        3: cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH,
+        3: cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH,
     }
     image = cv2.imdecode(
         np.frombuffer(content, np.uint8), flags.get(channels, cv2.IMREAD_UNCHANGED)

@@ -130,7 +130,7 @@ class FeatureEstimator(TrainedEstimator):
         Raises
         ------
         ImportError
-            If onnx or onnxscript is missing: ``pip install "sklssl[onnx]"``.
+            If onnx or onnxscript is missing or too old: ``pip install "sklssl[onnx]"``.
         ValueError
             If the weights exceed the 2 GiB limit of ONNX files.
         OSError

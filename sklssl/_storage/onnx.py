@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import warnings
@@ -16,7 +17,8 @@ from sklssl._storage.module_state import named_tensors
 
 __all__ = ["export_onnx"]
 
-_PACKAGES = ("onnx", "onnxscript")
+# The lowest versions. Older ones of onnxscript write graphs that resize images wrongly.
+_PACKAGES = {"onnx": (1, 17), "onnxscript": (0, 7)}
 _MAX_BYTES = 2**31 - 2**24  # bytes; leaves room for the graph within the limit of 2 GiB
 
 
@@ -25,7 +27,11 @@ def export_onnx(
     extractor: Any, image_shape: tuple[int, int, int], path: str | os.PathLike[str]
 ) -> None:
     """Write a :class:`FeatureExtractor`; see ``BaseEmbedder.export_onnx``."""
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    missing = [
+        f"{name}>={'.'.join(map(str, lowest))}"
+        for name, lowest in _PACKAGES.items()
+        if importlib.util.find_spec(name) is None or _version(name) < lowest
+    ]
     if missing:
         raise ImportError(
             f'export_onnx needs {" and ".join(missing)}. Install with: pip install "sklssl[onnx]"'
@@ -55,3 +61,8 @@ def export_onnx(
         program.save(part, external_data=False)
 
     write_atomically(path, write)
+
+
+def _version(name: str) -> tuple[int, ...]:
+    """Return the first two numbers of the version of a package."""
+    return tuple(map(int, importlib.metadata.version(name).split(".")[:2]))

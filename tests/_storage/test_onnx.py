@@ -1,6 +1,7 @@
 """The graph of ONNX computes what transform computes."""
 
 import errno
+import importlib.metadata
 import importlib.util
 import operator
 import os
@@ -97,6 +98,15 @@ def test_errors(X, tmp_path, monkeypatch):
         importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name)
     )
     with pytest.raises(ImportError, match=r'needs onnxscript.*pip install "sklssl\[onnx\]"'):
+        embedder.export_onnx(path)
+    monkeypatch.undo()
+    version = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata,
+        "version",
+        lambda name: "0.6.2" if name == "onnxscript" else version(name),
+    )
+    with pytest.raises(ImportError, match=r"needs onnxscript>=0.7\. Install"):
         embedder.export_onnx(path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import warnings
@@ -65,4 +64,4 @@ def export_onnx(
 
 def _version(name: str) -> tuple[int, ...]:
     """Return the first two numbers of the version of a package."""
-    return tuple(map(int, importlib.metadata.version(name).split(".")[:2]))
+    return tuple(map(int, importlib.import_module(name).__version__.split(".")[:2]))

@@ -5,6 +5,8 @@ import types
 from pathlib import Path
 from unittest import mock
 
+import cv2
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -16,3 +18,10 @@ def run_example(name, *arguments):
     with mock.patch.object(sys, "argv", [str(path), *map(str, arguments)]):
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
     return module
+
+
+def save_digits(folder, images, labels, n):
+    """Write the first `n` digits as files, in a folder for each class."""
+    for i, (image, label) in enumerate(zip(images[:n], labels[:n], strict=True)):
+        (folder / f"{label}").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / f"{label}" / f"{i}.png"), image)

@@ -9,7 +9,7 @@ import pytest
 
 from sklssl import RotNetEmbedder
 from sklssl.inspection._comparison import Comparison, Result
-from tests._examples import run_example
+from tests._examples import run_example, save_digits
 
 QUICK = ("--image-size", "16", "--epochs", "1")
 
@@ -32,9 +32,7 @@ def look(path):
 
 
 def test_quickstart(digits, tmp_path, capsys):
-    for i, (image, label) in enumerate(zip(digits[0][:300], digits[1][:300], strict=True)):
-        (tmp_path / "digits" / f"{label}").mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(tmp_path / "digits" / f"{label}" / f"{i}.png"), image)
+    save_digits(tmp_path / "digits", *digits, 300)
     zipped = shutil.make_archive(str(tmp_path / "digits"), "zip", tmp_path, "digits")
     options = ("--image-size", 8, "--epochs", 1, "--output", tmp_path / "picture.png")
     run_example("quickstart", "--data", zipped, *options)

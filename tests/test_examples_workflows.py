@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests._examples import run_example
+from tests._examples import run_example, save_digits
 
 
 @pytest.fixture
@@ -31,9 +31,7 @@ def look(path):
 
 
 def test_inspection(digits, tmp_path, capsys):
-    for i, (image, label) in enumerate(zip(digits[0][:300], digits[1][:300], strict=True)):
-        (tmp_path / "all" / f"{label}").mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(tmp_path / "all" / f"{label}" / f"{i}.png"), image)
+    save_digits(tmp_path / "all", *digits, 300)
     options = ("--image-size", 8, "--output", tmp_path / "results")
     run_example("inspection_few_labels", "--data", tmp_path / "all", *options)
     shown = capsys.readouterr().out

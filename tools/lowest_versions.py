@@ -9,6 +9,7 @@ from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
-for requirement in [*project["dependencies"], *extras["viz"], *extras["test"]]:
+tested = (requirement for extra in ("viz", "test", "clusters") for requirement in extras[extra])
+for requirement in [*project["dependencies"], *tested]:
     name, version = re.fullmatch(r"([\w-]+)(?:\[.*\])?>=([\d.]+)", requirement).groups()
     print(f"{name}=={version}" + (".0.*", ".*", "")[version.count(".")])

@@ -17,7 +17,7 @@ run() { # python, name, options of pip; then options of pytest
     shift 3
     echo "== $name versions"
     "$python" -m venv "$place/$name"
-    "$place/$name/bin/pip" install --quiet $constraints ".[test,viz]"
+    "$place/$name/bin/pip" install --quiet $constraints ".[test,viz,clusters]"
     "$place/$name/bin/python" -c "import sklssl; sklssl.show_versions()"
     "$place/$name/bin/python" -m pytest -q -n 2 "$@"
     rm -rf "${place:?}/$name"

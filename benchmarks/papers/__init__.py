@@ -1,0 +1,1 @@
+"""The tables of the papers that sklssl implements, run again."""

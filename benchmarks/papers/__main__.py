@@ -1,0 +1,112 @@
+"""The tables of the papers, run again.
+
+    python -m benchmarks.papers [PAPER ...] [--size cpu] [--seeds 0 1] [--processes 2]
+                                [--only ROW ...] [--minutes M]
+
+Papers: scalenet, patches, decoupling, pets, nin; all by default. Sizes: "smoke" shows that every
+row runs, in about a minute a paper; "cpu" takes about an hour and a half on two cores for one seed
+of all papers; "full" has the sizes of the papers, and needs a GPU. Each row runs in a process of
+its own, and appends a line to results/<paper>.jsonl ("smoke": prints it only). Rows that have a
+line are not run again. After `--minutes`, training stops with a checkpoint, and the same command
+continues it. `python benchmarks/tables.py` prints the tables, beside the papers' numbers.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from benchmarks._common import provenance
+from benchmarks.papers._work import Fit
+
+PAPERS = ("scalenet", "nin", "decoupling", "patches", "pets")
+RESULTS = Path(__file__).parent / "results"
+
+
+def jobs_of(paper, size):
+    module = importlib.import_module(f"benchmarks.papers.{paper}")
+    return module.SIZES[size], module.jobs(module.SIZES[size])
+
+
+def run(paper, size, row, seed, folder):
+    """Compute a row, and keep it."""
+    start = time.perf_counter()
+    sizes, jobs = jobs_of(paper, size)
+    fit = Fit(seed, folder)
+    values = {key: round(float(value), 4) for key, value in jobs[row](seed, fit).items()}
+    minutes = round((time.perf_counter() - start) / 60, 2)
+    line = {"paper": paper, "size": size, "row": row, "seed": seed, **values, "minutes": minutes}
+    print(json.dumps(line), flush=True)
+    if size != "smoke":
+        RESULTS.mkdir(exist_ok=True)
+        with open(RESULTS / f"{paper}.jsonl", "a") as file:
+            file.write(json.dumps({**line, "settings": asdict(sizes), **provenance()}) + "\n")
+    fit.remove()
+
+
+def todo(args):
+    """Iterate over the rows without a line."""
+    for seed in args.seeds:
+        for paper in args.papers or PAPERS:
+            path = RESULTS / f"{paper}.jsonl"
+            lines = path.read_text().splitlines() if path.exists() else []
+            done = {(x["size"], x["row"], x["seed"]) for x in map(json.loads, lines)}
+            for row in jobs_of(paper, args.size)[1]:
+                if (args.size, row, seed) not in done and row in (args.only or [row]):
+                    yield paper, args.size, row, seed
+
+
+def in_child(job, work, deadline):
+    """Compute a row in a process of its own; at the deadline it stops with a checkpoint."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        return 0
+    folder = Path(work) / "-".join(map(str, job)).replace(" ", "_")
+    command = [sys.executable, "-m", "benchmarks.papers", "--one", json.dumps([*job, str(folder)])]
+    child = subprocess.Popen(command)
+    try:
+        return child.wait(None if left == float("inf") else left)
+    except subprocess.TimeoutExpired:
+        print(f"stopped: {job}; the same command continues")
+        child.terminate()
+        child.wait()
+        return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("papers", nargs="*", choices=[[], *PAPERS], metavar="PAPER")
+    parser.add_argument("--size", default="cpu", choices=["smoke", "cpu", "full"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs="+", metavar="ROW")
+    parser.add_argument("--processes", type=int, help="default: all cores, or one with a GPU")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--work", help="folder for checkpoints", default=tempfile.gettempdir())
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # what a child process does
+    args = parser.parse_args()
+    if args.one:
+        torch.set_num_threads(1)
+        run(*json.loads(args.one))
+        return 0
+    if args.size == "smoke":  # takes less time than to start the processes
+        for number, job in enumerate(todo(args)):
+            run(*job, Path(args.work) / f"smoke-{number}")
+        return 0
+    processes = args.processes or (1 if torch.cuda.is_available() else os.cpu_count())
+    deadline = time.monotonic() + 60 * args.minutes
+    with ThreadPoolExecutor(processes) as pool:
+        codes = list(pool.map(lambda job: in_child(job, args.work, deadline), list(todo(args))))
+    return int(any(codes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -84,9 +84,7 @@ def _on_block2(size, fit, start, data):
     some = np.random.default_rng(fit.seed).permutation(len(X))[: size.n_boxes]
     # Signs have another size than the images that the network knows: its weights are carried over.
     other = fit(RotNetEmbedder("nin4", max_epochs=0, init_weights=start), X)
-    model = fit(
-        FineTuneRegressor(other, **frozen, **_settings(size, 0.05)), X[some], boxes[some]
-    )
+    model = fit(FineTuneRegressor(other, **frozen, **_settings(size, 0.05)), X[some], boxes[some])
     return {
         "conv": tuned(fit, start, data, **frozen, **_settings(size)),
         "boxes": share_found(model.predict(X_test), boxes_test),

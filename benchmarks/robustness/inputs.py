@@ -62,8 +62,10 @@ def written(folder, extension, stack=RGB):
     """Write images to files, and return their names."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [str(folder / f"{i}{extension}") for i in range(len(stack))]
+    # By default, some versions of cv2 write floats as logarithms, without NaN.
+    options = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if extension == ".tif" else []
     for path, image in zip(paths, stack, strict=True):
-        if not cv2.imwrite(path, image[..., ::-1] if image.shape[-1] == 3 else image):
+        if not cv2.imwrite(path, image[..., ::-1] if image.shape[-1] == 3 else image, options):
             raise OSError(path)
     return paths
 

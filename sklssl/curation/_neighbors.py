@@ -89,8 +89,8 @@ def kneighbors(
     >>> from sklssl.curation import kneighbors
     >>> Z, y = load_digits(return_X_y=True)
     >>> distances, indices = kneighbors(Z, 3)
-    >>> (y[indices] == y[:, None]).mean() > 0.9
-    np.True_
+    >>> bool((y[indices] == y[:, None]).mean() > 0.9)
+    True
     """
     package = _import_pynndescent() if algorithm == "pynndescent" else None
     Z = check_features(_NAME, Z, min_samples=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 import sklssl
@@ -110,8 +110,8 @@ def test_scripts_that_embed(name, package, fitted):
     folder, names, Z = fitted
     run_script(f"embed_with_{name}", folder)
     files = sorted((folder / f"features_{name}").glob("*.parquet"))
-    table = pl.concat([pl.read_parquet(file).select("path", "features") for file in files])
-    rows = {row["path"]: row["features"] for row in table.iter_rows(named=True)}
+    table = [row for file in files for row in pq.read_table(file).to_pylist()]
+    rows = {row["path"]: row["features"] for row in table}
     assert len(table) == len(rows) == N_IMAGES
     found = np.stack([np.asarray(rows[name]) for name in names])
     np.testing.assert_allclose(found, Z, rtol=1e-3, atol=1e-4)

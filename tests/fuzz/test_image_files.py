@@ -10,6 +10,7 @@ import struct
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 from hypothesis import strategies as st
 from PIL import Image
@@ -146,6 +147,8 @@ def test_modes(kind, mode, good, tmp_path, capfd):
     path = tmp_path / "odd.dat"  # what the extension says does not count
     path.write_bytes(content)
     worked = _check(str(path), good)
+    if kind == "tiff" and mode == "YCbCr" and int(PIL.__version__.split(".")[0]) < 13:
+        return  # Pillow wrote what it cannot read
     assert worked or mode in ("F", "I", "I;16", "LAB", "HSV")  # of another depth, or not read
     assert capfd.readouterr().err == ""
 

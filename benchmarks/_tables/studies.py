@@ -191,3 +191,11 @@ def view_methods():
     ]
     epochs = [Column("epochs", column.where, ("epochs",), 1, 0) for column in columns]
     return grid(lines, rows, [columns[0], epochs[0], columns[1], epochs[1]]) + origin(lines)
+
+
+def harris_window():
+    lines = read("studies/harris_window")
+    names = {"not painted": None, "2x2 pixels": 2, "3x3 pixels": 3}
+    rows = {title: {"neighbourhood": side} for title, side in names.items()}
+    column = Column("rotations recognised, %", {}, ("pretext_accuracy",))
+    return grid(lines, rows, [column]) + origin(lines)

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from skimage.feature import hog as skimage_hog
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -113,6 +112,8 @@ SETS = {
 
 def hog(X):
     """Return histograms of oriented gradients, computed by scikit-image."""
+    from skimage.feature import hog as skimage_hog  # other scripts only borrow the images
+
     images = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA) for x in X]
     return np.stack(
         [

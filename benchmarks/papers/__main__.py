@@ -26,6 +26,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._common import provenance
+from benchmarks._tables._reported import keys_of
 from benchmarks.papers._work import Fit
 
 PAPERS = ("scalenet", "nin", "decoupling", "patches", "pets")
@@ -43,6 +44,9 @@ def run(paper, size, row, seed, folder):
     sizes, jobs = jobs_of(paper, size)
     fit = Fit(seed, folder)
     values = {key: round(float(value), 4) for key, value in jobs[row](seed, fit).items()}
+    missing = keys_of(paper, row) - set(values)
+    if missing:
+        raise KeyError(f"the tables need {missing} of {paper}, {row}")
     minutes = round((time.perf_counter() - start) / 60, 2)
     line = {"paper": paper, "size": size, "row": row, "seed": seed, **values, "minutes": minutes}
     print(json.dumps(line), flush=True)
@@ -54,29 +58,33 @@ def run(paper, size, row, seed, folder):
 
 
 def todo(args):
-    """Iterate over the rows without a line."""
+    """Iterate over the lists of rows without a line; one process computes each list."""
     for seed in args.seeds:
         for paper in args.papers or PAPERS:
             path = RESULTS / f"{paper}.jsonl"
             lines = path.read_text().splitlines() if path.exists() else []
             done = {(x["size"], x["row"], x["seed"]) for x in map(json.loads, lines)}
-            for row in jobs_of(paper, args.size)[1]:
-                if (args.size, row, seed) not in done and row in (args.only or [row]):
-                    yield paper, args.size, row, seed
+            rows = [
+                (paper, args.size, row, seed)
+                for row in jobs_of(paper, args.size)[1]
+                if (args.size, row, seed) not in done and row in (args.only or [row])
+            ]
+            # To start a process takes longer than a row of the smallest size.
+            yield from [rows] if args.size == "smoke" else [[row] for row in rows]
 
 
-def in_child(job, work, deadline):
-    """Compute a row in a process of its own; at the deadline it stops with a checkpoint."""
+def in_child(rows, work, deadline, n_threads):
+    """Compute rows in a process of its own; at the deadline it stops with a checkpoint."""
     left = deadline - time.monotonic()
     if left <= 0:
         return 0
-    folder = Path(work) / "-".join(map(str, job)).replace(" ", "_")
-    command = [sys.executable, "-m", "benchmarks.papers", "--one", json.dumps([*job, str(folder)])]
-    child = subprocess.Popen(command)
+    jobs = [[*row, str(Path(work) / "-".join(map(str, row)).replace(" ", "_"))] for row in rows]
+    command = [sys.executable, "-m", "benchmarks.papers", "--rows", json.dumps(jobs)]
+    child = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": str(n_threads)})
     try:
         return child.wait(None if left == float("inf") else left)
     except subprocess.TimeoutExpired:
-        print(f"stopped: {job}; the same command continues")
+        print(f"stopped: {rows}; the same command continues")
         child.terminate()
         child.wait()
         return 0
@@ -91,20 +99,21 @@ def main():
     parser.add_argument("--processes", type=int, help="default: all cores, or one with a GPU")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--work", help="folder for checkpoints", default=tempfile.gettempdir())
-    parser.add_argument("--one", help=argparse.SUPPRESS)  # what a child process does
+    parser.add_argument("--rows", help=argparse.SUPPRESS)  # what a child process computes
     args = parser.parse_args()
-    if args.one:
-        torch.set_num_threads(1)
-        run(*json.loads(args.one))
-        return 0
-    if args.size == "smoke":  # takes less time than to start the processes
-        for number, job in enumerate(todo(args)):
-            run(*job, Path(args.work) / f"smoke-{number}")
+    if args.rows:
+        for row in json.loads(args.rows):
+            run(*row)
         return 0
     processes = args.processes or (1 if torch.cuda.is_available() else os.cpu_count())
+    n_threads = max(1, os.cpu_count() // processes)
     deadline = time.monotonic() + 60 * args.minutes
+
+    def child(rows):
+        return in_child(rows, args.work, deadline, n_threads)
+
     with ThreadPoolExecutor(processes) as pool:
-        codes = list(pool.map(lambda job: in_child(job, args.work, deadline), list(todo(args))))
+        codes = list(pool.map(child, todo(args)))
     return int(any(codes))
 
 

@@ -225,3 +225,18 @@ def test_wrong_names_of_columns_are_told_before_wrong_values(transformer):
     renamed = frame.rename(columns={"p3": "q3"}).reindex(columns=["q3", *frame.columns[1:]])
     with pytest.raises(ValueError, match="feature names should match"):
         transformer.fit(frame).transform(renamed * np.nan)
+
+
+@pytest.mark.parametrize(
+    "transformer",
+    [HarrisCornerMasker(), PseudoGrayscaler(), *(ImageResizer(side) for side in (6, 9, 16))],
+    ids=repr,
+)
+def test_the_image_does_not_show_which_way_it_was_turned(transformer):
+    """Or a network predicts rotations without looking at what the image shows."""
+    X = make_images(n=40, shape=(12, 12, 3))
+    expected = transformer.fit_transform(X).astype(int)
+    for turns in (1, 2, 3):
+        turned = transformer.fit_transform(np.rot90(X, turns, axes=(1, 2)).copy())
+        difference = np.abs(turned - np.rot90(expected, turns, axes=(1, 2)))
+        assert (difference > 1).mean() < 0.001  # but for rounding

@@ -442,7 +442,7 @@ def test_files_that_cannot_be_read(make, message, tmp_path):
 
 
 def test_other_bad_names(tmp_path):
-    with pytest.raises(ImageFileError, match=r"cannot be read: embedded null byte"):
+    with pytest.raises(ImageFileError, match=r"cannot be read: .*embedded null"):
         read_image_file("a\0.png", 3)
     with pytest.raises(ImageFileError, match=r"cannot be read: File name too long"):
         read_image_file(tmp_path / ("a" * 300), 3)

@@ -91,7 +91,7 @@ def test_other_programs_read_the_tensors(path):
         np.complex64(1j),
         np.zeros(2, complex),
         np.longdouble(1),
-        np.timedelta64(3),
+        np.timedelta64(3, "s"),
         np.array([object()]),
         np.array(["2020"], "M8[Y]"),
         range(3),

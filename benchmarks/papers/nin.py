@@ -29,7 +29,7 @@ class Size:
 
 SIZES = {
     "smoke": Size(16, 16, 1, 1, 12, 8),
-    "cpu": Size(1000, 1000, 6, 10, 500, 32),
+    "cpu": Size(1000, 2000, 6, 10, 500, 32),
     "full": Size(50_000, 10_000, 100, 100, 3000, 128),
 }
 UNPOOLED = 64  # more cells than any feature map has

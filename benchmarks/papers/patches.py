@@ -44,8 +44,8 @@ _SMOKE = Part(120, 20, 20, 1, 1, 1)
 SIZES = {
     "smoke": Size(_SMOKE, _SMOKE, Part(12, 8, 30, 1, 1, 1), 2, 32, 12),
     "cpu": Size(
-        stl=Part(2000, 1000, 2000, 5, 20, 10),
-        deep=Part(1000, 500, 2000, 4, 20, 8),
+        stl=Part(2000, 1000, 10_000, 5, 20, 10),
+        deep=Part(1000, 500, 5000, 4, 20, 8),
         tiny=Part(50, 50, 30, 5, 20, 10),
         classes=40,
         image_size=32,

@@ -170,10 +170,21 @@ def decode_image(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise too_many_pixels_error(name) from error
     except Exception as error:  # Pillow may raise anything for a corrupt file
+        if _is_our_fault(error):
+            raise
         raise corrupt_file_error(name) from error
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise ImageFileError(f"{name!r} has pixels that are infinite or NaN. {REMEDY}")
     return image
+
+
+def _is_our_fault(error: Exception) -> bool:
+    """Return whether a name is missing in this package, as with another version of a library."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    ours = frame is not None and frame.tb_frame.f_globals["__name__"].startswith("sklssl.")
+    return ours and isinstance(error, AttributeError | NameError)
 
 
 def _combine_pages(

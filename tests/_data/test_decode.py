@@ -472,6 +472,13 @@ def test_no_permission(tmp_path):
         read_image_file(path, 3)
 
 
+def test_what_a_library_lacks_is_not_the_fault_of_the_file(monkeypatch):
+    content = cv2.imencode(".png", PHOTO)[1].tobytes()
+    monkeypatch.delattr(cv2, "IMREAD_COLOR")  # as in another version
+    with pytest.raises(AttributeError, match="IMREAD_COLOR"):
+        decode_image(content, "a.png", 3)
+
+
 def test_shortage_is_not_the_fault_of_the_file(tmp_path, monkeypatch):
     def refuse(*args):
         raise OSError(errno.EMFILE, "Too many open files")

@@ -26,9 +26,9 @@ class Size:
 
 
 SIZES = {
-    "smoke": Size(3, 10, 40, 1, 1),
-    "cpu": Size(40, 70, 2000, 6, 20),
-    "full": Size(200, 80, 50_000, 200, 65),
+    "smoke": Size(classes=3, n_images=10, n_transfer=40, epochs=1, tune_epochs=1),
+    "cpu": Size(classes=40, n_images=70, n_transfer=2000, epochs=6, tune_epochs=20),
+    "full": Size(classes=200, n_images=80, n_transfer=50_000, epochs=200, tune_epochs=65),
 }
 LAYER = {"layer": "conv5", "pool_size": 3}
 

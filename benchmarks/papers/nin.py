@@ -28,9 +28,11 @@ class Size:
 
 
 SIZES = {
-    "smoke": Size(16, 16, 1, 1, 12, 8),
-    "cpu": Size(1000, 2000, 6, 10, 500, 32),
-    "full": Size(50_000, 10_000, 100, 100, 3000, 128),
+    "smoke": Size(n_images=16, n_test=16, epochs=1, tune_epochs=1, n_boxes=12, batch_size=8),
+    "cpu": Size(n_images=1000, n_test=2000, epochs=6, tune_epochs=10, n_boxes=500, batch_size=32),
+    "full": Size(
+        n_images=50_000, n_test=10_000, epochs=100, tune_epochs=100, n_boxes=3000, batch_size=128
+    ),
 }
 UNPOOLED = 64  # more cells than any feature map has
 

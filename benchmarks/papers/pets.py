@@ -23,9 +23,9 @@ class Size:
 
 
 SIZES = {
-    "smoke": Size(30, 64, 1, (1, 1, 1)),
-    "cpu": Size(None, 64, 30, (3, 5, 12)),
-    "full": Size(None, 64, 300, (10, 20, 50)),
+    "smoke": Size(n_images=30, image_size=64, simclr_epochs=1, epochs=(1, 1, 1)),
+    "cpu": Size(n_images=None, image_size=64, simclr_epochs=30, epochs=(3, 5, 12)),
+    "full": Size(n_images=None, image_size=64, simclr_epochs=300, epochs=(10, 20, 50)),
 }
 RATES = (0.001, 0.0008, 0.0005, 0.0004, 0.00035, 0.0003, 0.0001)
 

@@ -12,12 +12,12 @@ import inspect
 import re
 import sys
 
-from _tables import accuracy, curation, robustness, speed, structure, studies
+from _tables import accuracy, curation, papers, robustness, speed, structure, studies
 from _tables._lines import HERE
 
 TABLES = {
     name: function
-    for wing in (accuracy, curation, speed, robustness, studies, structure)
+    for wing in (accuracy, papers, curation, speed, robustness, studies, structure)
     for name, function in inspect.getmembers(wing, inspect.isfunction)
     if function.__module__ == wing.__name__ and not name.startswith("_")
 }

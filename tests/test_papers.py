@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks._tables import _reported, papers
+from benchmarks._tables import _papers, _reported
 from benchmarks.papers.__main__ import PAPERS, jobs_of
 
 SIZES = ("smoke", "cpu", "full")
@@ -39,6 +39,6 @@ def test_a_claim_says_what_the_tables_of_the_paper_say(claim):
 
 
 def test_the_standard_error_is_that_of_test_images_and_seeds():
-    assert papers._noise([0.5], [0.5], 100) == pytest.approx(0.005**0.5)
-    found = papers._noise([0.5, 0.7], [0.5, 0.5], 100)
+    assert _papers._noise([0.5], [0.5], 100) == pytest.approx(0.005**0.5)
+    found = _papers._noise([0.5, 0.7], [0.5, 0.5], 100)
     assert found == pytest.approx(((0.6 * 0.4 + 0.25) / 100 + 0.02 / 2) ** 0.5)

@@ -1,171 +1,67 @@
 """The tables of the papers, theirs beside ours."""
 
-import statistics
-from typing import NamedTuple
-
-from . import _reported as reported
-from ._lines import chosen, markdown, newest, origin, read, spread
-
-SIZES = {"cpu": "here", "full": "here, full size"}
+from ._lines import markdown
+from ._papers import table, verdict
+from ._reported import CLAIMS
 
 
 def scalenet_rates():
-    return _table("scalenet_rates")
+    return table("scalenet_rates")
 
 
 def scalenet_scales():
-    return _table("scalenet_scales")
+    return table("scalenet_scales")
 
 
 def scalenet_limited():
-    return _table("scalenet_limited")
+    return table("scalenet_limited")
 
 
 def scalenet_simclr():
-    return _table("scalenet_simclr")
+    return table("scalenet_simclr")
 
 
 def scalenet_alexnet():
-    return _table("scalenet_alexnet")
+    return table("scalenet_alexnet")
 
 
 def patches_tiny():
-    return _table("patches_tiny")
+    return table("patches_tiny")
 
 
 def patches_stl():
-    return _table("patches_stl")
+    return table("patches_stl")
 
 
 def patches_resnet32():
-    return _table("patches_resnet32")
+    return table("patches_resnet32")
 
 
 def decoupling_tiny():
-    return _table("decoupling_tiny")
+    return table("decoupling_tiny")
 
 
 def decoupling_transfer():
-    return _table("decoupling_transfer")
+    return table("decoupling_transfer")
 
 
 def pets_networks():
-    return _table("pets_networks")
+    return table("pets_networks")
 
 
 def pets_rates():
-    return _table("pets_rates")
+    return table("pets_rates")
 
 
 def nin_blocks():
-    return _table("nin_blocks")
+    return table("nin_blocks")
 
 
 def nin_heads():
-    return _table("nin_heads")
+    return table("nin_heads")
 
 
 def paper_claims():
     """Which claims hold: the difference of two rows, in points."""
-    body = [_claim(claim) for claim in reported.CLAIMS]
+    body = [verdict(claim) for claim in CLAIMS]
     return markdown(["paper", "claim", "theirs", "here", "seeds", ""], body)
-
-
-def _lines(paper):
-    return newest(read(f"papers/{paper}"), "size", "row", "seed")
-
-
-def _table(name):
-    """Each column of a paper, followed by ours at every size that was run; per cent."""
-    paper, columns, rows = reported.TABLES[name]
-    lines = _lines(paper)
-    used = {row.ours for row in rows}
-    lines = [x for x in lines if x["row"] in used]
-    sizes = [size for size in SIZES if chosen(lines, size=size)]
-    has_numbers = any(number is not None for row in rows for number in row.theirs.values())
-    head = [""]
-    for title in columns.values():
-        head += [f"{title}: paper"] * has_numbers + [f"{title}: {SIZES[s]}" for s in sizes]
-    body = []
-    for row in rows:
-        cells = [row.title]
-        for key in columns:
-            cells += [_plain(row.theirs.get(key))] * has_numbers
-            cells += [
-                _values(chosen(lines, size=size, row=row.ours), row.prefix + key) for size in sizes
-            ]
-        body.append([*cells, *(_minutes(chosen(lines, size=s, row=row.ours)) for s in sizes)])
-    head += [f"minutes: {SIZES[size]}" for size in sizes]
-    return markdown(head, body) + "".join(_size(chosen(lines, size=size)) for size in sizes)
-
-
-def _plain(number):
-    return "" if number is None else f"{number:g}"
-
-
-def _values(lines, key):
-    found = [100 * x[key] for x in lines if key in x]
-    return spread(found) if found else ""
-
-
-def _minutes(lines):
-    return f"{statistics.mean(x['minutes'] for x in lines):.0f}" if lines else ""
-
-
-def _size(lines):
-    """Return the settings of a size, and where it ran."""
-    seeds = len({x["seed"] for x in lines})
-    settings = ", ".join(_setting(*item) for item in lines[-1]["settings"].items())
-    return f"\n\n{lines[0]['size']}, {seeds} seed{'s' * (seeds > 1)}: {settings}.{origin(lines)}"
-
-
-def _setting(name, value):
-    if isinstance(value, dict):
-        inner = ", ".join(_setting(*item) for item in value.items())
-        return f"{name} ({inner})"
-    if isinstance(value, list):
-        value = " / ".join(map(str, value))
-    return f"{name.replace('_', ' ')} {value}"
-
-
-class Difference(NamedTuple):
-    """Our difference of a claim in points, with its standard error."""
-
-    mean: float
-    noise: float
-    seeds: int
-
-
-def difference(claim):
-    """Return what we have found of a claim."""
-    lines = chosen(_lines(claim.paper), size="cpu")
-    cells = [
-        {x["seed"]: x[key] for x in chosen(lines, row=row)}
-        for row, key in (claim.better, claim.worse)
-    ]
-    seeds = sorted(set.intersection(*map(set, cells)))
-    if not seeds:
-        return Difference(0, 0, 0)
-    better, worse = ([cell[seed] for seed in seeds] for cell in cells)
-    mean = statistics.mean(better) - statistics.mean(worse)
-    n_test = claim.n_test(lines[-1]["settings"])
-    return Difference(100 * mean, 100 * _noise(better, worse, n_test), len(seeds))
-
-
-def _noise(better, worse, n_test):
-    """Return the standard error of the difference: of the test images, and of the seeds."""
-    means = [statistics.mean(values) for values in (better, worse)]
-    variance = sum(mean * (1 - mean) for mean in means) / n_test
-    if better[1:]:
-        differences = [a - b for a, b in zip(better, worse, strict=True)]
-        variance += statistics.variance(differences) / len(differences)
-    return variance**0.5
-
-
-def _claim(claim):
-    mean, noise, seeds = difference(claim)
-    start = [claim.paper, claim.text, f"{claim.theirs:+.1f}"]
-    if not seeds:
-        return [*start, "", "", "not run"]
-    verdict = "within noise" if abs(mean) <= 2 * noise else "holds" if mean > 0 else "does not hold"
-    return [*start, f"{mean:+.1f} ± {noise:.1f}", seeds, verdict]

@@ -8,7 +8,7 @@ row runs, in about a minute a paper; "cpu" takes about an hour and a half on two
 of all papers; "full" has the sizes of the papers, and needs a GPU. Each row runs in a process of
 its own, and appends a line to results/<paper>.jsonl ("smoke": prints it only). Rows that have a
 line are not run again. After `--minutes`, training stops with a checkpoint, and the same command
-continues it. `python benchmarks/tables.py` prints the tables, beside the papers' numbers.
+continues it. At the end the tables are printed, with the papers' numbers beside ours.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from pathlib import Path
 import torch
 
 from benchmarks._common import provenance
-from benchmarks._tables._reported import keys_of
+from benchmarks._tables._papers import table
+from benchmarks._tables._reported import TABLES, keys_of
 from benchmarks.papers._work import Fit
 
 PAPERS = ("scalenet", "nin", "decoupling", "patches", "pets")
@@ -90,6 +91,12 @@ def in_child(rows, work, deadline, n_threads):
         return 0
 
 
+def print_tables(papers):
+    for name, wanted in TABLES.items():
+        if wanted.paper in papers:
+            print(f"## {name}\n\n{table(name)}\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("papers", nargs="*", choices=[[], *PAPERS], metavar="PAPER")
@@ -114,6 +121,8 @@ def main():
 
     with ThreadPoolExecutor(processes) as pool:
         codes = list(pool.map(child, todo(args)))
+    if args.size != "smoke":
+        print_tables(args.papers or PAPERS)
     return int(any(codes))
 
 

@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from benchmarks._tables import _reported as reported
-from benchmarks._tables._lines import chosen, newest, read
-from benchmarks._tables.papers import difference
+from benchmarks._tables._lines import chosen
+from benchmarks._tables._papers import difference, lines_of
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 HERE, THEIRS = "#1f6fb4", "#e3a857"
@@ -32,7 +32,7 @@ def draw_claims():
     axes.set_yticks(places, [claim.text for claim, _ in found], fontsize=8)
     axes.set(xscale="symlog", xlabel="difference in points of accuracy (logarithmic beyond 1)")
     axes.set_xticks([-10, -1, 0, 1, 10, 50], ["-10", "-1", "0", "1", "10", "50"])
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -41,19 +41,18 @@ def draw_scalenet():
     """Draw the accuracy of RotNet and ScaleNet for every input, the paper's and ours."""
     names = ("original", "Harris", "hybrid", "grey", "grey-Harris")
     theirs = {row.ours: row.theirs["images"] for row in reported.SCALENET_LIMITED}
-    lines = chosen(newest(read("papers/scalenet"), "size", "row", "seed"), size="cpu")
+    lines = chosen(lines_of("scalenet"), size="cpu")
     figure, grid = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     titles = ("the paper: 4,000 images, ResNet-50", "here, a small network")
     for axes, title in zip(grid, titles, strict=True):
-        for shift, method, color in ((-0.2, "RotNet", THEIRS), (0.2, "ScaleNet", HERE)):
+        for method, color in (("RotNet", THEIRS), ("ScaleNet", HERE)):
             rows = [f"{method}, {name}" for name in names]
             ours = [[100 * x["images"] for x in chosen(lines, row=row)] for row in rows]
             values = [theirs[r] for r in rows] if axes is grid[0] else [np.mean(v) for v in ours]
-            axes.bar(np.arange(len(names)) + shift, values, 0.38, color=color, label=method)
+            axes.plot(range(len(names)), values, "o", color=color, label=method)
         axes.set_xticks(range(len(names)), names)
         axes.set(title=title, ylabel="accuracy, %")
-        low = min(bar.get_height() for bar in axes.patches)
-        axes.set_ylim(0.85 * low)
+        axes.grid(axis="y", linewidth=0.4)
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].legend(frameon=False)
     return figure
@@ -61,7 +60,7 @@ def draw_scalenet():
 
 def draw_nin():
     """Draw the accuracy on each block of the Network in Network."""
-    lines = chosen(newest(read("papers/nin"), "size", "row", "seed"), size="cpu", row="RotNet")
+    lines = chosen(lines_of("nin"), size="cpu", row="RotNet")
     (row,) = reported.NIN_BLOCKS
     figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
     blocks = list(reported.BLOCKS)

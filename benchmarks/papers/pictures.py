@@ -81,6 +81,8 @@ PICTURES = {
 
 if __name__ == "__main__":
     matplotlib.use("agg")
-    matplotlib.rcParams.update({"svg.hashsalt": "sklssl", "font.size": 9})
+    matplotlib.rcParams.update(
+        {"svg.hashsalt": "sklssl", "svg.fonttype": "none", "font.size": 9}  # text stays text
+    )
     for name, draw in PICTURES.items():
         draw().savefig(IMAGES / f"{name}.svg", metadata={"Date": None})

@@ -158,7 +158,7 @@ def test_boxes_move_with_their_images(signs):
     for image, box in zip(moved[..., 0], boxes, strict=True):
         rows, columns = np.nonzero(image > 127)
         found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-        assert np.abs(box - found).max() <= 0.55  # half a pixel, and rounding
+        assert np.abs(box - found).max() <= 0.52  # half a pixel, and rounding
     assert (boxes >= 0).all()
     assert (boxes <= 40).all()
     assert boxes.std(axis=0).min() > 4

@@ -25,13 +25,16 @@ from pathlib import Path
 
 import torch
 
-from benchmarks._common import provenance
+from benchmarks._common import results_of, write_line
 from benchmarks._tables._papers import table
 from benchmarks._tables._reported import TABLES, keys_of
 from benchmarks.papers._work import Fit
 
 PAPERS = ("scalenet", "nin", "decoupling", "patches", "pets")
-RESULTS = Path(__file__).parent / "results"
+
+
+def script(paper):
+    return Path(__file__).with_name(f"{paper}.py")
 
 
 def jobs_of(paper, size):
@@ -50,11 +53,10 @@ def run(paper, size, row, seed, folder):
         raise KeyError(f"the tables need {missing} of {paper}, {row}")
     minutes = round((time.perf_counter() - start) / 60, 2)
     line = {"paper": paper, "size": size, "row": row, "seed": seed, **values, "minutes": minutes}
-    print(json.dumps(line), flush=True)
-    if size != "smoke":
-        RESULTS.mkdir(exist_ok=True)
-        with open(RESULTS / f"{paper}.jsonl", "a") as file:
-            file.write(json.dumps({**line, "settings": asdict(sizes), **provenance()}) + "\n")
+    if size == "smoke":
+        print(json.dumps(line), flush=True)
+    else:
+        write_line(script(paper), **line, settings=asdict(sizes))
     fit.remove()
 
 
@@ -62,7 +64,7 @@ def todo(args):
     """Iterate over the lists of rows without a line; one process computes each list."""
     for seed in args.seeds:
         for paper in args.papers or PAPERS:
-            path = RESULTS / f"{paper}.jsonl"
+            path = results_of(script(paper))
             lines = path.read_text().splitlines() if path.exists() else []
             done = {(x["size"], x["row"], x["seed"]) for x in map(json.loads, lines)}
             rows = [

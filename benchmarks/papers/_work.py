@@ -1,12 +1,7 @@
-"""What the papers' scripts share: trainings that can be interrupted, and probes."""
+"""What the papers' scripts share: trainings that can be interrupted."""
 
 import shutil
 from pathlib import Path
-
-import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sklssl.finetuning import FineTuneClassifier
 
@@ -35,10 +30,3 @@ def tuned(fit, start, data, **settings):
     """Return the test accuracy of a classifier that begins with a fitted embedder or a network."""
     X, y, X_test, y_test = data
     return float(fit(FineTuneClassifier(start, **settings), X, y).score(X_test, y_test))
-
-
-def linear(Z, y, Z_test, y_test):
-    """Return the test accuracy of a logistic regression on standardised features."""
-    Z, Z_test = (np.asarray(part).reshape(len(part), -1) for part in (Z, Z_test))
-    probe = LogisticRegression(C=5 / Z.shape[1], max_iter=1000)
-    return float(make_pipeline(StandardScaler(), probe).fit(Z, y).score(Z_test, y_test))

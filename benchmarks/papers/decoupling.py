@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.accuracy.image_sets import signs
+from benchmarks.accuracy.image_sets import probe, signs
 from benchmarks.papers._images import cifar10, first, resized, tiny_imagenet
-from benchmarks.papers._work import linear, tuned
+from benchmarks.papers._work import tuned
 from sklssl import RotationDecouplingEmbedder, RotNetEmbedder, SimCLREmbedder
 from sklssl.finetuning import FineTuneClassifier
 
@@ -80,7 +80,7 @@ def _signs(seed):
 
 def _probe(embedder, data):
     X, y, X_test, y_test = data
-    return linear(embedder.transform(X), y, embedder.transform(X_test), y_test)
+    return probe(embedder.transform(X), y, embedder.transform(X_test), y_test)
 
 
 def _supervised(size):

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from benchmarks.accuracy.image_sets import probe
 from benchmarks.papers._images import cifar10, first, resized, tiny_imagenet
-from benchmarks.papers._work import linear, tuned
+from benchmarks.papers._work import tuned
 from sklssl import MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder, SimCLREmbedder
 from sklssl.preprocessing import HarrisCornerMasker, PseudoGrayscaler
 
@@ -191,7 +192,7 @@ def _simclr(size, scales):
         for name, n_images in zip(names, size.simclr_images, strict=True):
             X, y, X_test, y_test = first(data, n_images)
             embedder = fit(MultiScaleEmbedder(simclr, scales, learning_rates=0.001), X)
-            found[name] = linear(embedder.transform(X), y, embedder.transform(X_test), y_test)
+            found[name] = probe(embedder.transform(X), y, embedder.transform(X_test), y_test)
         return found
 
     return job
@@ -219,4 +220,4 @@ def _alexnet(size, scales, rates):
 def _layers(embedder, data, name):
     X, y, X_test, y_test = data
     maps, maps_test = embedder.transform_layers(X), embedder.transform_layers(X_test)
-    return {f"{name}_{key}": linear(maps[key], y, maps_test[key], y_test) for key in maps}
+    return {f"{name}_{key}": probe(maps[key], y, maps_test[key], y_test) for key in maps}

@@ -18,14 +18,14 @@ def harris_by_hand(grey):
     return xx * yy - xy**2 - 0.04 * (xx + yy) ** 2
 
 
-@pytest.mark.parametrize("threshold", [0.01, 0.3])
+@pytest.mark.parametrize("threshold", [0.03, 0.3])
 def test_against_the_formula(threshold):
     X = make_images(n=4, shape=(24, 30, 3))
     masked = HarrisCornerMasker(threshold=threshold).fit_transform(X)
     for old, new in zip(X, masked, strict=True):
         response = harris_by_hand(old @ np.array([0.299, 0.587, 0.114]))
         corners = response > threshold * response.max()
-        assert 0 < corners.mean() < 1
+        assert 0 < corners.mean() < 0.5
         assert_array_equal(new, np.where(corners[..., np.newaxis], 255, old))
 
 

@@ -191,9 +191,9 @@ class SharedParameters(TypedDict, total=False):
             """
             The initial weights of the network, as far as they match: an embedder of any method,
             "imagenet" for published weights of the backbone, the name of weights of torchvision
-            such as "ResNet18_Weights.IMAGENET1K_V1", a safetensors file, or a file with a state
-            dict (which is never unpickled). If this estimator will be cloned, as in a search, wrap
-            an embedder in :class:`sklearn.frozen.FrozenEstimator`.
+            such as "ResNet18_Weights.IMAGENET1K_V1", a safetensors file, or a torch file with a
+            state dict (no code in it is run). If this estimator will be cloned, as in a search,
+            wrap an embedder in :class:`sklearn.frozen.FrozenEstimator`.
             """,
         ),
     ]
@@ -224,7 +224,7 @@ class SharedParameters(TypedDict, total=False):
             """
             The precision in which the network computes; losses are always float32. "auto" means
             bfloat16 if the hardware supports it (CUDA 8.0 and newer, processors with avx512_bf16),
-            which halves the time at the same accuracy, and float32 otherwise.
+            which takes two thirds of the time at the same accuracy, and float32 otherwise.
             """,
         ),
     ]

@@ -333,6 +333,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
             self.compile,
             self.max_grad_norm,
             self.micro_batch_size,
+            in_pieces=plan.in_pieces,
         )
 
     def _make_guards(self, images: CheckedImages) -> tuple[CollapseGuard, ChanceGuard, SpreadGuard]:

@@ -33,7 +33,7 @@ __all__ = [
     "slices",
 ]
 
-# Smaller images are padded to this side, because later layers would reduce them to nothing.
+# Smaller images are enlarged to this side, because later layers would reduce them to nothing.
 MIN_SIDE = 8
 
 # Fraction of the free memory of a GPU to use for images; the rest is for the network.
@@ -72,9 +72,6 @@ class ToTensor:
         # No copy: (b, H, W, C) in memory is (b, C, H, W) in torch's channels-last layout.
         x = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         x = (x if isinstance(low, float) and low == 0.0 else x - low) / span
-        missing = max(MIN_SIDE - x.shape[3], 0), max(MIN_SIDE - x.shape[2], 0)
-        if any(missing):
-            x = F.pad(x, (0, missing[0], 0, missing[1]))
         if x.shape[2:] != self.size:
             x = resize(x, self.size)
         return x.contiguous(memory_format=torch.channels_last)

@@ -92,7 +92,7 @@ class SharedParameters(TypedDict, total=False):
             "int",
             """
             The side in pixels to which images are resized; None keeps their size. Sides of less
-            than 8 pixels are padded with zeros.
+            than 8 pixels are enlarged to 8.
             """,
         ),
     ]

@@ -38,6 +38,8 @@ class TrainingConfig(NamedTuple):
     micro_batch_size: int | None = None
     # (pattern, factor): parameters with matching names use `factor` times the learning rate.
     rate_factors: tuple[tuple[str, float], ...] = ()
+    # Whether images arrive in chunks, and nobody knows how many will follow.
+    in_pieces: bool = False
 
 
 class Plan(NamedTuple):

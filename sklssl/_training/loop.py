@@ -253,7 +253,7 @@ class _Bookkeeping(Callback):
         progress.elapsed = time.perf_counter() - self.start_
         n_before, n_epochs = self.run.epochs_before_and_in_all()
         done = (n_before + progress.epoch) * n_batches + progress.step
-        net.module_.after_step(done / (n_epochs * n_batches))
+        net.module_.after_step(0.0 if self.run.config.in_pieces else done / (n_epochs * n_batches))
         self._show(progress)
         if self.run.checkpoints.is_due():
             net.loss_monitor.check_weights()

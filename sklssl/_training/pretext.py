@@ -109,9 +109,10 @@ class Pretext(nn.Module):
         Parameters
         ----------
         progress : float
-            The completed share of the planned steps of this call of ``fit`` (all scales) or
-            ``partial_fit``, in (0, 1]. It never decreases, and continues when a checkpoint is
-            resumed. It skips the remaining steps of a scale that a callback ends early.
+            The completed share of the planned steps of this call of ``fit``, over all scales, in
+            (0, 1]. It never decreases, and continues when a checkpoint is resumed. It skips the
+            remaining steps of a scale that a callback ends early. In ``partial_fit``, which more
+            chunks may follow, it is 0.
         """
 
     def after_epoch(self) -> dict[str, float]:

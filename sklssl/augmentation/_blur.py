@@ -87,7 +87,7 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
     reach = kernel_size // 2
     offsets = torch.arange(-reach, reach + 1, device=images.device)
     kernels = (-0.5 * (offsets / sigmas[:, None]) ** 2).softmax(dim=1)
-    kernels = kernels.repeat_interleave(channels, dim=0)[:, None]
+    kernels = kernels.repeat_interleave(channels, dim=0)[:, None].to(images.dtype)
     # One image with one group per plane: each plane is convolved with a separate kernel.
     planes = images.reshape(1, n_images * channels, height, width)
     planes = F.pad(planes, (reach, reach, reach, reach), mode="reflect")

@@ -194,7 +194,8 @@ def adjust_saturation_(images: Tensor, factors: Tensor) -> None:
     """Apply :func:`adjust_saturation` in place."""
     if images.shape[1] == 3:
         grey = _to_grey(images)
-        torch.lerp(grey, images, factors.view(-1, 1, 1, 1), out=images).clamp_(0.0, 1.0)
+        shares = factors.view(-1, 1, 1, 1).to(images.dtype)
+        torch.lerp(grey, images, shares, out=images).clamp_(0.0, 1.0)
 
 
 def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:
@@ -285,7 +286,7 @@ def to_grayscale(images: Tensor, chosen: Tensor) -> Tensor:
 def to_grayscale_(images: Tensor, chosen: Tensor) -> None:
     """Apply :func:`to_grayscale` in place."""
     if images.shape[1] == 3:
-        images.lerp_(_to_grey(images), chosen.view(-1, 1, 1, 1).float())
+        images.lerp_(_to_grey(images), chosen.view(-1, 1, 1, 1).to(images.dtype))
 
 
 def _to_grey(images: Tensor) -> Tensor:

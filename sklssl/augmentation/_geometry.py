@@ -273,6 +273,7 @@ def resized_crop(
     n_images, channels, height, width = images.shape
     n_rows, n_columns = (height, width) if size is None else check_size("resized_crop: size", size)
     top, left, box_height, box_width = boxes.split(1, dim=1)
+    boxes = boxes.to(images.dtype)
     down, right = _centres(n_rows, images), _centres(n_columns, images)
     if flipped is not None:
         check_per_image("resized_crop", images, flipped=flipped)
@@ -289,7 +290,7 @@ def resized_crop(
 
 def _centres(n_pixels: int, images: Tensor) -> Tensor:
     """Return the centres of `n_pixels` pixels in a span of length 1."""
-    return (torch.arange(n_pixels, device=images.device) + 0.5) / n_pixels
+    return (torch.arange(n_pixels, device=images.device, dtype=images.dtype) + 0.5) / n_pixels
 
 
 def _weights(start: Tensor, sides: Tensor, centres: Tensor, n_pixels: int) -> Tensor:
@@ -301,7 +302,7 @@ def _weights(start: Tensor, sides: Tensor, centres: Tensor, n_pixels: int) -> Te
     n_out = centres.shape[-1]
     if n_out >= n_pixels:  # no span becomes smaller: interpolate between two pixels
         inside = (centres * sides - 0.5).clamp_min(0.0).minimum((sides - 1.0).clamp_min(0.0))
-        positions = start + inside
+        positions = (start + inside).clamp_max(n_pixels - 1.0)
         return (positions[:, :, None] - pixels).abs_().neg_().add_(1.0).clamp_min_(0.0)
     positions, reach = start + centres * sides - 0.5, (sides / n_out).clamp_min(1.0)
     weights = (1.0 - (positions[:, :, None] - pixels).abs() / reach[:, :, None]).clamp_min(0.0)

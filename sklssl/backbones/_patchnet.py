@@ -111,7 +111,8 @@ class PatchDictionary(nn.Module):
     def learn(self, batches: Batches, n_images: int) -> None:
         """Compute whitening and atoms from random patches of the feature maps of `n_images` images.
 
-        If there are fewer patches than atoms, the other atoms are random directions.
+        Flat patches do not become atoms: normalised, they would all be the same. If there are fewer
+        patches than atoms, the other atoms are random directions.
         """
         per_image = math.ceil(_N_PATCHES / n_images)
         drawn = [draw_patches(self._extend(maps), self.patch_size, per_image) for maps in batches()]
@@ -122,7 +123,8 @@ class PatchDictionary(nn.Module):
         patches *= (variance + self.floor).rsqrt()
         mean, whitening = whiten(patches, self.regularisation)
         white = (patches - mean) @ whitening
-        chosen = torch.randperm(len(white))[: len(self.weight)]
+        uneven = (variance[:, 0] > self.floor).nonzero()[:, 0]
+        chosen = uneven[torch.randperm(len(uneven))[: len(self.weight)]]
         extra = torch.randn(len(self.weight) - len(chosen), white.shape[1])
         atoms = F.normalize(torch.cat([white[chosen], extra]))
         spread = (white[: _N_PATCHES // 10] @ atoms.T).std().clamp(min=1e-6)

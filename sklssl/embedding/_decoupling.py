@@ -43,7 +43,8 @@ class RotationDecouplingEmbedder(BaseEmbedder):
     pu_weighting : bool
         Whether rotated images that look upright count less in the last seventh of the epochs. How
         upright they look is learned at that point from the features of the rotation task, with the
-        original images as positive and the rotated ones as unlabelled examples.
+        original images as positive and the rotated ones as unlabelled examples. It has no effect
+        with fewer than seven epochs, nor in ``partial_fit``.
 
     Attributes
     ----------

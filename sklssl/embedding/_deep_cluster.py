@@ -14,7 +14,10 @@ import torch
 import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from sklssl._runtime.gather import sum_over_ranks
+from sklssl._runtime.ranks import current_ranks
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone, pool_map
 from sklssl.backbones._patchnet import principal_axes
@@ -57,6 +60,7 @@ class ClusterPretext(Pretext):
 
     def before_epoch(self, embed: Callable[..., Tensor], rng: torch.Generator) -> None:
         """Cluster the features of all images."""
+        measure_batch_norms(self.backbone, embed)
         features = embed(lambda images: pool_map(self.backbone(images)))
         self.mean, self.whitening = whiten(features)
         seed = int(torch.randint(2**31 - 1, (), generator=rng, device=rng.device))
@@ -83,13 +87,37 @@ class ClusterPretext(Pretext):
         return self.random_views(images, rng), targets
 
     def chance_loss(self, n_images: int) -> float:
-        return math.log(self.n_clusters)
+        return math.log(most_clusters(self.n_clusters, len(self.clusters)))
 
     def forward(self, views: Tensor, targets: Tensor) -> dict[str, Tensor]:
         logits = self.predict(views)
         accuracy = (logits.argmax(dim=1) == targets).float().mean()
         errors = self.weights[targets] * F.cross_entropy(logits, targets, reduction="none")
         return {"loss": errors.mean(), "accuracy": accuracy}
+
+
+def measure_batch_norms(backbone: Backbone, embed: Callable[..., Tensor]) -> None:
+    """Give the batch norms that have not seen any images the statistics of all images.
+
+    Otherwise the first clusters are those of features that the network does not have in training.
+    """
+    norms = [
+        module
+        for module in backbone.modules()
+        if isinstance(module, _BatchNorm) and module.num_batches_tracked == 0
+    ]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # all batches count alike
+    if norms:
+        embed(lambda images: pool_map(backbone.train()(images)))
+    ranks = current_ranks()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        n_here = norm.num_batches_tracked.float()
+        n_all = sum_over_ranks(n_here, ranks)
+        for state in (norm.running_mean, norm.running_var):
+            state.copy_(sum_over_ranks(n_here * state, ranks) / n_all)
 
 
 def whiten(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,13 +131,18 @@ def whiten(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean[None], axes * variances.clamp(min=_TINY).rsqrt().where(kept, 0)
 
 
+def most_clusters(n_clusters: int, n_images: int) -> int:
+    """Return how many of the clusters that are asked for the images can form."""
+    return max(1, min(n_clusters, n_images // _LEAST_IMAGES))
+
+
 def cluster(points: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the cluster of each row (n, d), and the centres (k, d), by k-means.
 
     With fewer than two rows per cluster, or fewer different rows, there are fewer clusters.
     """
     n_different = len(np.unique(points, axis=0))
-    k = max(1, min(n_clusters, len(points) // _LEAST_IMAGES, n_different))
+    k = min(most_clusters(n_clusters, len(points)), n_different)
     search = KMeans(k, n_init=1, random_state=seed).fit(points)
     return search.labels_.astype(np.int64), search.cluster_centers_
 

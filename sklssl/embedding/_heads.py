@@ -83,6 +83,7 @@ class Teacher(nn.Module):
         super().__init__()
         self.module = copy.deepcopy(student).requires_grad_(False)
         self.momentum = momentum
+        self.progress = 0.0  # of the training before the next step
 
     @torch.no_grad()
     def forward(self, views: Tensor) -> Tensor:
@@ -90,8 +91,12 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def follow(self, student: nn.Module, progress: float) -> None:
-        """Move the weights towards those of the student; other state is copied."""
-        momentum = 1 - (1 - self.momentum) * (math.cos(math.pi * progress) + 1) / 2
+        """Move the weights towards those of the student after a step; other state is copied.
+
+        `progress` is the share of the training that is done after this step.
+        """
+        momentum = 1 - (1 - self.momentum) * (math.cos(math.pi * self.progress) + 1) / 2
+        self.progress = progress if progress < 1 else 0.0  # another training may follow
         for weight, new in zip(self.module.parameters(), student.parameters(), strict=True):
             weight.lerp_(new, 1 - momentum)
         for state, now in zip(self.module.buffers(), student.buffers(), strict=True):

@@ -40,7 +40,9 @@ def estimate_pu_weights(features: np.ndarray) -> np.ndarray:
 
     Yang, Liu, Yang. Positive Unlabeled Learning via Wrapper-Based Adaptive Sampling. IJCAI 2017.
     """
-    learned = features[:_MAX_IMAGES]
+    n_learned = min(len(features), _MAX_IMAGES)
+    # From all parts of X, which may be sorted by class.
+    learned = features[np.linspace(0, len(features) - 1, n_learned).astype(int)]
     rows = learned.reshape(-1, features.shape[2])
     is_upright = np.tile([True, False, False, False], len(learned))
     share = np.where(is_upright, 1.0, 1 / 3)  # three unlabelled examples to a positive one

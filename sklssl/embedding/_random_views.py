@@ -40,7 +40,8 @@ class TwoViewsPretext(Pretext):
 class MultiCropPretext(Pretext):
     """A task for which two large views, and some small ones of half the size, are drawn.
 
-    Small views cost a quarter of the time of large ones, and show less of the image.
+    Small views cost a quarter of the time of large ones, and show less of the image. If the network
+    does not support half the size, they are as large as it needs.
     """
 
     def __init__(self, backbone: Backbone, random_views: RandomViews, n_small: int) -> None:
@@ -50,13 +51,14 @@ class MultiCropPretext(Pretext):
         self.large = replace(random_views, crop_scale=(split, high))
         self.small = replace(random_views, crop_scale=(low, split))
         self.n_small = n_small
+        self.least_side = max(backbone.smallest_side() or 0, _LEAST_SIDE)  # of small views
 
     def views(
         self, images: Tensor, rng: torch.Generator, index: Tensor
     ) -> tuple[list[Tensor], Any]:
         views = [self.large(images.repeat(2, 1, 1, 1), rng)]
         if self.n_small:
-            side = [max(round(_SMALL * s), min(s, _LEAST_SIDE)) for s in images.shape[2:]]
+            side = [max(round(_SMALL * s), min(s, self.least_side)) for s in images.shape[2:]]
             small = replace(self.small, size=(side[0], side[1]))
             views.append(small(images.repeat(self.n_small, 1, 1, 1), rng))
         return views, None

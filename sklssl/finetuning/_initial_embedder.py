@@ -7,18 +7,19 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from sklssl.backbones import Backbone
-from sklssl.base import BaseEmbedder, Pretext
+from sklssl.base import BaseEmbedder, Pretext, parameters
 from sklssl.embedding import MultiScaleEmbedder
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["NetworkEmbedder", "initial_embedder"]
 
 
+@parameters(max_epochs=0)
 class NetworkEmbedder(BaseEmbedder):
     """An embedder without a pretext task: the initial embedder of supervised training.
 
-    Its parameters are those of :class:`sklssl.RotNetEmbedder`. There is no task, so ``fit`` with
-    `max_epochs` above 0 raises an error.
+    Its parameters are those of :class:`sklssl.RotNetEmbedder`, with ``max_epochs=0``: there is no
+    task, so ``fit`` with more epochs raises an error.
     """
 
     def _make_pretext(self, backbone: Backbone) -> Pretext:
@@ -47,7 +48,7 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
     frozen = isinstance(embedder, FrozenEstimator)
     found = embedder.estimator if frozen else embedder
     if not hasattr(found, "fit"):
-        found = NetworkEmbedder(found, max_epochs=0, random_state=seed)
+        found = NetworkEmbedder(found, random_state=seed)
     if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
         raise TypeError(
             f"{who} must be an embedder of sklssl, a FrozenEstimator of a fitted one, or a "
@@ -58,4 +59,13 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
             raise NotFittedError(f"{who} is a FrozenEstimator of an embedder that is not fitted.")
         found = clone(found).fit(X)
     found = found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
-    return found._continued()
+    copied = found._continued()
+    _let_train(copied.pretext_)
+    return copied
+
+
+def _let_train(pretext: Pretext) -> None:
+    """Let the weights of the encoder be trained, even if it is a teacher, as the network's are."""
+    pairs = zip(pretext.encoder.parameters(), pretext.backbone.parameters(), strict=True)
+    for weight, trained in pairs:
+        weight.requires_grad_(trained.requires_grad)

@@ -59,11 +59,14 @@ def test_a_range_that_float32_cannot_compute_with_is_refused(values):
     image_statistics(images[:1])
 
 
-def test_small_images_are_padded_with_zeros_below_and_right():
-    x = to_tensor(np.ones((1, 2, 9, 1), dtype=np.float32), (0.0, 1.0), (8, 9))
-    assert x.shape == (1, 1, 8, 9)
-    assert (x[:, :, :2] == 1).all()
-    assert (x[:, :, 2:] == 0).all()
+def test_small_images_are_enlarged_and_turned_ones_too():
+    """A margin on one side would show how an image is turned."""
+    image = np.random.default_rng(0).random((1, 5, 5, 1), dtype=np.float32)
+    x = to_tensor(image, (0.0, 1.0), (8, 8))
+    turned = to_tensor(np.rot90(image, axes=(1, 2)).copy(), (0.0, 1.0), (8, 8))
+    torch.testing.assert_close(turned, torch.rot90(x, dims=(2, 3)))
+    assert x.min() > 0
+    assert to_tensor(image[:, :2], (0.0, 1.0), (8, 8)).shape == (1, 1, 8, 8)
 
 
 def test_halving_averages_four_pixels():

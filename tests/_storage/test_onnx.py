@@ -60,7 +60,7 @@ def test_a_layer_of_floats_of_another_shape_that_are_made_smaller(colours, path)
     assert_same_features(SimCLREmbedder(**params, **SETTINGS).fit(X), X, path)
 
 
-def test_all_orientations_of_small_images_that_are_padded(X, path):
+def test_all_orientations_of_small_images_that_are_enlarged(X, path):
     X = X[:, 2:6, 1:6]
     params = {"backbone": "convnet", "layer": "block1", "symmetry": "all", "image_size": 8}
     assert_same_features(RotNetEmbedder(**params, **SETTINGS).fit(X), X, path)

@@ -392,3 +392,33 @@ def test_crops_of_no_size_are_refused(crop_scale):
 def test_jitter_out_of_range_is_refused():
     with pytest.raises(ValueError, match=r"jitter must be a number in \[0, 1\]. Got 2"):
         RandomViews(jitter=2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats_give_what_float32_gives(dtype):
+    images = random_images(4)
+    views = RandomViews()
+    boxes = draw_crops(4, (12, 10), (0.2, 1.0), seeded())
+    numbers = torch.rand(4, generator=seeded())
+    functions = [
+        lambda x: views(x, seeded()),
+        lambda x: resized_crop(x, boxes, (7, 9)),
+        lambda x: resized_crop(x, boxes),
+        lambda x: gaussian_blur(x, numbers + 0.1, 3),
+        lambda x: to_grayscale(x, numbers > 0.5),
+        *(
+            lambda x, adjust=adjust: (
+                adjust(x, numbers - 0.5) if adjust is adjust_hue else adjust(x, numbers)
+            )
+            for adjust, _, _ in ADJUSTMENTS
+        ),
+    ]
+    for function in functions:
+        found = function(images.to(dtype))
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.float(), function(images), rtol=0, atol=0.06)
+
+
+def test_boxes_thinner_than_a_pixel_do_not_darken():
+    boxes = torch.tensor([[7.4, 0.0, 0.6, 7.0], [0.0, 6.7, 8.0, 0.3]])
+    torch.testing.assert_close(resized_crop(torch.ones(2, 1, 8, 7), boxes), torch.ones(2, 1, 8, 7))

@@ -26,10 +26,13 @@ def test_teacher_follows_the_student_and_is_never_trained(pretext):
         weight.data += 1.0
     before, student = weights(pretext.teacher), weights(pretext.student)
     pretext.teacher.momentum = 0.9
-    pretext.teacher.follow(pretext.student, progress=0.5)
-    for old, new, aim in zip(before, weights(pretext.teacher), student, strict=True):
-        torch.testing.assert_close(new, old + 0.05 * (aim - old))  # half of the way of the cosine
-    pretext.teacher.follow(pretext.student, progress=1.0)
+    # The momentum is that of the progress before the step: 0.9, then half of the way of the cosine.
+    for progress, share in ((0.5, 0.1), (1.0, 0.05)):
+        pretext.teacher.follow(pretext.student, progress)
+        after = weights(pretext.teacher)
+        for old, new, aim in zip(before, after, student, strict=True):
+            torch.testing.assert_close(new, old + share * (aim - old))
+        before = after
     assert not any(p.requires_grad for p in pretext.teacher.parameters())
     views, _ = draw(pretext)
     pretext(views, None)["loss"].backward()
@@ -44,3 +47,12 @@ def test_transform_uses_the_student(pretext):
 def test_bad_parameters_are_named(X):
     with pytest.raises(ValueError, match="'momentum' parameter of BYOLEmbedder .*Got 1.5"):
         BYOLEmbedder(momentum=1.5, **QUICK).fit(X)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_teacher_moves_even_in_a_single_step(X, method):
+    """At the end of training the teacher stands still, but a piece of the images is not the end."""
+    params = {**QUICK, "batch_size": 64}
+    fresh = weights(BYOLEmbedder(**{**params, "max_epochs": 0}).fit(X).pretext_.teacher)
+    moved = weights(getattr(BYOLEmbedder(**params), method)(X).pretext_.teacher)
+    assert any((new != old).any() for old, new in zip(fresh, moved, strict=True))

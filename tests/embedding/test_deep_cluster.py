@@ -73,3 +73,30 @@ def test_score_of_images_that_have_no_cluster(digits):
 def test_bad_parameters_are_named(X):
     with pytest.raises(ValueError, match="'n_clusters' parameter of DeepClusterEmbedder .*Got 0"):
         DeepClusterEmbedder(0, **QUICK).fit(X)
+
+
+def test_the_first_clusters_are_of_features_that_are_normalised(X):
+    """Batch norm has no statistics before training, but the first clustering needs them."""
+    pretext = DeepClusterEmbedder(4, **{**QUICK, "max_epochs": 0}).fit(X).pretext_
+    images = torch.from_numpy(X).permute(0, 3, 1, 2) / 255
+
+    def embed(encode):
+        pretext.eval()
+        with torch.no_grad():
+            return torch.cat([encode(images[:20]), encode(images[20:])])
+
+    pretext.before_epoch(embed, torch.Generator().manual_seed(0))
+    features = embed(lambda batch: pretext.backbone(batch, "block1"))
+    means = features.mean((0, 2, 3))
+    assert (means < 1).all()  # of a ReLU of normalised maps; without statistics they are anything
+    norm = next(m for m in pretext.backbone.modules() if hasattr(m, "running_mean"))
+    assert norm.num_batches_tracked == 2
+    assert norm.momentum == 0.1
+    before = norm.running_mean.clone()
+    pretext.before_epoch(embed, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(norm.running_mean, before, atol=0, rtol=0)
+
+
+def test_chance_is_that_of_the_clusters_there_can_be(X):
+    pretext = DeepClusterEmbedder(100, **QUICK).fit(X).pretext_
+    assert pretext.chance_loss(16) == pytest.approx(np.log(len(X) // 2))

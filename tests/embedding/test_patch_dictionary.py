@@ -2,6 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -144,3 +145,17 @@ def test_more_than_the_memory_holds_is_said(X):
     with pytest.raises(MemoryError, match="PatchDictionaryEmbedder: .* Use a smaller n_atoms"):
         embedder.fit(X)
     assert not hasattr(embedder, "pretext_")
+
+
+def test_a_flat_background_does_not_become_atoms(X):
+    """Normalised, all flat patches are the same: as atoms they would be copies of one."""
+    images = np.zeros((len(X), 32, 32, X.shape[3]), np.uint8)
+    images[:, 12:20, 12:20] = X
+    backbone = make().fit(images).pretext_.backbone
+    for stage in ("patches1", "patches2"):
+        weight = next(
+            p for n, p in backbone.named_parameters() if stage in n and n.endswith("weight")
+        )
+        atoms = torch.nn.functional.normalize(weight.flatten(1), dim=1)
+        alike = (atoms @ atoms.T).fill_diagonal_(0)
+        assert alike.max() < 0.999, stage

@@ -38,3 +38,10 @@ def test_images_it_did_not_learn_from_are_weighted_too(monkeypatch):
     weights = estimate_pu_weights(features)
     assert weights.shape == (4, 340)
     assert np.median(weights[1:, 320:]) < 0.5
+
+
+def test_it_learns_from_all_parts_of_sorted_images(monkeypatch):
+    """The ambiguous images are the last ones, as in a folder that is sorted by class."""
+    monkeypatch.setattr("sklssl.embedding._positive_unlabelled._MAX_IMAGES", 100)
+    weights = estimate_pu_weights(make_features(300, 40))
+    assert np.median(weights[1:, 300:]) < 0.4

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from sklssl import SwAVEmbedder
+from sklssl.backbones import Backbone
 from sklssl.losses import sinkhorn
 from tests.embedding._views import QUICK, draw, unit
 
@@ -21,6 +22,15 @@ def test_views_are_two_large_ones_and_small_ones(pretext):
     assert targets is None
     assert [(len(view), view.shape[2]) for view in views] == [(12, 32), (12, 16)]
     assert [view.shape[2] for view in draw(pretext, side=8)[0]] == [8, 8]
+
+
+def test_small_views_are_as_large_as_the_network_needs(X):
+    def demanding(in_channels, image_size):
+        return Backbone({"conv": torch.nn.Conv2d(in_channels, 4, 13)}, in_channels, image_size)
+
+    params = {**QUICK, "backbone": demanding, "image_size": 16}
+    pretext = SwAVEmbedder(n_prototypes=5, n_small_views=1, **params).fit(X).pretext_
+    assert [view.shape[2] for view in draw(pretext, side=16)[0]] == [16, 13]
 
 
 def test_loss_against_a_slow_loop(pretext):

@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklssl import FineTuneClassifier, FineTuneRegressor, MultiScaleEmbedder, RotNetEmbedder
 from sklssl.exceptions import NonFiniteLossError, StopTraining
+from tests._estimators import every_embedder
 from tests._seed import SEED
 
 QUICK = {"max_epochs": 2, "random_state": SEED}
@@ -99,6 +100,19 @@ def test_the_backbone_has_a_rate_of_its_own(X, y, embedder):
     assert moves[0] < moves[1] / 10
     rows = FineTuneClassifier(embedder, lr_schedule="constant", **QUICK).fit(X, y).history_
     assert rows[0]["learning_rate"] == 1e-3
+
+
+@pytest.mark.parametrize("start", every_embedder(backbone="convnet").values(), ids=str)
+def test_the_network_of_every_embedder_is_trained(X, y, start):
+    """Also that of a teacher, which its own method does not train."""
+    start.fit(X)
+    fitted = FineTuneClassifier(start, layer="block4", **QUICK).fit(X, y)
+    before, after = (
+        dict(embedder.pretext_.encoder.named_parameters())
+        for embedder in (getattr(start, "estimator_", start), fitted.embedder_)
+    )
+    stages = {name.split(".")[1] for name in before if not before[name].equal(after[name])}
+    assert stages == {"block1", "block2", "block3", "block4"}
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "conv"])

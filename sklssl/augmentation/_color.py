@@ -239,7 +239,8 @@ def adjust_hue_(images: Tensor, turns: Tensor) -> None:
     red, green, blue = images.unbind(1)
     high, low = torch.maximum(green, blue), torch.minimum(green, blue)
     lowest = torch.minimum(red, low)
-    chroma = torch.maximum(red, high).sub_(lowest).clamp_min_(1e-12)
+    least = torch.finfo(images.dtype).tiny
+    chroma = torch.maximum(red, high).sub_(lowest).clamp_min_(least)
     # The angle to red on the colour hexagon, in sixths, without branches: it increases to two until
     # red is the lowest channel, and then by the distance of red from the middle one.
     angle = high.sub_(red).add_(low.sub_(red).clamp_min_(0.0))

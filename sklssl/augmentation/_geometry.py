@@ -273,13 +273,12 @@ def resized_crop(
     n_images, channels, height, width = images.shape
     n_rows, n_columns = (height, width) if size is None else check_size("resized_crop: size", size)
     top, left, box_height, box_width = boxes.split(1, dim=1)
-    boxes = boxes.to(images.dtype)
     down, right = _centres(n_rows, images), _centres(n_columns, images)
     if flipped is not None:
         check_per_image("resized_crop", images, flipped=flipped)
         right = torch.where(flipped[:, None], right.flip(0), right)
-    rows = _weights(top, box_height, down, height)
-    columns = _weights(left, box_width, right, width)
+    rows = _weights(top, box_height, down, height).to(images.dtype)
+    columns = _weights(left, box_width, right, width).to(images.dtype)
     # Two matrix products per image, first with channels last, which is their order in memory, then
     # by channel: faster than indexing pixels, up to a side of about 96.
     crops = torch.bmm(rows, images.permute(0, 2, 3, 1).flatten(2))
@@ -290,7 +289,7 @@ def resized_crop(
 
 def _centres(n_pixels: int, images: Tensor) -> Tensor:
     """Return the centres of `n_pixels` pixels in a span of length 1."""
-    return (torch.arange(n_pixels, device=images.device, dtype=images.dtype) + 0.5) / n_pixels
+    return (torch.arange(n_pixels, device=images.device) + 0.5) / n_pixels
 
 
 def _weights(start: Tensor, sides: Tensor, centres: Tensor, n_pixels: int) -> Tensor:

@@ -402,7 +402,7 @@ def test_other_floats_give_what_float32_gives(dtype):
     numbers = torch.rand(4, generator=seeded())
     functions = [
         lambda x: views(x, seeded()),
-        lambda x: resized_crop(x, boxes, (7, 9)),
+        lambda x: resized_crop(x, boxes, size=(7, 9)),
         lambda x: resized_crop(x, boxes),
         lambda x: gaussian_blur(x, numbers + 0.1, 3),
         lambda x: to_grayscale(x, numbers > 0.5),

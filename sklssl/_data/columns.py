@@ -11,6 +11,7 @@ import numpy as np
 __all__ = [
     "check_file_names",
     "is_path_sequence",
+    "is_picture",
     "is_picture_sequence",
     "to_path_string",
     "unwrap_images",

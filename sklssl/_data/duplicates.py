@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import is_path_sequence, is_picture_sequence
+from sklssl._data.columns import is_path_sequence, is_picture, is_picture_sequence
 
 __all__ = ["comparable_rows", "merge_duplicates"]
 
@@ -43,16 +43,41 @@ def merge_duplicates(
     Returns
     -------
     rows : ndarray of shape (n_kept,)
-        The first row of each group of duplicates, in an order that depends only on the contents.
+        The first row of each group of duplicates, in an order that depends only on the contents,
+        and for files on their names within their common folder.
 
     weights : ndarray of shape (n_kept,)
         The sum of the weights of each group.
     """
     first: dict[bytes, np.intp] = {}
     total: dict[bytes, float] = {}
+    content = _relative_names(images) if is_path_sequence(images) else images
     for row in np.flatnonzero(weights):
-        key = hashlib.blake2b(images[row].tobytes() + y[row].tobytes(), digest_size=16).digest()
+        digest = hashlib.blake2b(y[row].tobytes(), digest_size=16)
+        digest.update(_to_bytes(content[row]))
+        key = digest.digest()
         first.setdefault(key, row)
         total[key] = total.get(key, 0.0) + weights[row]
     keys = sorted(first)
     return np.array([first[k] for k in keys], dtype=int), np.array([total[k] for k in keys])
+
+
+def _relative_names(names: np.ndarray) -> list[str]:
+    """Return names relative to the common folder: a moved folder is the same data."""
+    paths = [os.path.abspath(name) for name in names]
+    try:
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+    except ValueError:  # several drives
+        return paths
+    return [os.path.relpath(path, folder) for path in paths]
+
+
+def _to_bytes(image: Any) -> bytes:
+    """Return bytes that are equal for equal images: pixels of one shape, names or pictures."""
+    if isinstance(image, str):
+        return os.fsencode(image)
+    if not is_picture(image):
+        return image.tobytes()
+    if image.mode.startswith("P"):  # whose bytes are indices
+        image = image.convert("RGBA")
+    return f"{image.mode}{image.size}".encode() + image.tobytes()

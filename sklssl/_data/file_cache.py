@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -83,6 +83,9 @@ class ImageCache:
         The folder of the shards, created on the first write. None keeps them in unnamed temporary
         files for the lifetime of this object.
 
+    others : sequence of str, default=()
+        More folders whose shards are read, but not written.
+
     Attributes
     ----------
     shards : list of ndarray of shape (n, H, W, C)
@@ -90,11 +93,16 @@ class ImageCache:
     """
 
     def __init__(
-        self, image_shape: Iterable[int], folder: str | None = None, dtype: npt.DTypeLike = np.uint8
+        self,
+        image_shape: Iterable[int],
+        folder: str | None = None,
+        dtype: npt.DTypeLike = np.uint8,
+        others: Sequence[str] = (),
     ) -> None:
         self.image_shape = tuple(image_shape)
         self.dtype = np.dtype(dtype)
         self.folder = folder
+        self.others = others
         self.shards: list[np.ndarray] = []
         self._keys: list[np.ndarray] = []
         self._opened: set[str] = set()
@@ -104,10 +112,11 @@ class ImageCache:
         """Open the shards written by other processes; corrupt shards are ignored."""
         if self.folder is None:
             return
-        with suppress(OSError):  # the folder may not exist yet
-            for name in sorted(os.listdir(self.folder)):
-                if name.endswith(".keys.npy") and name not in self._opened:
-                    self._open(name)
+        for folder in (self.folder, *self.others):
+            with suppress(OSError):  # the folder may not exist yet
+                for name in sorted(os.listdir(folder)):
+                    if name.endswith(".keys.npy") and name not in self._opened:
+                        self._open(folder, name)
         self._index()
 
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -193,13 +202,14 @@ class ImageCache:
         try:
             with self._create(parts[0], n_images) as file:
                 done = self._write_images(file, batches, n_images, sync=True)
-                if len(done) == 0:
-                    return
-                with self._explain_errors(n_images):
-                    _write_keys(parts[1], keys[done])
-                    os.replace(parts[0], images)
-                    os.replace(parts[1], marks)
-                self._opened.add(marks.name)
+            if len(done) == 0:
+                return
+            with self._explain_errors(n_images):
+                _write_keys(parts[1], keys[done])
+                os.replace(parts[0], images)  # closed, or Windows would refuse it
+                os.replace(parts[1], marks)
+            self._opened.add(marks.name)
+            with open(images, "rb") as file:
                 self._add_written(file, keys[done])
         finally:
             with suppress(OSError):
@@ -240,9 +250,9 @@ class ImageCache:
         # Not written through the map, since a full disk would kill the process.
         self._add(np.asarray(np.memmap(file, self.dtype, "r", offset=start, shape=shape)), keys)
 
-    def _open(self, name: str) -> None:
+    def _open(self, folder: str, name: str) -> None:
         self._opened.add(name)
-        path = os.path.join(self.folder or "", name)
+        path = os.path.join(folder, name)
         try:
             keys = np.lib.format.open_memmap(path, mode="r")
             images: np.ndarray = np.lib.format.open_memmap(

@@ -37,6 +37,7 @@ __all__ = [
 _T = TypeVar("_T")
 
 _GRACE = 10.0  # seconds in which the other processes say that they have failed, too
+_AGREEMENT = 2.0  # seconds in which all of them do, if it is for the same reason
 _EXCHANGE_ERRORS = ("gloo", "nccl", "connection closed by peer", "connection reset by peer")
 
 
@@ -228,6 +229,8 @@ def _group(owner: str) -> Iterator[Ranks]:
     """Open torch's process group for the block, unless the user has done so."""
     opened = not dist.is_initialized()
     store = _open_group() if opened else dist.distributed_c10d._get_default_store()
+    # Keys of earlier fits must not be taken for those of this one.
+    store = dist.PrefixStore(f"sklssl/{next(_numbers)}", store)
     _check_backend(owner)
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     try:
@@ -236,7 +239,9 @@ def _group(owner: str) -> Iterator[Ranks]:
         failures = _Failures(store, ranks)
         own = None if _is_of_exchange(error) else f"{type(error).__name__}: {error}"
         failures.tell(own)
-        _close_group(error)
+        # A group of the user stays open if no process can be waiting for this one.
+        if opened or own is None or not failures.are_those_of_all():
+            _close_group(error)
         if own is None:
             raise DistributedError(f"{owner}: {failures.find_first()}") from error
         raise
@@ -253,13 +258,12 @@ def _close_group(error: BaseException) -> None:
     dist.destroy_process_group()
 
 
-_numbers = itertools.count()  # of the groups of this process
+_numbers = itertools.count()  # of the fits of this process
 
 
 def _open_group() -> dist.Store:
     store, rank, size = _rendezvous()
-    # Keys of earlier groups must not be taken for those of this one.
-    store = dist.PrefixStore(f"sklssl/{next(_numbers)}", store)
+    store = dist.PrefixStore(f"sklssl/group/{next(_numbers)}", store)
     dist.init_process_group(store=store, rank=rank, world_size=size)
     return store
 
@@ -292,6 +296,17 @@ class _Failures:
         """Tell the others what failed here, or None if it was an exchange with them."""
         with contextlib.suppress(RuntimeError):  # the process with the store is gone, too
             self.store.set(self._key(self.ranks.rank), own or "")
+
+    def are_those_of_all(self) -> bool:
+        """Return whether every process has failed by itself, as all of them do for invalid data."""
+        end = time.monotonic() + _AGREEMENT
+        keys = [self._key(rank) for rank in range(self.ranks.size)]
+        with contextlib.suppress(RuntimeError):
+            while time.monotonic() < end:
+                if self.store.check(keys):
+                    return all(map(self.store.get, keys))
+                time.sleep(0.01)
+        return False
 
     def find_first(self) -> str:
         """Return which process failed by itself, or ended without a word."""

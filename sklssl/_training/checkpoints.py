@@ -18,9 +18,7 @@ from torch import nn
 
 from sklssl._runtime.ranks import Ranks
 from sklssl._storage.state_file import read_state, write_state
-from sklssl._training.fingerprint import (
-    fingerprint_module,
-)
+from sklssl._training.fingerprint import callbacks_repr, fingerprint_module
 from sklssl._training.signals import DeferredSignals
 from sklssl._training.state import checkpoint_mismatch_errors
 from sklssl.exceptions import CheckpointWarning, StateFileError
@@ -91,8 +89,18 @@ class Checkpoints:
             return epoch_ended
         return time.monotonic() - self._saved_at >= 60 * float(self.owner.checkpoint_every)
 
-    def save(self, state: dict[str, Any], *, finished: bool = False) -> None:
+    def save(self, state: dict[str, Any], *, finished: bool = False, stopped: bool = False) -> None:
         """Write a checkpoint, then stop if a signal was received. The two newest are kept.
+
+        Parameters
+        ----------
+        state : dict
+
+        finished : bool, default=False
+            Whether the run is over.
+
+        stopped : bool, default=False
+            Whether a callback has ended it, so that other callbacks may not.
 
         Warns
         -----
@@ -100,20 +108,15 @@ class Checkpoints:
             If it cannot be written. Earlier checkpoints are unchanged.
         """
         if self.folder is not None:
-            self._write(state, finished)
+            stopped_by = callbacks_repr(self.owner) if stopped else ""
+            self._write({**state, "finished": finished, "stopped_by": stopped_by})
         if self._stops and self.ranks is not None:
             self.ranks.any(False)  # after this, the state is on the disk
         self._signals.release()
 
-    def _write(self, state: dict[str, Any], finished: bool) -> None:
+    def _write(self, state: dict[str, Any]) -> None:
         assert self.folder is not None
-        tree = {
-            "about": self.about,
-            "start": self.start,
-            "seed": self.seed,
-            "finished": finished,
-            **state,
-        }
+        tree = {"about": self.about, "start": self.start, "seed": self.seed, **state}
         try:
             older = self._paths()
             number = int(older[0].stem.removeprefix("checkpoint-")) + 1 if older else 1
@@ -186,6 +189,8 @@ class Checkpoints:
                 problem = problem or (error if read else f"'{path}' was not read: {error}.")
                 self._damaged.add(path)
                 continue
+            if state.get("stopped_by") and state["stopped_by"] != callbacks_repr(self.owner):
+                continue  # the one before has what it takes to go on
             if problem:
                 warnings.warn(
                     f"{problem} The previous one is used.", CheckpointWarning, stacklevel=2

@@ -6,12 +6,15 @@ import functools
 import hashlib
 import math
 import os
+import reprlib
 from enum import Enum
 from numbers import Integral
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
+from torch import Tensor, nn
 
 from sklssl._data.batches import slices
 from sklssl._storage.module_state import named_tensors
@@ -19,6 +22,7 @@ from sklssl._training.config import Plan
 
 __all__ = [
     "NOT_PART_OF_FINGERPRINT",
+    "callbacks_repr",
     "canonical_repr",
     "describe_fit",
     "fingerprint",
@@ -77,25 +81,61 @@ def settings_repr(estimator: Any) -> dict[str, str]:
     }
 
 
+def callbacks_repr(estimator: Any) -> str:
+    """Describe the callbacks of an estimator, which may stop its training."""
+    own, of_sklearn = estimator.callbacks, getattr(estimator, "_skl_callbacks", None)
+    return canonical_repr([list(own or ()), list(of_sklearn or ())])
+
+
+@reprlib.recursive_repr()
 def canonical_repr(value: Any) -> str:
     """Describe the value of a parameter, identically for equal values and in every process."""
     if isinstance(value, FrozenEstimator):
         return canonical_repr(value.estimator)
     if isinstance(value, functools.partial):
         return f"partial{canonical_repr((value.func, value.args, value.keywords))}"
+    if isinstance(value, nn.Module):
+        return f"{_name(type(value))} with {fingerprint_module(value)}"
+    if isinstance(value, Tensor):
+        return canonical_repr(value.detach().cpu().numpy())
     if hasattr(value, "get_params") and not isinstance(value, type):
         fitted = hasattr(value, "pretext_")
         learned = f" with {fingerprint_module(value.pretext_)}" if fitted else ""
         return f"{type(value).__name__}{canonical_repr(settings_repr(value))}{learned}"
     if isinstance(value, dict):
         return str({str(key): canonical_repr(value[key]) for key in sorted(value, key=str)})
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype != object:
+        return f"array {fingerprint(value)}"
     if isinstance(value, list | tuple | np.ndarray):
         return f"({', '.join(map(canonical_repr, value))})"
+    if isinstance(value, set | frozenset):
+        return f"set{sorted(map(canonical_repr, value))}"
     if isinstance(value, Enum | os.PathLike):
         return str(value)
-    if callable(value):
-        return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    if isinstance(value, FunctionType) and "<" in value.__qualname__:
+        return f"{_name(value)}{canonical_repr(_what_it_does(value))}"
+    if isinstance(value, MethodType):
+        return f"{_name(value)} of {canonical_repr(value.__self__)}"
+    if isinstance(value, type | FunctionType | BuiltinFunctionType):
+        return _name(value)
+    if type(value).__repr__ is object.__repr__:  # which has an address
+        return f"{_name(type(value))}{canonical_repr(getattr(value, '__dict__', {}))}"
     return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _name(value: Any) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
+
+
+def _what_it_does(function: FunctionType) -> list[Any]:
+    """Return what tells functions apart that are defined in others, or without a name."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    return [_instructions(function.__code__), function.__defaults__, function.__kwdefaults__, cells]
+
+
+def _instructions(code: CodeType) -> list[Any]:
+    inner = [_instructions(x) if isinstance(x, CodeType) else x for x in code.co_consts]
+    return [code.co_code.hex(), code.co_names, inner]
 
 
 def fingerprint_module(module: Any) -> str:

@@ -90,6 +90,7 @@ class TrainingRun:
         self._n_earlier = 1 + max((row.get("phase", 0) for row in self._history), default=-1)
         self._number, self._n_done = 0, 0  # the phase to begin with, and its epochs done
         self._good: dict[str, Any] | None = None  # what was learned when the last epoch ended
+        self._stopped = False  # whether a callback has ended a phase
 
     @property
     def _history(self) -> list[dict[str, Any]]:
@@ -136,6 +137,7 @@ class TrainingRun:
         # They may have added to the row.
         history[-1], stop = self.ranks.share((row, stop))
         if stop is not None:
+            self._stopped = True
             raise stop
         self.fit_tasks.begin_epoch()
 
@@ -219,7 +221,7 @@ class TrainingRun:
         found = self.checkpoints.found
         if found is None or not found["finished"]:
             state = {"pretext": module_state(self.task), "history": self._history}
-            self.checkpoints.save(state, finished=True)
+            self.checkpoints.save(state, finished=True, stopped=self._stopped)
         if self.ranks.leads:
             with alone():
                 for callback in self.callbacks:

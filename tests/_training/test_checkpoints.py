@@ -24,6 +24,7 @@ from sklssl import (
     SimCLREmbedder,
 )
 from sklssl._storage.state_file import read_state, write_state
+from sklssl.callbacks import EarlyStopping
 from sklssl.exceptions import CheckpointWarning, StateFileError
 
 # Forty digits and a handful of epochs teach little.
@@ -176,6 +177,18 @@ def test_a_finished_training_is_not_done_again(tmp_path, X):
     assert seen.seen == []
     assert again.history_ == first.history_
     assert_same(again, first, X)
+
+
+def test_a_run_that_a_callback_has_stopped_goes_on_without_it(tmp_path, X):
+    stop = EarlyStopping(patience=1, min_delta=10)
+    short = rotnet(checkpoint_dir=tmp_path, callbacks=[stop]).fit(X)
+    assert short.n_epochs_ == 2
+    seen = StopAt(None)
+    again = rotnet(checkpoint_dir=tmp_path, callbacks=[EarlyStopping(patience=1, min_delta=10)])
+    assert_same(again.fit(X), short, X)
+    whole = rotnet(checkpoint_dir=tmp_path, callbacks=[seen]).fit(X)
+    assert seen.seen == list(range(2, whole.n_epochs_ + 1))
+    assert_same(whole, rotnet().fit(X), X)
 
 
 def test_without_a_seed_it_goes_on_but_does_not_repeat(tmp_path, X, y):

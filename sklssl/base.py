@@ -29,6 +29,7 @@ from sklssl._storage.attributes import (
     is_strs,
 )
 from sklssl._training.config import Phase, Plan, TrainingConfig
+from sklssl._training.fingerprint import canonical_repr
 from sklssl._training.guards import ChanceGuard, CollapseGuard, SpreadGuard
 from sklssl._training.pretext import Pretext
 from sklssl._training.pretext_checks import check_made
@@ -270,6 +271,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         """Build the pretext task, unless training continues."""
         sizes = [self._scaled(phase.scale) for phase in plan.phases]
         if plan.continued:
+            self._check_same_backbone()
             check_network(self, self.pretext_.backbone, sizes)
         else:
             with memory_errors(self._too_large):
@@ -295,10 +297,22 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
 
     def _make_backbone(self) -> Backbone:
         with naming_parameter(self, "backbone"):
-            return make_backbone(
+            made = make_backbone(
                 self.backbone,
                 in_channels=self.image_shape_[2],
                 image_size=min(full_size(self)),
+            )
+        made.made_from = canonical_repr(self.backbone)
+        return made
+
+    def _check_same_backbone(self) -> None:
+        """Raise an error if the parameter was changed after the network was built."""
+        known, now = self.pretext_.backbone.made_from, canonical_repr(self.backbone)
+        if known not in (None, now):
+            raise ValueError(
+                f"The 'backbone' parameter of {type(self).__name__} is {now}, but training "
+                f"continues with the network of the previous fit, {known}. Set it back, or fit "
+                "anew with warm_start=False."
             )
 
     def _build_module(self, name: str) -> Pretext:

@@ -1,7 +1,7 @@
 """The methods of an embedder that follow ``fit``: features of its network."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data.input import CheckedImages, validate_input
 from sklssl._features.extractor import FeatureExtractor, make_extractor, resolve_layer
 from sklssl._training.estimator import TrainedEstimator
-from sklssl.utils._checks import check_features
+from sklssl.utils._checks import check_features, check_whole
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["FeatureEstimator"]
@@ -88,11 +88,18 @@ class FeatureEstimator(TrainedEstimator):
             Feature maps are averaged to `pool_size` x `pool_size` cells. None uses the parameter
             of the embedder.
 
+        Raises
+        ------
+        ValueError
+            If `pool_size` is not a whole number from 1.
+
         Returns
         -------
         features : dict of str to ndarray of shape (n, d), float32
             For each of ``layer_names_``, the output of ``transform`` with that `layer`.
         """
+        if pool_size is not None:
+            check_whole("pool_size", pool_size, f"{type(self).__name__}.transform_layers")
         extractor, images = self._prepare(X)
         choices = [(name, int(pool_size or self.pool_size)) for name in self.layer_names_]
         features = extractor.embed_layers(images, choices)
@@ -165,23 +172,6 @@ class FeatureEstimator(TrainedEstimator):
         from sklssl._storage.onnx import export_onnx  # its imports are not needed otherwise
 
         export_onnx(extractor, self.image_shape_, path)
-
-    def get_feature_names_out(
-        self, input_features: Sequence[str] | np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the names of the features: the class name in lower case, and a number.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            The column names of `X`; for files or pictures, the name of their column.
-
-        Returns
-        -------
-        names : ndarray of str
-        """
-        one = input_features is not None and len(input_features) == 1 != self.n_features_in_
-        return super().get_feature_names_out(None if one else input_features)
 
     def _prepare(self, X: ImagesLike) -> tuple[FeatureExtractor, CheckedImages]:
         """Return the fitted network, and `X` as checked images for it."""

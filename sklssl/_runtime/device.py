@@ -72,16 +72,18 @@ def plain_torch() -> Iterator[None]:
 
 @functools.cache
 def _survive_forks() -> None:
-    """Make processes that are forked from now on compute with one thread.
+    """Make processes that are forked from now on compute with one thread, and with open locks.
 
     The threads of this process do not exist in a forked process, but the threading library would
-    wait for them.
+    wait for them, and locks that they hold would stay closed.
     """
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_take_one_thread)
+        os.register_at_fork(after_in_child=_begin_alone)
 
 
-def _take_one_thread() -> None:
+def _begin_alone() -> None:
+    global _LOCK, _dtype_lock
+    _LOCK, _dtype_lock = threading.RLock(), threading.Lock()
     if torch.get_num_threads() > 1:
         torch.set_num_threads(1)
 

@@ -52,7 +52,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         If it cannot be written. `path` is then unchanged, and no temporary file remains.
     """
     target = check_writable(path)  # an error of `write` would name the temporary file
-    part = target.with_name(f".{target.name[:100]}.{uuid4().hex}.part")
+    part = target.with_name(f".{target.name[:40]}.{uuid4().hex}.part")  # at most 255 bytes
     try:
         write(part)
         _sync(part)

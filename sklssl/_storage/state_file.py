@@ -259,7 +259,8 @@ def _is_plain_scalar(scalar: np.generic) -> bool:
 
 
 def _child_path(place: str, key: object) -> str:
-    return f"{place}/{key}" if place else str(key)
+    name = str(key).replace("%", "%25").replace("/", "%2F")
+    return f"{place}/{name}" if place else name
 
 
 def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -302,7 +303,11 @@ def _decode_number(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 def _decode_named(place: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     start = _child_path(place, "")
-    return {k.removeprefix(start): tensors.pop(k) for k in list(tensors) if k.startswith(start)}
+    inside = [key for key in tensors if key.startswith(start)]
+    return {
+        key.removeprefix(start).replace("%2F", "/").replace("%25", "%"): tensors.pop(key)
+        for key in inside
+    }
 
 
 # Each tensor is used only once: copies of a repeated tensor would fill the memory.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_random_state
 
 from sklssl._runtime.allocator import retain_freed_memory
@@ -18,6 +18,7 @@ from sklssl._training.config import Plan
 from sklssl._training.fingerprint import describe_fit
 from sklssl._training.same_fit import check_same_fit
 from sklssl.utils._checks import check_callbacks, check_optimizer
+from sklssl.utils._feature_names import NumberedFeatures
 from sklssl.utils._sklearn_compat import CallbackSupport, FitTasks
 
 __all__ = ["TrainedEstimator"]
@@ -26,7 +27,7 @@ __all__ = ["TrainedEstimator"]
 class TrainedEstimator(
     CallbackSupport,
     PackedModules,
-    ClassNamePrefixFeaturesOutMixin,
+    NumberedFeatures,
     TransformerMixin,
     BaseEstimator,
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import weakref
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -60,7 +61,7 @@ class FiniteLossMonitor:
     """Detects non-finite losses early, without synchronising a GPU at each step."""
 
     def __init__(self, net: Any, device: torch.device) -> None:
-        self.net = net
+        self.net = weakref.proxy(net)  # which has this monitor: a cycle would keep X in memory
         self.every = 1 if device.type == "cpu" else _CHECK_EVERY
         self.losses: dict[int, Tensor] = {}
 

@@ -274,6 +274,7 @@ def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> Source:
 
 def _from_embedder(source: Any, name: str) -> Source:
     source = source.estimator if isinstance(source, FrozenEstimator) else source
+    source = getattr(source, "embedder_", source)  # of an estimator that was fine-tuned
     if not hasattr(source, "pretext_"):
         raise ValueError(
             f"{name} must be a fitted embedder. Got {source!r}, which is not fitted. The clones "

@@ -36,8 +36,12 @@ def _walk(root: Path) -> Iterator[str]:
     """Yield the names of all files below `root`, following links but each folder only once."""
     seen = set()
     for folder, inner, files in os.walk(root, followlinks=True, onerror=_raise_folder_error):
-        seen.add(os.path.realpath(folder))
-        inner[:] = sorted(f for f in inner if os.path.realpath(os.path.join(folder, f)) not in seen)
+        real = os.path.realpath(folder)
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        inner.sort()
         for file in files:
             yield Path(folder, file).relative_to(root).as_posix()
 

@@ -101,7 +101,7 @@ def measure_batch_norms(backbone: Backbone, embed: Callable[..., Tensor]) -> Non
 
     Otherwise the first clusters are those of features that the network does not have in training.
     """
-    norms = [
+    norms: list[Any] = [
         module
         for module in backbone.modules()
         if isinstance(module, _BatchNorm) and module.num_batches_tracked == 0

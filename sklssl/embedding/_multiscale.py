@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +18,7 @@ from sklssl._parameters.embedders import EMBEDDER_ATTRIBUTES
 from sklssl._parameters.sharing import SharesParameters
 from sklssl._training.config import Phase, Plan
 from sklssl.base import BaseEmbedder, is_fitted_embedder
+from sklssl.utils._feature_names import NumberedFeatures
 from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
 from sklssl.utils._typing import ImagesLike
 
@@ -102,7 +103,7 @@ _DELEGATED = {
 class MultiScaleEmbedder(
     SharesParameters,
     CallbackSupport,
-    ClassNamePrefixFeaturesOutMixin,
+    NumberedFeatures,
     TransformerMixin,
     BaseEstimator,
 ):

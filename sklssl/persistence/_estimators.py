@@ -32,11 +32,10 @@ from sklssl.persistence._names import (
     name_of,
 )
 from sklssl.persistence._values import decode_value, encode_value
+from sklssl.utils._sklearn_compat import UNDER_WAY, requests_of, set_requests
 
 __all__ = ["decode_estimators", "encode_estimators"]
 
-# Attributes of a running fit, which belong to its process.
-_OF_TRAINING = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
 # Attributes that scikit-learn may set on any estimator.
 _OPTIONAL = {"feature_names_in_": is_names, "_sklearn_output_config": is_output}
 _SKOPS = "skops"
@@ -127,6 +126,7 @@ def _encode_sklssl(estimator: Any, add: Any, named: list[Any]) -> dict[str, Any]
         "class": name_of(cls),
         "params": encode(params, "parameter"),
         "learned": encode(learned, "attribute"),
+        "requests": requests_of(estimator),
         **modules,
     }
 
@@ -146,7 +146,7 @@ def _drop_callbacks(
         )
     if has_callbacks:
         params = {**params, "callbacks": None}
-    dropped = {"_skl_callbacks", *_OF_TRAINING}
+    dropped = {"_skl_callbacks", "_metadata_request", *UNDER_WAY}
     return params, {name: value for name, value in learned.items() if name not in dropped}
 
 
@@ -174,12 +174,13 @@ def _decode_sklssl(node: Any, names: Names, estimators: list[Any]) -> BaseEstima
     _convert_old_file(cls, params, learned)
     estimator = cls(**params)
     modules = [name for name in _modules(cls) if name in node]
-    for name in node.keys() - {"class", "params", "learned", *modules}:
+    for name in node.keys() - {"class", "params", "learned", "requests", *modules}:
         raise UnsupportedFileError(f"{cls.__name__} has no network {name!r}.")
     try:
         _check_params(estimator)
         _check_attributes(estimator, {**learned, **dict.fromkeys(modules)})
         vars(estimator).update(learned)
+        set_requests(estimator, node.get("requests", {}))
         for name in modules:
             vars(estimator)[name] = fill_module(build_module(estimator, name), node[name])
         if (

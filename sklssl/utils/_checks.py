@@ -3,6 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 from types import NoneType
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = [
     "check_scaled_sizes",
     "check_square",
     "check_target",
+    "check_whole",
     "is_out_of_memory",
     "naming_data",
     "naming_parameter",
@@ -146,6 +148,14 @@ def check_scaled_sizes(
                 f"reduces {min(full_size)} pixels to {min(size)}, but images need at least "
                 f"{MIN_SCALED_SIDE} pixels per side. Remove this scale, or set image_size."
             )
+
+
+def check_whole(name: str, value: object, owner: str) -> None:
+    """Raise an error if an argument is not a whole number from 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"The '{name}' argument of {owner} must be a whole number from 1. Got {value!r}."
+        )
 
 
 @contextlib.contextmanager

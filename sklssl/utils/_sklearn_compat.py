@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sklearn import base
+from sklearn import base, config_context
 from sklearn.utils import Tags, _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils._param_validation import Interval as _Interval
@@ -19,6 +19,7 @@ except ImportError:  # before scikit-learn 1.9
 
 
 __all__ = [
+    "UNDER_WAY",
     "CallbackSupport",
     "FitTasks",
     "HasMethods",
@@ -27,6 +28,8 @@ __all__ = [
     "_check_sample_weight",
     "_fit_context",
     "_safe_indexing",
+    "requests_of",
+    "set_requests",
     "tags_of",
     "validate_params",
 ]
@@ -86,6 +89,10 @@ def tags_of(estimator: object, otherwise: Tags) -> Tags:
         return otherwise
 
 
+# Attributes of a running fit, which belong to its process.
+UNDER_WAY = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
+
+
 class CallbackSupport(CallbackSupportMixin):
     """Mixin that supports scikit-learn's own callbacks through ``set_callbacks``.
 
@@ -94,12 +101,30 @@ class CallbackSupport(CallbackSupportMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         # The state of a running fit must not leave this process.
-        under_way = {"_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown"}
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name not in under_way}
+        return {name: value for name, value in state.items() if name not in UNDER_WAY}
 
     def _learned(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k[-1] == "_" and k[0] != "_"}
+
+
+def requests_of(estimator: Any) -> dict[str, dict[str, bool | str | None]]:
+    """Return what an estimator requests for metadata routing, by method, where it was set."""
+    request = vars(estimator).get("_metadata_request")
+    return {} if request is None else request._serialize()
+
+
+def set_requests(estimator: Any, requests: dict[str, dict[str, Any]]) -> None:
+    """Set what an estimator requests for metadata routing.
+
+    Raises
+    ------
+    Exception
+        Of several types, for requests that the estimator does not have.
+    """
+    with config_context(enable_metadata_routing=True):
+        for method, request in requests.items():
+            getattr(estimator, f"set_{method}_request")(**request)
 
 
 class FitTasks:
@@ -156,6 +181,7 @@ class FitTasks:
         """End the fit."""
         if self._root is not None:
             self._end(self._root)
+        self._fit_arguments = {}  # X is no longer needed
 
     def _end(self, task: Any) -> bool:
         return task.call_on_fit_task_end(

@@ -27,7 +27,6 @@ __all__ = [
     "NamedImages",
     "check_features_of",
     "check_inputs",
-    "check_whole",
     "choose_rows",
     "embed_images",
     "find_image_shape",
@@ -124,14 +123,6 @@ def check_inputs(
     images = NamedImages(X, codes, classes.tolist(), class_names, names, image_shape)
     rows = None if estimator is None else readable_rows(X, estimator)
     return images if rows is None else images.take(rows)
-
-
-def check_whole(name: str, value: object, owner: str) -> None:
-    """Raise an error if an argument is not a whole number from 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"The '{name}' argument of {owner} must be a whole number from 1. Got {value!r}."
-        )
 
 
 def embed_images(estimator: Any, X: Any, owner: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sklssl.inspection._plot._inputs import check_whole
+from sklssl.utils._checks import check_whole
 
 __all__ = ["choose_apart", "sample_rows"]
 

@@ -23,10 +23,10 @@ from sklssl.inspection._plot._inputs import (
     NO_LABEL,
     NamedImages,
     check_inputs,
-    check_whole,
     choose_rows,
 )
 from sklssl.inspection._pretext_views import check_has_views, name_targets
+from sklssl.utils._checks import check_whole
 from sklssl.utils._typing import ImagesLike
 
 if TYPE_CHECKING:

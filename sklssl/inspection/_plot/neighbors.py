@@ -16,10 +16,10 @@ from sklssl.inspection._plot._inputs import (
     NamedImages,
     check_features_of,
     check_inputs,
-    check_whole,
     choose_rows,
     embed_images,
 )
+from sklssl.utils._checks import check_whole
 from sklssl.utils._typing import ImagesLike
 
 if TYPE_CHECKING:

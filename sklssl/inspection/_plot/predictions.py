@@ -23,9 +23,9 @@ from sklssl.inspection._plot._axes import (
     make_axes,
     shorten,
 )
-from sklssl.inspection._plot._inputs import check_whole, find_image_shape
+from sklssl.inspection._plot._inputs import find_image_shape
 from sklssl.inspection._plot._prediction_inputs import read_images
-from sklssl.utils._checks import naming_data
+from sklssl.utils._checks import check_whole, naming_data
 from sklssl.utils._typing import ImagesLike
 
 if TYPE_CHECKING:

@@ -19,6 +19,8 @@ _N_LISTED = 40
 # In a group of more than _K copies the scale would be that of the group. No image has less than
 # this fraction of the median.
 _LEAST_SCALE = 0.7
+# A neighbour that is this much farther than the one before it begins the images that are no copies.
+_GAP = 2.0
 # Chosen on seed 0 of CIFAR-10 and Tiny-ImageNet from 0.75, 0.8 and 0.85; see
 # benchmarks/accuracy/near_duplicates.py.
 _USUAL, _RARE = 0.8, 1e-3
@@ -57,6 +59,7 @@ class NearRule:
         )
         self._distances = np.sqrt(2 * cosines)
         self.nearest_ = self._distances[:, 0]
+        self._is_other = _beyond_gap(self._distances)
         self.set_scale(np.arange(n))
 
     def set_scale(self, labels: np.ndarray) -> None:
@@ -66,12 +69,16 @@ class NearRule:
         """
         if len(labels) == 1:
             return
-        others = np.cumsum(labels[self._neighbors] != labels[:, np.newaxis], axis=1) >= self._k
+        others = self._is_other & (labels[self._neighbors] != labels[:, np.newaxis])
+        others = np.cumsum(others, axis=1) >= self._k
         others[:, -1] = True
         scale = self._distances[np.arange(len(labels)), others.argmax(axis=1)]
-        median = np.median(scale)
-        least = max(_LEAST_SCALE * median, np.finfo(np.float32).tiny)
-        self._factor = (np.sqrt(median) / np.maximum(scale, least)).astype(np.float32)
+        median = max(np.median(scale), np.finfo(np.float32).tiny)
+        ratio = np.maximum(scale / median, _LEAST_SCALE)
+        # Images far from all others: the root, or two of them, each with a scale much larger than
+        # the median, would be near at any distance.
+        ratio = np.where(ratio > 1, np.sqrt(ratio), ratio)
+        self._factor = (1 / (np.sqrt(median) * ratio)).astype(np.float32)
 
     def choose_threshold(self, threshold: float | str) -> float:
         """Return a threshold; "auto" lowers the usual one where there are near images anyway.
@@ -85,6 +92,7 @@ class NearRule:
         if self.n_distinct_ == 1 or self._k == 1:  # nothing to compare with
             return 0.0
         listed = self._distances * self._factor[:, np.newaxis] * self._factor[self._neighbors]
+        listed = np.where(self._is_other, listed, np.inf)
         rare, usual = beta.ppf([_RARE, 0.9], 1, self._k - 1)
         power = np.log(rare) / np.log(usual)
         return float(min(_USUAL, np.quantile(listed.min(axis=1), 0.9) ** power))
@@ -100,6 +108,18 @@ class NearRule:
         """Return the distinct images that may have another within the relative distance."""
         least = self.nearest_ * self._factor * self._factor.min()
         return np.flatnonzero(least <= threshold)
+
+
+def _beyond_gap(distances: np.ndarray) -> np.ndarray:
+    """Return which neighbours (n, k) are farther than the largest gap, if there is one.
+
+    Frames of a burst have many copies, each as far from the next one as the others are from it.
+    """
+    steps = distances[:, 1:] / np.maximum(distances[:, :-1], np.finfo(np.float32).tiny)
+    n_copies = np.zeros(len(distances), int)
+    if steps.shape[1]:
+        n_copies = np.where(steps.max(axis=1) > _GAP, 1 + steps.argmax(axis=1), 0)
+    return np.arange(distances.shape[1]) >= n_copies[:, np.newaxis]
 
 
 def _distinct(space: Whitened, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

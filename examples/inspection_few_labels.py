@@ -58,10 +58,12 @@ def split(y, n_labels):
     """Return the rows with a label to learn from, those held out, and those of the pile."""
     rng = np.random.default_rng(0)
     classes = [rng.permutation(np.flatnonzero(y == c)) for c in range(y.max() + 1)]
-    if len(classes) < 2 or min(map(len, classes)) < 2:
+    n_small = sum(len(rows) < 2 for rows in classes)
+    if len(classes) < 2 or n_small:
         raise ValueError(
-            "At least two classes with two labelled images each are needed: one image to learn "
-            "from, and one to measure the accuracy. Create one folder per class."
+            "At least two classes are needed, one folder each, and two labelled images of each: "
+            f"one to learn from, and one to measure the accuracy. Of {len(classes)} classes, "
+            f"{n_small} have fewer. Add images to them, or move them out of the folder."
         )
     n_each = max(1, n_labels // len(classes))
     n_each = [min(n_each, len(rows) // 2) for rows in classes]

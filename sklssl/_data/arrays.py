@@ -2,6 +2,7 @@
 
 import math
 import os
+import reprlib
 import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral
@@ -114,6 +115,9 @@ def _check_kind(X: Any, who: str) -> Any:
             "with sklssl.datasets.load_images."
         )
     _check_one_size(given, who)
+    if hasattr(given, "detach"):  # a tensor: check_array would turn its bytes into floats
+        given = (given.float() if str(given.dtype) == "torch.bfloat16" else given).detach().cpu()
+        given = given.numpy()
     if find_memmap(given) is not None:
         check_length(given, who)
     return given
@@ -352,15 +356,28 @@ def _check_not_masked(X: object, who: str) -> None:
 
 
 def _check_one_size(X: Any, who: str) -> None:
-    """Raise an error if a sequence of arrays has different shapes."""
+    """Raise an error if a sequence of arrays has different shapes or kinds of numbers."""
     nested = getattr(X, "ndim", None) == 1 and getattr(X, "dtype", None) == np.dtype(object)
     if not isinstance(X, (list, tuple)) and not nested:
         return
-    shapes = list(dict.fromkeys(x.shape for x in X if isinstance(x, np.ndarray)))
+    arrays = [x for x in X if isinstance(x, np.ndarray) and x.ndim > 1]
+    if 0 < len(arrays) < len(X):
+        at, other = next((i, x) for i, x in enumerate(X) if not isinstance(x, np.ndarray))
+        raise ValueError(
+            f"{who} needs an array for each image, but item {at} of X is {reprlib.repr(other)}. "
+            "Remove or replace it."
+        )
+    shapes = list(dict.fromkeys(x.shape for x in arrays))
     if len(shapes) < 2:
+        kinds = list(dict.fromkeys(str(x.dtype) for x in arrays))
+        if len(kinds) > 1 and not all(np.issubdtype(kind, np.floating) for kind in kinds):
+            raise ValueError(
+                f"{who}: X contains images of {kinds[0]} and of {kinds[1]}, whose ranges may "
+                "differ. Convert them to the same dtype and range."
+            )
         return
     first, second = ((*shape, 1)[:3] for shape in shapes[:2])
-    remedy = "Resize them to one size first, for example with cv2.resize"
+    remedy = "Resize them to one size first, for example with sklssl.preprocessing.ImageResizer"
     if first[:2] == second[:2]:
         remedy = "Convert them to the same channels, for example without alpha channel: x[..., :3]"
     raise ValueError(

@@ -26,7 +26,7 @@ def unwrap_images(X: Any) -> Any:
     - A table with a single column that is not numeric becomes that column.
     - An array (n, 1) of file names becomes a one-dimensional array.
     - A single PIL image becomes a list of one image.
-    - A sequence of arrays or tensors of the same shape becomes one array.
+    - A sequence of arrays or tensors of the same shape and kind becomes one array.
     """
     if hasattr(X, "columns") and len(X.columns) == 1:
         column = X.iloc[:, 0] if hasattr(X, "iloc") else X[X.columns[0]]
@@ -125,8 +125,14 @@ def _is_image(x: object) -> bool:
 
 
 def _have_same_shape(X: Any) -> bool:
-    """Return whether `X` holds only arrays or tensors of the same shape."""
-    return all(map(_is_image, X)) and len({tuple(x.shape) for x in X}) == 1
+    """Return whether `X` holds only arrays or tensors of the same shape and kind of numbers."""
+    return all(map(_is_image, X)) and len({(tuple(x.shape), _kind(x)) for x in X}) == 1
+
+
+def _kind(x: Any) -> str:
+    """Return the dtype of an array or tensor; all floats are of one kind."""
+    dtype = str(x.dtype).removeprefix("torch.")
+    return "float" if "float" in dtype else dtype
 
 
 def _is_numeric(column: Any) -> bool:

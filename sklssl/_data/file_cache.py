@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -83,9 +83,6 @@ class ImageCache:
         The folder of the shards, created on the first write. None keeps them in unnamed temporary
         files for the lifetime of this object.
 
-    others : sequence of str, default=()
-        More folders whose shards are read, but not written.
-
     Attributes
     ----------
     shards : list of ndarray of shape (n, H, W, C)
@@ -93,16 +90,11 @@ class ImageCache:
     """
 
     def __init__(
-        self,
-        image_shape: Iterable[int],
-        folder: str | None = None,
-        dtype: npt.DTypeLike = np.uint8,
-        others: Sequence[str] = (),
+        self, image_shape: Iterable[int], folder: str | None = None, dtype: npt.DTypeLike = np.uint8
     ) -> None:
         self.image_shape = tuple(image_shape)
         self.dtype = np.dtype(dtype)
         self.folder = folder
-        self.others = others
         self.shards: list[np.ndarray] = []
         self._keys: list[np.ndarray] = []
         self._opened: set[str] = set()
@@ -112,11 +104,10 @@ class ImageCache:
         """Open the shards written by other processes; corrupt shards are ignored."""
         if self.folder is None:
             return
-        for folder in (self.folder, *self.others):
-            with suppress(OSError):  # the folder may not exist yet
-                for name in sorted(os.listdir(folder)):
-                    if name.endswith(".keys.npy") and name not in self._opened:
-                        self._open(folder, name)
+        with suppress(OSError):  # the folder may not exist yet
+            for name in sorted(os.listdir(self.folder)):
+                if name.endswith(".keys.npy") and name not in self._opened:
+                    self._open(name)
         self._index()
 
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -250,9 +241,9 @@ class ImageCache:
         # Not written through the map, since a full disk would kill the process.
         self._add(np.asarray(np.memmap(file, self.dtype, "r", offset=start, shape=shape)), keys)
 
-    def _open(self, folder: str, name: str) -> None:
+    def _open(self, name: str) -> None:
         self._opened.add(name)
-        path = os.path.join(folder, name)
+        path = os.path.join(self.folder or "", name)
         try:
             keys = np.lib.format.open_memmap(path, mode="r")
             images: np.ndarray = np.lib.format.open_memmap(

@@ -289,19 +289,19 @@ class ImageFiles:
         image = self._decoded.pop(path, None)
         if image is None:
             image = read_image_file(path, channels, multipage=self._multipage)
+        # Not ImageFileErrors: skipping all images of another depth or size would hide a mistake.
         if image.dtype != self.dtype:
-            raise ImageFileError(
+            raise ValueError(
                 depth_mismatch_message(repr(path), image.dtype, "the first one", self.dtype)
             )
         if self._resize:
             return resize_image(image, (height, width))
         if image.shape == self._image_shape:
             return image
-        # Not an ImageFileError: skipping all images of another size would hide a mistake.
         raise ValueError(
             f"The images differ in size: {path!r} has {image.shape[0]}x{image.shape[1]} pixels "
-            f"(height x width), the first image {height}x{width}. Set image_size to resize all "
-            "images to one size."
+            f"(height x width), the first image of fit {height}x{width}. Set image_size before fit "
+            "to resize all images to one size."
         )
 
     def _leave_out(self, errors: dict[int, str]) -> np.ndarray:
@@ -331,12 +331,9 @@ class ImageFiles:
         shape = "x".join(map(str, self._image_shape))
         depth = "" if self.dtype == np.uint8 else f"-{self.dtype}"
         start = os.path.join(os.path.expanduser(cache_dir), f"{shape}{depth}")
-        # Images resized to this shape must not be taken for images that have this shape; but the
-        # latter are what resizing would make of them.
-        exact, resized = f"{start}-exact-v1", f"{start}-v1"
-        if self._resize:
-            return ImageCache(self._image_shape, resized, self.dtype, others=[exact])
-        return ImageCache(self._image_shape, exact, self.dtype)
+        # Images resized to this shape must not be taken for images that have this shape.
+        folder = f"{start}-v1" if self._resize else f"{start}-exact-v1"
+        return ImageCache(self._image_shape, folder, self.dtype)
 
 
 def _in_threads(work: Callable[[Iterable[int]], None], n: int) -> None:

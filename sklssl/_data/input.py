@@ -10,7 +10,7 @@ from sklssl._data.arrays import parse_image_shape, validate_images
 from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.decode import warn_unread_pages
 from sklssl._data.files import ImageFiles, first_image
-from sklssl._data.pictures import stack_pictures
+from sklssl._data.pictures import resize_each, stack_pictures
 from sklssl.utils._checks import naming_parameter, warn_if_other_range
 from sklssl.utils._typing import ImagesLike
 
@@ -51,9 +51,13 @@ def validate_input(
     given = unwrap_images(X)
     images: CheckedImages
     if is_picture_sequence(given):
-        shape = _target_shape(embedder) if reset else embedder.image_shape_
-        channels, size = (3, None) if shape is None else (shape[2], shape[:2])
+        target = _target_shape(embedder)
+        shape = target if reset else embedder.image_shape_
+        size = None if shape is None or target is None else shape[:2]
+        channels = 3 if shape is None else shape[2]
         given = stack_pictures(given, channels, size, who=type(embedder).__name__)
+    elif (target := _target_shape(embedder)) is not None:
+        given = resize_each(given, target[:2], who=type(embedder).__name__)
     if is_path_sequence(given):
         images = _open_files(embedder, given, reset, min_samples)
     else:
@@ -66,7 +70,8 @@ def validate_input(
 def _open_files(embedder: Any, paths: Sequence[str], reset: bool, min_samples: int) -> ImageFiles:
     """Return files as images of the target shape, with the bit depth of the first file."""
     _check_n_images(embedder, len(paths), min_samples)
-    shape = _target_shape(embedder) if reset else embedder.image_shape_
+    target = _target_shape(embedder)
+    shape = target if reset else embedder.image_shape_
     multipage: list[tuple[str, int]] = []
     path, first = first_image(paths, 3 if shape is None else shape[2], embedder.on_error, multipage)
     if multipage:
@@ -75,7 +80,7 @@ def _open_files(embedder: Any, paths: Sequence[str], reset: bool, min_samples: i
         files = ImageFiles(
             paths,
             shape or first.shape,
-            resize=shape is not None,
+            resize=target is not None,
             cache_dir=embedder.cache_dir,
             dtype=first.dtype,
             decoded={path: first},

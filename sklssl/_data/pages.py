@@ -35,7 +35,8 @@ _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK",
 # The mode to convert to if all channels of an image are requested.
 _STORED = {"1": "L", "LA": "LA", "L": "L", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277  # tags of TIFF
+_WIDTH, _HEIGHT, _BITS, _SAMPLES, _FORMAT = 256, 257, 258, 277, 339  # tags of TIFF
+_SIGNED = 2  # a format
 EXACT = 2**24  # float32 holds every whole number up to this one
 
 
@@ -180,8 +181,10 @@ def _as_floats(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _exceeds_8_bits(image: Any) -> bool:
-    """Return whether a TIFF has more than 8 bits per channel, which Pillow would truncate."""
+    """Return whether Pillow would truncate the values of a TIFF: more than 8 bits, or signed."""
     bits = image.tag_v2.get(_BITS, (8,))
+    if max(bits) == 8 and _SIGNED in image.tag_v2.get(_FORMAT, ()):
+        return True
     return max(bits) > 8 and not (image.mode.startswith("I;16") or image.mode in ("I", "F"))
 
 
@@ -273,7 +276,10 @@ def _is_complete(content: bytes) -> bool:
 
 def corrupt_file_error(name: str) -> ImageFileError:
     """Return the error for a file that cannot be decoded."""
-    return ImageFileError(f"{name!r} is corrupt or not an image. {REMEDY}")
+    return ImageFileError(
+        f"{name!r} is corrupt or not an image. {REMEDY} (Formats that are read: JPEG, PNG, TIFF, "
+        "BMP, GIF, WebP, PPM, JPEG 2000.)"
+    )
 
 
 def too_many_pixels_error(name: str) -> ImageFileError:

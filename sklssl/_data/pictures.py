@@ -5,10 +5,41 @@ from typing import Any
 
 import numpy as np
 
+from sklssl._data.columns import is_picture_sequence, unwrap_images
 from sklssl._data.decode import depth_mismatch_message, resize_image, select_channels
 from sklssl._data.pages import read_picture
 
-__all__ = ["stack_pictures"]
+__all__ = ["resize_each", "stack_pictures"]
+
+
+def resize_each(X: Any, size: tuple[int, int], *, who: str) -> Any:
+    """Resize a sequence of PIL images, or of arrays of different sizes; return any other `X`.
+
+    Parameters
+    ----------
+    X : array-like
+        The input of a transformer.
+
+    size : tuple of (height, width)
+
+    who : str
+        The name of the caller; used in error messages.
+
+    Returns
+    -------
+    images : ndarray of shape (n, height, width, C), or `X` itself
+    """
+    given = unwrap_images(X)
+    if is_picture_sequence(given):
+        return stack_pictures(given, 3, size, who=who)
+    arrays = isinstance(given, list | tuple) and all(isinstance(x, np.ndarray) for x in given)
+    if not arrays or not {x.ndim for x in given} <= {2, 3} or len({x.dtype for x in given}) != 1:
+        return X
+    pixels = [x if x.ndim == 3 else x[..., np.newaxis] for x in given]
+    same = len({x.shape for x in pixels}) == 1 or len({x.shape[2] for x in pixels}) > 1
+    if same or min(min(x.shape) for x in pixels) == 0 or pixels[0].dtype.kind not in "uf":
+        return X
+    return np.stack([resize_image(x, size) for x in pixels])
 
 
 def stack_pictures(

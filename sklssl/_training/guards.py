@@ -46,7 +46,7 @@ class CollapseGuard:
         if not self.warned and estimator.n_epochs_ != self.looked_after:
             self.look(estimator)
 
-    def look(self, estimator: object) -> None:
+    def look(self, estimator: Any) -> None:
         """Embed the sample, and warn if its features carry little information."""
         if self.warned:
             return
@@ -55,10 +55,11 @@ class CollapseGuard:
         problem = self._find_problem(Z.astype(np.float64))  # squares must be finite too
         if problem:
             self.warned = True
+            remedy = "Try a smaller learning_rate, max_grad_norm=1.0, fewer max_epochs or another "
+            remedy = f"{remedy}layer, and check" if estimator.max_epochs else "Check"
             warnings.warn(
-                f"{name}: the embedding collapsed, {problem}. Try a smaller learning_rate, "
-                "max_grad_norm=1.0, fewer max_epochs or another layer, and check that the images "
-                "in X differ.",
+                f"{name}: the embedding collapsed, {problem}. {remedy} that the images in X "
+                "differ.",
                 CollapseWarning,
                 stacklevel=2,
             )

@@ -22,7 +22,8 @@ _EXTENSIONS: tuple[str, ...] = (
     ".tif",
 )
 _EXTENSIONS += (".tiff", ".webp")
-_SUBSETS = ("train", "test", "val", "valid", "validation")
+# Folders above the classes, in upper or lower case.
+_SUBSETS = ("train", "training", "test", "testing", "val", "valid", "validation")
 # Folders with these names, in upper or lower case, contain images without a label.
 UNLABELLED = ("unlabelled", "unlabeled", "unsorted")
 
@@ -116,22 +117,27 @@ def _strip_common_folder(folders: list[list[str]]) -> None:
     """Remove outer folders that contain all files, as in a zip file of one folder."""
     while all(folders) and any(len(inner) > 1 for inner in folders):
         first = folders[0][0]
-        if first in _SUBSETS or any(inner[0] != first for inner in folders):
+        if _is_subset(first) or any(inner[0] != first for inner in folders):
             return
         for inner in folders:
             del inner[0]
 
 
+def _is_subset(folder: str) -> bool:
+    return folder.casefold() in _SUBSETS
+
+
 def _pop_subsets(folders: list[list[str]], names: list[str]) -> list[str]:
     """Remove and return the folders train/, test/ etc. if they contain all images."""
-    within = [bool(inner) and inner[0] in _SUBSETS for inner in folders]
+    within = [bool(inner) and _is_subset(inner[0]) for inner in folders]
     if all(within):
-        return [inner.pop(0) for inner in folders]
+        return [inner.pop(0).casefold() for inner in folders]
     deep = [i for i, inner in enumerate(folders) if within[i] and len(inner) > 1]
     if deep and folders[deep[0]][1] != "images":
         raise ValueError(
-            f"Either all images or none must be in folders such as train/ and test/, but found "
-            f"{names[deep[0]]!r} and {names[within.index(False)]!r}."
+            f"Either all images or none must be in folders such as train/ and test/ "
+            f"({', '.join(_SUBSETS)}), but found {names[deep[0]]!r} and "
+            f"{names[within.index(False)]!r}."
         )
     return [""] * len(folders)
 

@@ -1,5 +1,6 @@
 """Classification by fine-tuning."""
 
+import warnings
 from typing import Any, Unpack
 
 import numpy as np
@@ -127,9 +128,22 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     def _check_answers(self, y: np.ndarray) -> np.ndarray:
         y = column_or_1d(y, warn=True)
+        _check_none(y)
         check_classes(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
+        self._warn_if_unlabelled()
         return encoded
+
+    def _warn_if_unlabelled(self) -> None:
+        """Warn if -1 is a class beside 0, 1, ...: elsewhere it marks images without a label."""
+        numbers = self.classes_.dtype.kind == "i" and len(self.classes_) > 2
+        if numbers and self.classes_[0] == -1 and self.classes_[1] == 0:
+            warnings.warn(
+                f"{type(self).__name__} takes the label -1 in y for a class. If it marks images "
+                "without a label, leave them out, or use SemiSupervisedClassifier.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _class_weights(self, y: np.ndarray) -> np.ndarray:
         with naming_parameter(self, "class_weight"):
@@ -155,8 +169,23 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         return len(self.classes_)
 
     def _strata(self, targets: np.ndarray) -> np.ndarray:
+        classes, counts = np.unique(targets, return_counts=True)
+        if counts.min() < 2:
+            alone = self.classes_[classes[counts.argmin()]]
+            raise ValueError(f"the class {alone!r} has a single image.")
         return targets
 
     def _measure(self, logits: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
         loss = (weights * F.cross_entropy(logits, targets, reduction="none")).mean()
         return {"loss": loss, "accuracy": (logits.argmax(dim=1) == targets).float().mean()}
+
+
+def _check_none(y: np.ndarray) -> None:
+    """Raise an error if a label is None, which cannot be sorted among the others."""
+    if y.dtype == object:
+        missing = [row for row, label in enumerate(y) if label is None]
+        if missing:
+            raise ValueError(
+                f"y contains None, first in row {missing[0]}. Leave out images without a label, "
+                "or mark them by -1 and use SemiSupervisedClassifier."
+            )

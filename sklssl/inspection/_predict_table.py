@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.columns import is_path_sequence, unwrap_images
+from sklssl._data.readable import readable_rows
+from sklssl._data.rows import take_rows
 from sklssl.datasets import list_images
 from sklssl.inspection._label_names import name_labels
 from sklssl.utils._typing import ImagesLike
@@ -29,7 +31,8 @@ def predict_table(
         pipeline that begins with an embedder.
 
     X : str, path-like, or images as accepted by `model`
-        A folder whose images are all predicted, or a sequence of file names, or an array.
+        A folder whose images are all predicted, or a sequence of file names, or an array. If the
+        `on_error` of the embedder is "skip", files that cannot be read are left out.
 
     target_names : sequence of str, default=None
         The names of the classes, if `model` was fitted on class indices, as returned by
@@ -84,6 +87,9 @@ def predict_table(
     images = unwrap_images(X)
     if names is None and is_path_sequence(images):
         names = [os.fsdecode(path) for path in images]
+    rows = readable_rows(images, model)
+    if names is not None and rows is not None:
+        images, names = take_rows(images, rows), [names[row] for row in rows]
     if not hasattr(model, "predict_proba"):
         predictions = model.predict(images)
         columns = {"prediction": name_labels(predictions, target_names, owner=_NAME)}

@@ -6,8 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.decode import resize_image
+from sklssl._data.pictures import resize_each
 from sklssl._storage.attributes import is_positive_ints
 from sklssl.preprocessing._base import ImageTransformer
 from sklssl.utils._checks import MAX_SIDE
@@ -85,8 +87,8 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
-            Images or rows.
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or list of images
+            Images or rows; PIL images, or arrays of different sizes.
 
         y : None
             Ignored.
@@ -96,9 +98,26 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         self : object
         """
         size = _height_width(self.image_size)
-        super().fit(X)
+        super().fit(resize_each(X, size, who="ImageResizer"))
         self.image_size_ = size
         return self
+
+    def transform(self, X: ImagesLike) -> np.ndarray:
+        """Return the resized images; `X` is not modified.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or list of images
+            Images or rows, of the shape seen in ``fit``; PIL images, or arrays of different sizes.
+
+        Returns
+        -------
+        X_new : ndarray
+            The images, in the layout of `X`. uint8, float32 and float64 are kept, other dtypes
+            become float64.
+        """
+        check_is_fitted(self)
+        return super().transform(resize_each(X, self.image_size_, who="ImageResizer"))
 
     def _transform(self, images: np.ndarray) -> np.ndarray:
         resized = np.empty((len(images), *self.image_size_, images.shape[-1]), images.dtype)

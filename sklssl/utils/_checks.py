@@ -215,9 +215,9 @@ def warn_if_other_range(estimator: Any, images: Any) -> None:
         least, greatest = _extremes(images, (0, 1, 2) if np.ndim(low) else None)
     except ImageFileError:  # handled later, when all files are read
         return
-    if _is_far(low, high, least, greatest) or (
-        not are_bytes and _is_rescaled(low, high, least, greatest)
-    ):
+    deeper = bool(np.any(np.asarray(high) > 255))  # than bytes, as of 12 or 16 bits
+    other = deeper if are_bytes else _is_rescaled(low, high, least, greatest)
+    if other or _is_far(low, high, least, greatest):
         warnings.warn(
             f"{type(estimator).__name__} was fitted on images with values from {np.min(low):g} to "
             f"{np.max(high):g}, but X has values from {np.min(least):g} to {np.max(greatest):g}. "

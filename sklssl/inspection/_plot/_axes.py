@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ __all__ = [
     "grid_of_axes",
     "make_axes",
     "shorten",
+    "shorten_apart",
 ]
 
 # Points per character of a caption, on average. A layout engine will enlarge the axes later.
@@ -113,3 +116,23 @@ def shorten(name: str, longest: int = 16) -> str:
         return name
     n_first = math.floor(longest / 3)
     return f"{name[:n_first]}…{name[n_first + 1 - longest :]}"
+
+
+def shorten_apart(names: Sequence[str], longest: int = 16) -> list[str]:
+    """Shorten long names; of those that would become the same, keep the words that differ."""
+    short = [shorten(name, longest) for name in names]
+    for text in {text for text in short if short.count(text) > 1}:
+        alike = [i for i, other in enumerate(short) if other == text]
+        words = [names[i].split() for i in alike]
+        n_first, n_last = _count_common(words), _count_common([inner[::-1] for inner in words])
+        for i, inner in zip(alike, words, strict=True):
+            kept = " ".join(inner[n_first : max(len(inner) - n_last, n_first + 1)])
+            if n_first + n_last and kept:
+                short[i] = f"{'…' * (n_first > 0)}{kept[: longest - 2]}{'…' * (n_last > 0)}"
+    return short
+
+
+def _count_common(lists: Sequence[Sequence[str]]) -> int:
+    """Count the first items that all lists have in common."""
+    columns = zip(*lists, strict=False)
+    return len(list(itertools.takewhile(lambda column: len(set(column)) == 1, columns)))

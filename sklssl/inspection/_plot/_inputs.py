@@ -18,7 +18,7 @@ from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_imag
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl._data.thumbnails import make_thumbnails
-from sklssl.inspection._plot._axes import check_matplotlib
+from sklssl.inspection._plot._axes import check_matplotlib, shorten_apart
 from sklssl.metrics._checks import check_feature_matrix
 from sklssl.utils._markers import is_unlabelled
 
@@ -77,9 +77,9 @@ class NamedImages:
         return str(row)
 
     def caption(self, row: int) -> str:
-        """Return the class of an image, or its name if it has none."""
+        """Return the class of an image, shortened, or its name if it has none."""
         code = self.codes[row]
-        return self.name(row) if code == NO_LABEL else self.class_names[code]
+        return self.name(row) if code == NO_LABEL else shorten_apart(self.class_names)[code]
 
     def pictures(self, rows: np.ndarray, owner: str, longest: int | None = None) -> list[Any]:
         """Return some images as RGB pictures."""

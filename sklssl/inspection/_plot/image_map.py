@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl.inspection._colors import UNLABELLED, class_colors
-from sklssl.inspection._plot._axes import make_axes, shorten
+from sklssl.inspection._plot._axes import make_axes, shorten_apart
 from sklssl.inspection._plot._inputs import (
     NO_LABEL,
     NamedImages,
@@ -362,7 +362,8 @@ class ImageMapDisplay:
         texts = {"others": "other classes", NO_LABEL: "no class"}
         keys = [key for key in colors if key in found]
         marks = [Line2D([], [], color=colors[key], marker="s", linestyle="") for key in keys]
-        names = [texts[k] if k in texts else shorten(self.class_names[int(k)]) for k in keys]
+        short = shorten_apart(self.class_names)
+        names = [texts[k] if k in texts else short[int(k)] for k in keys]
         legend = self.ax_.legend(
             marks,
             names,

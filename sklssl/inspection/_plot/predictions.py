@@ -21,7 +21,7 @@ from sklssl.inspection._plot._axes import (
     draw_picture,
     grid_of_axes,
     make_axes,
-    shorten,
+    shorten_apart,
 )
 from sklssl.inspection._plot._inputs import find_image_shape
 from sklssl.inspection._plot._prediction_inputs import read_images
@@ -332,6 +332,7 @@ class PredictionsDisplay:
         return f"In doubt, the least certain first ({some})"
 
     def _draw_section(self, cells: np.ndarray, places: np.ndarray) -> None:
+        short = _short_names(self.rows)
         for cell, place in itertools.zip_longest(cells, places):
             if place is None:
                 cell.set_axis_off()
@@ -340,18 +341,25 @@ class PredictionsDisplay:
             name = os.path.basename(row["name"]) or row["name"]
             color = _WRONG if row["kind"] == "wrong" else None
             self.artists_.append(draw_picture(cell, self.images[place], title=name, color=color))
-            cell.set_xlabel(_caption(row), fontsize=7.5, parse_math=False, labelpad=2)
+            cell.set_xlabel(_caption(row, short), fontsize=7.5, parse_math=False, labelpad=2)
             self.axes_.append(cell)
 
 
-def _caption(row: dict[str, Any]) -> str:
+def _short_names(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return short names of all classes that occur."""
+    values = [row.get(key) for row in rows for key in ("prediction", "second", "label")]
+    names = list(dict.fromkeys(map(str, values)))
+    return dict(zip(names, shorten_apart(names, 14), strict=True))
+
+
+def _caption(row: dict[str, Any], short: dict[str, str]) -> str:
     """Return two lines: the prediction, and the label or the second class."""
-    first = _describe(row["prediction"], row.get("probability"))
+    first = _describe(row["prediction"], short, row.get("probability"))
     if row["kind"] == "doubt":
-        return f"{first}\n{_describe(row['second'], row.get('second_probability'))}"
-    return f"{first}\nis {_describe(row['label'])}"
+        return f"{first}\n{_describe(row['second'], short, row.get('second_probability'))}"
+    return f"{first}\nis {_describe(row['label'], short)}"
 
 
-def _describe(value: Any, probability: float | None = None) -> str:
-    shown = f"{value:.4g}" if isinstance(value, float) else shorten(str(value), 14)
+def _describe(value: Any, short: dict[str, str], probability: float | None = None) -> str:
+    shown = f"{value:.4g}" if isinstance(value, float) else short[str(value)]
     return shown if probability is None else f"{shown} ({100 * probability:.0f} %)"

@@ -86,6 +86,8 @@ def check_images(
         who, f"expects an array of images {_LAYOUT}, but X cannot be converted to one"
     ):
         _check_not_masked(given, who)
+        if str(getattr(given, "dtype", "")) == "torch.uint8":  # check_array would make it floats
+            given = np.asarray(given)
         images: np.ndarray = check_array(
             given,
             dtype=list(dtype),
@@ -115,9 +117,6 @@ def _check_kind(X: Any, who: str) -> Any:
             "with sklssl.datasets.load_images."
         )
     _check_one_size(given, who)
-    if hasattr(given, "detach"):  # a tensor: check_array would turn its bytes into floats
-        given = (given.float() if str(given.dtype) == "torch.bfloat16" else given).detach().cpu()
-        given = given.numpy()
     if find_memmap(given) is not None:
         check_length(given, who)
     return given
@@ -364,8 +363,8 @@ def _check_one_size(X: Any, who: str) -> None:
     if 0 < len(arrays) < len(X):
         at, other = next((i, x) for i, x in enumerate(X) if not isinstance(x, np.ndarray))
         raise ValueError(
-            f"{who} needs an array for each image, but item {at} of X is {reprlib.repr(other)}. "
-            "Remove or replace it."
+            f"{who} expects an array of images {_LAYOUT}, but X cannot be converted to one: item "
+            f"{at} is {reprlib.repr(other)}. Remove or replace it."
         )
     shapes = list(dict.fromkeys(x.shape for x in arrays))
     if len(shapes) < 2:

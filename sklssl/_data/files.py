@@ -289,15 +289,15 @@ class ImageFiles:
         image = self._decoded.pop(path, None)
         if image is None:
             image = read_image_file(path, channels, multipage=self._multipage)
-        # Not ImageFileErrors: skipping all images of another depth or size would hide a mistake.
         if image.dtype != self.dtype:
-            raise ValueError(
+            raise ImageFileError(
                 depth_mismatch_message(repr(path), image.dtype, "the first one", self.dtype)
             )
         if self._resize:
             return resize_image(image, (height, width))
         if image.shape == self._image_shape:
             return image
+        # Not an ImageFileError: skipping all images of another size would hide a mistake.
         raise ValueError(
             f"The images differ in size: {path!r} has {image.shape[0]}x{image.shape[1]} pixels "
             f"(height x width), the first image of fit {height}x{width}. Set image_size before fit "

@@ -56,7 +56,7 @@ class CollapseGuard:
         if problem:
             self.warned = True
             remedy = "Try a smaller learning_rate, max_grad_norm=1.0, fewer max_epochs or another "
-            remedy = f"{remedy}layer, and check" if estimator.max_epochs else "Check"
+            remedy = f"{remedy}layer, and check" if getattr(estimator, "max_epochs", 1) else "Check"
             warnings.warn(
                 f"{name}: the embedding collapsed, {problem}. {remedy} that the images in X "
                 "differ.",

@@ -60,13 +60,15 @@ def find_near_duplicates(Z: FeaturesLike, *, threshold: float | str = "auto") ->
     1. The Euclidean distance of two images is multiplied by the median of all distances to the
     10th neighbour, and divided by those of these two images. It is compared with `threshold`.
     Without the last step, images with little content, such as blue skies, would be taken for
-    copies of each other. Copies do not count as neighbours here, and no image has a distance to
-    the 10th neighbour below 0.7 of the median, so that large groups can be found, too.
+    copies of each other. Copies do not count as neighbours here: those found so far, and those
+    before a gap, where one neighbour is more than twice as far as the one before. No distance to
+    the 10th neighbour is below 0.7 or above 1.12 of the median. So the frames of a burst are found
+    if it has up to 30 of them; of longer bursts some are found, in several groups.
 
     "auto" estimates the dimension that the images fill from how much nearer the first neighbour is
-    than the 10th: 90 % of these ratios are below q, and the threshold is at most q ** 6.1. If
-    images were spread at random, one in a thousand would have a neighbour nearer than that. Of
-    fewer than 21 images, earlier neighbours are used, and only surer copies are found.
+    than the 10th: 90 % of these ratios are below q, and the threshold is at most q ** 6.6. If
+    images were spread at random, one in 2,000 would have a neighbour nearer than that. Of fewer
+    than 21 images, earlier neighbours are used, and only surer copies are found.
 
     Connected components of near images are divided by complete linkage, so two images that are near
     can end up in different groups. More than 4,000 connected images are grouped in parts.

@@ -19,11 +19,14 @@ _N_LISTED = 40
 # In a group of more than _K copies the scale would be that of the group. No image has less than
 # this fraction of the median.
 _LEAST_SCALE = 0.7
+# Two images with a scale much above the median, as those of a group have if most images are copies,
+# would be near at any distance. At 0.8 ** -0.5, their distance must be 0.9 of their scale.
+_LARGEST_SCALE = 1.12
 # A neighbour that is this much farther than the one before it begins the images that are no copies.
 _GAP = 2.0
 # Chosen on seed 0 of CIFAR-10 and Tiny-ImageNet from 0.75, 0.8 and 0.85; see
 # benchmarks/accuracy/near_duplicates.py.
-_USUAL, _RARE = 0.8, 1e-3
+_USUAL, _RARE = 0.8, 5e-4
 # Standardised features are rounded to this to find identical images, whose features may differ in
 # the last bits.
 _GRAIN = 1e-3
@@ -74,10 +77,7 @@ class NearRule:
         others[:, -1] = True
         scale = self._distances[np.arange(len(labels)), others.argmax(axis=1)]
         median = max(np.median(scale), np.finfo(np.float32).tiny)
-        ratio = np.maximum(scale / median, _LEAST_SCALE)
-        # Images far from all others: the root, or two of them, each with a scale much larger than
-        # the median, would be near at any distance.
-        ratio = np.where(ratio > 1, np.sqrt(ratio), ratio)
+        ratio = np.clip(scale / median, _LEAST_SCALE, _LARGEST_SCALE)
         self._factor = (1 / (np.sqrt(median) * ratio)).astype(np.float32)
 
     def choose_threshold(self, threshold: float | str) -> float:
@@ -85,7 +85,7 @@ class NearRule:
 
         Among points spread evenly in D dimensions, (d1 / dk) ** D, of the distances to the nearest
         and the k-th neighbour, has the distribution Beta(1, k - 1). So a power of the 90 % quantile
-        of d1 / dk, about the sixth for k = 10, is undercut by one in a thousand points, whatever D.
+        of d1 / dk, about the seventh for k = 10, is undercut by one in 2,000 points, whatever D.
         """
         if not isinstance(threshold, str):
             return float(threshold)

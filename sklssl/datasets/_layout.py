@@ -135,9 +135,9 @@ def _pop_subsets(folders: list[list[str]], names: list[str]) -> list[str]:
     deep = [i for i, inner in enumerate(folders) if within[i] and len(inner) > 1]
     if deep and folders[deep[0]][1] != "images":
         raise ValueError(
-            f"Either all images or none must be in folders such as train/ and test/ "
-            f"({', '.join(_SUBSETS)}), but found {names[deep[0]]!r} and "
-            f"{names[within.index(False)]!r}."
+            f"Either all images or none must be in folders such as train/ and test/, but found "
+            f"{names[deep[0]]!r} and {names[within.index(False)]!r}. Such folders are "
+            f"{', '.join(_SUBSETS)}, in upper or lower case."
         )
     return [""] * len(folders)
 

@@ -16,8 +16,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sklssl._runtime.gather import sum_over_ranks
-from sklssl._runtime.ranks import current_ranks
+from sklssl._runtime.ranks import alone
 from sklssl.augmentation import RandomViews
 from sklssl.backbones import Backbone, pool_map
 from sklssl.backbones._patchnet import principal_axes
@@ -101,7 +100,7 @@ def measure_batch_norms(backbone: Backbone, embed: Callable[..., Tensor]) -> Non
 
     Otherwise the first clusters are those of features that the network does not have in training.
     """
-    norms: list[Any] = [
+    norms = [
         module
         for module in backbone.modules()
         if isinstance(module, _BatchNorm) and module.num_batches_tracked == 0
@@ -110,14 +109,10 @@ def measure_batch_norms(backbone: Backbone, embed: Callable[..., Tensor]) -> Non
     for norm in norms:
         norm.momentum = None  # all batches count alike
     if norms:
-        embed(lambda images: pool_map(backbone.train()(images)))
-    ranks = current_ranks()
+        with alone():  # in every process the same, to the last digit, or clusters would differ
+            embed(lambda images: pool_map(backbone.train()(images)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-        n_here = norm.num_batches_tracked.float()
-        n_all = sum_over_ranks(n_here, ranks)
-        for state in (norm.running_mean, norm.running_var):
-            state.copy_(sum_over_ranks(n_here * state, ranks) / n_all)
 
 
 def whiten(features: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklssl import PatchDictionaryEmbedder
-from sklssl.curation import _groups, find_near_duplicates
+from sklssl.curation import _groups, find_leaks, find_near_duplicates
 from sklssl.curation._spaces import Whitened
 from sklssl.datasets import load_digit_images
 from tests._seed import SEED
@@ -108,3 +108,29 @@ def test_features_that_cannot_be_compared():
         find_near_duplicates(Z)
     with pytest.raises(ValueError, match="find_near_duplicates whitens at most 16,384 features"):
         find_near_duplicates(np.ones((2, 20_000), np.float32))
+
+
+@pytest.mark.parametrize("n_frames", [2, 5, 25])
+def test_sets_that_consist_of_bursts(n_frames):
+    """Every image has copies, whose distances would be taken for those of images that differ."""
+    scenes = make_features(n=80, copies=(), seed=SEED)
+    frame_of = np.repeat(np.arange(80), n_frames)
+    rng = np.random.default_rng(SEED)
+    Z = scenes[frame_of] + 0.1 * rng.standard_normal((len(frame_of), scenes.shape[1]))
+    found = set(as_tuples(find_near_duplicates(Z)))
+    bursts = {tuple(np.flatnonzero(frame_of == scene).tolist()) for scene in range(80)}
+    assert len(found & bursts) >= 75
+    # By chance a few scenes are near: of pairs, the tenth neighbour is only the fifth other scene.
+    n_merged = sum(len(set(frame_of[list(group)])) > 1 for group in found)
+    assert n_merged <= (2 if n_frames == 2 else 0)
+    pairs, _ = find_leaks(Z[frame_of % 2 == 0], Z[frame_of % 2 == 1])
+    assert len(pairs) <= 8 * n_merged
+
+
+def test_long_bursts_are_not_merged():
+    scenes = make_features(n=30, copies=(), seed=SEED)
+    frame_of = np.repeat(np.arange(30), 60)
+    rng = np.random.default_rng(SEED)
+    Z = scenes[frame_of] + 0.1 * rng.standard_normal((len(frame_of), scenes.shape[1]))
+    groups = as_tuples(find_near_duplicates(Z))
+    assert all(len(set(frame_of[list(group)])) == 1 for group in groups)

@@ -71,7 +71,7 @@ PREDICTORS = [
         UNTRAINED,
         layer="block2",
         optimizer="sgd",
-        learning_rate=0.3,
+        learning_rate=0.1,
         backbone_learning_rate=1e-3,
         max_epochs=6,
         random_state=SEED,

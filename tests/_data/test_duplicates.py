@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.testing import assert_array_equal
+from PIL import Image
 
 from sklssl._data.duplicates import merge_duplicates
 
@@ -23,3 +24,27 @@ def test_the_order_of_the_rows_does_not_matter():
     assert_array_equal(order[again], rows)
     assert_array_equal(total_again, total)
     assert len(rows) == 20
+
+
+def test_pictures_with_other_colours_or_shapes_are_no_duplicates():
+    indices = np.zeros((8, 16), np.uint8)
+    pictures = []
+    for i in range(4):
+        picture = Image.fromarray(indices).convert("P")
+        picture.putpalette([60 * i] * 768)
+        pictures.append(picture)
+    pictures += [Image.fromarray(indices), Image.fromarray(indices.T.copy()), pictures[0].copy()]
+    rows, weights = merge_duplicates(pictures, np.zeros(7), np.ones(7))
+    assert sorted(rows) == [0, 1, 2, 3, 4, 5]
+    assert weights[rows.tolist().index(0)] == 2
+
+
+def test_a_moved_folder_is_the_same_data():
+    names = [f"{label}/{i}.png" for label in "ab" for i in range(10)]
+    y = np.repeat([0, 1], 10)
+    orders = [
+        merge_duplicates(np.array([f"{place}/{name}" for name in names]), y, np.ones(20))[0]
+        for place in ("/tmp/one", "/elsewhere/two/three", "relative")
+    ]
+    assert_array_equal(orders[0], orders[1])
+    assert_array_equal(orders[0], orders[2])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from sklssl import RotNetEmbedder
 from sklssl._data.columns import is_path_sequence
 from sklssl._data.files import ImageFiles, first_image
 from sklssl.datasets import load_image_folder
@@ -277,3 +278,10 @@ def test_shortage_is_no_reason_to_skip(paths, monkeypatch):
     monkeypatch.setattr("sklssl._data.files.read_image_file", read)
     with pytest.raises(OSError, match=r"^\[Errno 24\] Too many open files$"):
         ImageFiles(paths, SHAPE).store(on_error="skip")
+
+
+def test_the_cache_of_fit_serves_transform(paths, tmp_path, decoded):
+    embedder = RotNetEmbedder("convnet", max_epochs=1, cache_dir=tmp_path / "cache").fit(paths)
+    assert len(decoded) == len(paths)
+    embedder.transform(paths)
+    assert len(decoded) == len(paths) + 1  # the first file, for its size

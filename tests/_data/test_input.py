@@ -342,3 +342,42 @@ def test_packages_that_another_thread_is_importing(monkeypatch):
     for name in ("PIL.Image", "IPython"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))  # as yet without contents
     quick(verbose=1).fit(COLOURS)
+
+
+def test_bytes_after_deep_images_are_told():
+    embedder = quick().fit(DEEP)
+    with pytest.warns(UserWarning, match=r"from .* to 40\d\d, but X has values from 0 to 255"):
+        embedder.transform((DEEP // 16).astype(np.uint8))
+
+
+@pytest.mark.parametrize("other", [COLOURS[0] / 255, COLOURS[0].astype(np.uint16)])
+def test_lists_of_arrays_of_different_kinds_are_refused(other):
+    with pytest.raises(ValueError, match="images of uint8 and of .*same dtype and range"):
+        quick().fit([*COLOURS[:5], other])
+
+
+def test_tensors_of_bytes_stay_bytes():
+    dark = COLOURS // 3
+    assert quick().fit(torch.from_numpy(dark)).value_range_ == (0.0, 255.0)
+
+
+def test_files_and_pictures_of_another_size_are_refused_after_fit(tmp_path):
+    pictures = [Image.fromarray(image) for image in COLOURS]
+    other = Image.fromarray(COLOURS[0]).resize((20, 10))
+    other.save(tmp_path / "other.png")
+    embedder = quick().fit(pictures)
+    with pytest.raises(ValueError, match=r"shape \(10, 20, 3\)"):
+        embedder.transform([other])
+    with pytest.raises(ValueError, match="differ in size.*other.png.*image_size"):
+        embedder.transform([str(tmp_path / "other.png")])
+    small = quick(image_size=8).fit(pictures)
+    assert small.transform([other]).shape == (1, small._n_features_out)
+
+
+def test_signed_bytes_in_a_tiff_are_floats(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    values = np.tile(np.arange(-4, 4, dtype=np.int8), (8, 1))
+    tifffile.imwrite(tmp_path / "signed.tif", values)
+    image = load_images([tmp_path / "signed.tif"])[0, ..., 0]
+    assert image.dtype == np.float32
+    assert_array_equal(image, values)

@@ -202,3 +202,16 @@ def test_marks_that_are_never_written(state, path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(StateFileError, match="corrupt, or not a file of sklssl"):
         read_state(path, kind="estimator")
+
+
+def test_keys_with_slashes_stay_apart(path):
+    tree = {
+        "a": {"b/c": torch.zeros(2), "more": 1},
+        "a/b": {"c": torch.ones(2)},
+        "x%2Fy": {"%": torch.tensor(3)},
+    }
+    write_state(path, tree, kind="test")
+    found = read_state(path, kind="test")
+    assert found["a"]["b/c"].tolist() == [0, 0]
+    assert found["a/b"]["c"].tolist() == [1, 1]
+    assert found["x%2Fy"]["%"] == 3

@@ -37,6 +37,10 @@ LAYOUTS = {
         ["test/cat/images/1.png", "train/cat/images/1.png"],
         ["test/cat", "train/cat"],
     ),
+    "capital subsets": (
+        ["Testing/cat/1.png", "Training/cat/1.png"],
+        ["testing/cat", "training/cat"],
+    ),
     "flat subsets": (["test/1.png", "train/1.png"], ["test/-", "train/-"]),
     "capital endings": (["cat/1.JPG", "dog/1.Jpeg"], ["/cat", "/dog"]),
     "nothing but the unsorted": (["Unsorted/1.png"], ["/-"]),
@@ -200,3 +204,9 @@ def test_a_list_of_images_is_what_embedders_take(tmp_path):
     embedder = RotNetEmbedder("convnet", max_epochs=1, random_state=0)
     Z = embedder.fit(list_images(folder).paths).transform(list_images(folder).paths)
     assert_array_equal(Z, embedder.transform(load_image_folder(folder).images))
+
+
+def test_a_link_to_a_folder_beside_it_is_no_class(tmp_path):
+    folder = write_folder(tmp_path / "images", files("cat/1.png", "dog/1.png"))
+    os.symlink(folder / "cat", folder / "zlink", target_is_directory=True)
+    assert meaning(list_images(folder)) == ["/cat", "/dog"]

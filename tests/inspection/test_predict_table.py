@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 
-from sklssl import RotNetEmbedder
+from sklssl import RotNetEmbedder, SemiSupervisedClassifier
 from sklssl.datasets import list_images
 from sklssl.inspection import predict_table
 from tests._seed import SEED
@@ -68,3 +69,14 @@ def test_mistakes(folder, listed):
         predict_table(model, folder, target_names=["cat", "dog"])
     with pytest.raises(FileNotFoundError, match="no folder"):
         predict_table(model, folder / "gone")
+
+
+def test_files_that_cannot_be_read_are_left_out_if_the_embedder_skips(folder, listed):
+    skipping = clone(EMBEDDER).set_params(on_error="skip")
+    model = SemiSupervisedClassifier(skipping, LogisticRegression()).fit(
+        listed.paths, listed.target
+    )
+    (folder / "owl" / "9.png").write_text("no image")
+    with pytest.warns(UserWarning, match="9.png"):
+        rows = predict_table(model, folder)
+    assert [row["file"] for row in rows] == NAMES

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 
+from sklssl import PatchDictionaryEmbedder
 from sklssl.preprocessing import ImageResizer
 from tests.preprocessing._common import make_images
 
@@ -58,3 +60,16 @@ def test_size_is_settled_in_fit():
     resizer = ImageResizer(10).fit(X).set_params(image_size=20)
     assert resizer.transform(X).shape == (6, 10, 10, 3)
     assert len(resizer.get_feature_names_out()) == 300
+
+
+def test_lists_of_images_of_different_sizes():
+    arrays = [make_images(shape=(8 + i, 12, 3), dtype=np.uint8)[0] for i in range(4)]
+    expected = np.stack([ImageResizer(6).fit_transform(x[np.newaxis])[0] for x in arrays])
+    assert_array_equal(ImageResizer(6).fit_transform(arrays), expected)
+    pictures = [Image.fromarray(x) for x in arrays]
+    assert_array_equal(ImageResizer(6).fit_transform(pictures), expected)
+    grey = [x[..., 0] for x in arrays]
+    assert_array_equal(ImageResizer(6).fit_transform(grey), expected[..., :1])
+    embedder = PatchDictionaryEmbedder(8, image_size=8, random_state=0)
+    eight = ImageResizer(8).fit_transform(arrays)
+    assert_array_equal(embedder.fit_transform(arrays), embedder.fit_transform(eight))

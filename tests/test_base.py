@@ -1,7 +1,9 @@
 """The contract of the embedders on real digits, and what bad input does."""
 
 import copy
+import gc
 import pickle
+import weakref
 
 import joblib
 import numpy as np
@@ -21,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sklssl import (
+    FineTuneClassifier,
     RotNetEmbedder,
     ScaleNetEmbedder,
     SimCLREmbedder,
@@ -676,3 +679,42 @@ _FITS = []
 
 def _count_fits(embedder, row):
     _FITS.append(row["epoch"])
+
+
+def test_warm_start_refuses_another_network(X):
+    embedder = quick(warm_start=True).fit(X)
+    embedder.set_params(backbone="nin3")
+    with pytest.raises(ValueError, match="'backbone' parameter of RotNetEmbedder is 'nin3', but"):
+        embedder.fit(X)
+    with pytest.raises(ValueError, match="'backbone' parameter"):
+        embedder.partial_fit(X)
+    assert embedder.set_params(warm_start=False).fit(X).layer_names_[-1] == "block3"
+
+
+@pytest.mark.parametrize("pool_size", [0, -2, 2.7, "3", True])
+def test_bad_pool_size_of_all_layers(X, pool_size):
+    embedder = quick().fit(X)
+    with pytest.raises(ValueError, match="'pool_size' argument of RotNetEmbedder.transform_layers"):
+        embedder.transform_layers(X, pool_size)
+
+
+def test_what_was_fine_tuned_is_a_start(X):
+    y = np.arange(len(X)) % 2
+    tuned = FineTuneClassifier(quick().fit(X), max_epochs=1, random_state=SEED).fit(X, y)
+    started = quick(max_epochs=0, init_weights=tuned).fit(X)
+    expected = tuned.to_embedder().pretext_.encoder.state_dict()
+    for name, weight in started.pretext_.encoder.state_dict().items():
+        assert weight.equal(expected[name]), name
+
+
+def test_memory_is_free_after_fit():
+    gc.collect()
+    gc.disable()
+    try:
+        images = np.zeros((20, 8, 8, 1), np.float32) + np.arange(20).reshape(20, 1, 1, 1)
+        alive = weakref.ref(images)
+        quick().fit(images)
+        del images
+        assert alive() is None
+    finally:
+        gc.enable()

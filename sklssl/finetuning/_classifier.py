@@ -171,7 +171,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
     def _strata(self, targets: np.ndarray) -> np.ndarray:
         classes, counts = np.unique(targets, return_counts=True)
         if counts.min() < 2:
-            alone = self.classes_[classes[counts.argmin()]]
+            alone = self.classes_.tolist()[classes[counts.argmin()]]
             raise ValueError(f"the class {alone!r} has a single image.")
         return targets
 

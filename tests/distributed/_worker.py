@@ -114,6 +114,24 @@ def mistakes():
     return found
 
 
+def own_group():
+    """Fits in a group that the script has opened, which fail in all processes."""
+    dist.init_process_group("gloo")
+    X = load()[0].astype("float32")
+    X[0] = float("nan")
+    kinds = []
+    for _ in range(2):
+        try:
+            RotNetEmbedder(**SMALL_STEPS).fit(X)
+        except ValueError as error:
+            kinds.append((type(error).__name__, dist.is_initialized()))
+    X[0] = 0
+    loss = RotNetEmbedder(**SMALL_STEPS).fit(X).history_[-1]["loss"]
+    dist.barrier()
+    dist.destroy_process_group()
+    return {"kinds": kinds, "loss": loss}
+
+
 def searches():
     """Fits inside joblib belong to their process; scores do, too."""
     X, y = load()
@@ -134,4 +152,5 @@ if __name__ == "__main__":
     warnings.simplefilter("error")
     found = {"cases": {case: fitted(case) for case in CASES}}
     found |= {"mistakes": mistakes(), "searches": searches(), "resumed": run(f"{folder}/begun")}
+    found["own group"] = own_group()
     torch.save(found, f"{folder}/rank{RANK}.pt")

@@ -133,6 +133,12 @@ def test_no_group_is_left_open(ranks):
         assert not any(ended["in a group"] for ended in found["mistakes"].values())
 
 
+def test_a_group_of_the_user_survives_what_fails_everywhere(ranks):
+    first, second = (found["own group"] for found in ranks)
+    assert first["kinds"] == second["kinds"] == [("ValueError", True)] * 2
+    assert first["loss"] == second["loss"]
+
+
 def test_fits_within_joblib_are_of_one_process(ranks):
     assert [found["searches"]["alone"] for found in ranks] == [1, 2]
 

@@ -1,5 +1,7 @@
 """What `y` and its weights may be."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,25 @@ def test_numbers_of_any_size(X, embedder, unit):
     assert tuned.y_mean_ == pytest.approx(unit * y.mean())
     assert tuned.y_scale_ == pytest.approx(unit * y.std())
     assert np.isfinite(tuned.predict(X)).all()
+
+
+def test_minus_one_beside_class_numbers_is_told(X, y):
+    few = np.where(np.arange(40) < 20, y, -1)
+    with pytest.warns(UserWarning, match="takes the label -1 in y for a class.*SemiSupervised"):
+        FineTuneClassifier("convnet", max_epochs=1).fit(X, few)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FineTuneClassifier("convnet", max_epochs=1).fit(X, np.where(y < 5, -1, 1))
+
+
+def test_a_label_that_is_missing_is_named(X, y):
+    labels = np.array([str(label) for label in y], dtype=object)
+    labels[[7, 9]] = None
+    with pytest.raises(ValueError, match="FineTuneClassifier cannot.*None, first in row 7"):
+        FineTuneClassifier("convnet", max_epochs=1).fit(X, labels)
+
+
+def test_a_class_of_one_image_is_named_when_images_are_held_out(X):
+    labels = np.array(["cat", "dog"] * 19 + ["cat", "rare"])
+    with pytest.raises(ValueError, match="'validation_fraction'.*the class 'rare' has a single"):
+        FineTuneClassifier("convnet", max_epochs=1, early_stopping=True).fit(X, labels)

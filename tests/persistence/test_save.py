@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
@@ -40,6 +41,7 @@ from sklssl import (
 )
 from sklssl.backbones import make_backbone
 from sklssl.callbacks import EarlyStopping
+from sklssl.utils._sklearn_compat import requests_of
 from tests._estimators import EMBEDDERS, with_params
 
 QUICK = {"max_epochs": 1, "random_state": 0}
@@ -324,3 +326,16 @@ def test_joblib(X, fitted, tmp_path, compress, mmap_mode):
     assert_array_equal(loaded.transform(X), fitted.transform(X))
     loaded.set_params(warm_start=True).fit(X)
     assert loaded.transform(X).shape == fitted.transform(X).shape
+
+
+def test_requests_for_metadata_come_back(X, y, tmp_path):
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = FineTuneClassifier("convnet", max_epochs=1).set_fit_request(sample_weight="w")
+    sklssl.save(model.fit(X, y), tmp_path / "model")
+    assert requests_of(sklssl.load(tmp_path / "model"))["fit"] == {"sample_weight": "w"}
+
+
+def test_long_names_of_many_bytes(X, tmp_path):
+    path = tmp_path / ("字" * 80 + ".st")
+    sklssl.save(RotNetEmbedder("convnet", max_epochs=0).fit(X), path)
+    assert path.exists()

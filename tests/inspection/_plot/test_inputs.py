@@ -115,3 +115,14 @@ def test_minus_one_marks_no_label_in_any_dtype(pyplot):
     for y in ([-1.0, 0.0, 1.0], [-1, 0, 1], ["-1", "a", "b"], np.array([-1, "a", "b"], object)):
         images = check_inputs("SomeDisplay", X, y)
         assert images.codes.tolist() == [-1, 0, 1]
+
+
+def test_names_that_differ_in_their_middle_stay_apart():
+    names = ["Plasmodium ring stage, thin smear", "Plasmodium trophozoite, thin smear", "cat"]
+    images = check(y=[names[0], names[1], names[2]] * 2)
+    captions = [images.caption(row) for row in range(3)]
+    assert len(set(captions)) == 3
+    assert "ring" in captions[0]
+    assert "tropho" in captions[1]
+    assert captions[2] == "cat"
+    assert max(map(len, captions)) <= 16

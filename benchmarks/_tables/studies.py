@@ -199,3 +199,23 @@ def harris_window():
     rows = {title: {"neighbourhood": side} for title, side in names.items()}
     column = Column("rotations recognised, %", {}, ("pretext_accuracy",))
     return grid(lines, rows, [column]) + origin(lines)
+
+
+def flat_patches():
+    """The lines of two commits: before and after flat patches were left out."""
+    lines = read("studies/flat_patches")
+    before, after = dict.fromkeys(x["commit"] for x in lines)
+    names = {
+        "digits": "digits",
+        "pets": "pets",
+        "tiny20": "20 classes of Tiny-ImageNet",
+        "gtsrb": "traffic signs",
+        "cifar10-4k": "CIFAR-10",
+    }
+    rows = {title: {"data": name} for name, title in names.items()}
+    keys = ("few_10", "few_50", "ridge")
+    columns = [
+        Column(title, {"commit": commit}, keys, 1)
+        for title, commit in (("all patches", before), ("without flat ones", after))
+    ]
+    return grid(lines, rows, columns, alike=False) + origin(lines)

@@ -25,7 +25,7 @@ __all__ = [
     "read_image_file",
     "resize_image",
     "select_channels",
-    "warn_skipped_files",
+    "skipped_files_message",
     "warn_unread_pages",
 ]
 
@@ -294,8 +294,8 @@ def warn_unread_pages(name: str, n_pages: int) -> None:
     )
 
 
-def warn_skipped_files(names: Sequence[str] | np.ndarray, n_images: int, reason: str) -> str:
-    """Warn about skipped files, with the reason for the first one."""
+def skipped_files_message(names: Sequence[str] | np.ndarray, n_images: int, reason: str) -> str:
+    """Return the warning about skipped files, with the reason for the first one."""
     shown = ", ".join(repr(str(name)) for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     verb = "is" if len(names) == 1 else "are"

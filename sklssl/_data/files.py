@@ -19,7 +19,7 @@ from sklssl._data.decode import (
     no_readable_file_error,
     read_image_file,
     resize_image,
-    warn_skipped_files,
+    skipped_files_message,
     warn_unread_pages,
 )
 from sklssl._data.file_cache import ImageCache, file_keys
@@ -312,7 +312,7 @@ class ImageFiles:
         if len(kept) == 0:
             raise no_readable_file_error(len(bad), reason)
         warnings.warn(
-            warn_skipped_files(bad, len(self), reason),
+            skipped_files_message(bad, len(self), reason),
             UserWarning,
             stacklevel=3,
         )

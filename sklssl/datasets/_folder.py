@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.utils import Bunch
 
 from sklssl._data.columns import is_path_sequence, to_path_string, unwrap_images
-from sklssl._data.decode import no_readable_file_error, read_bytes, warn_skipped_files
+from sklssl._data.decode import no_readable_file_error, read_bytes, skipped_files_message
 from sklssl.datasets._layout import Layout, read_layout
 from sklssl.datasets._listing import open_folder
 from sklssl.datasets._stack import check_read_options, read_images
@@ -192,7 +192,7 @@ def _leave_out(
     if len(errors) == n_images:
         raise no_readable_file_error(n_images, first)
     warnings.warn(
-        warn_skipped_files([names[i] for i in errors], n_images, first),
+        skipped_files_message([names[i] for i in errors], n_images, first),
         UserWarning,
         stacklevel=3,
     )

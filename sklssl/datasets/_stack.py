@@ -32,6 +32,10 @@ def check_read_options(
             f"The 'image_size' parameter of {owner} must be an int of at least 1 or None. Got "
             f"{image_size!r} instead."
         )
+    if not isinstance(color, bool | np.bool_):
+        raise ValueError(
+            f"The 'color' parameter of {owner} must be True (RGB) or False (grey). Got {color!r}."
+        )
     number = isinstance(pages, Integral) and not isinstance(pages, bool) and pages >= 0
     if not number and pages not in ("first", "max", "mean", "channels"):
         raise ValueError(

@@ -168,7 +168,8 @@ class HistoryDisplay:
                 markersize=3,
                 drawstyle="steps-mid" if name == "learning_rate" else "default",
             )
-        ax.xaxis.get_major_locator().set_params(integer=True)  # epochs
+        epochs: Any = ax.xaxis.get_major_locator()
+        epochs.set_params(integer=True, min_n_ticks=1)
         if len(names) > 1:
             shown = [self._find_line(term=name) for name in names]
             legend = add_legend(ax, shown, names, loc="upper left", bbox_to_anchor=(1, 1))

@@ -2,7 +2,6 @@
 
 import math
 import os
-import reprlib
 import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral
@@ -359,12 +358,12 @@ def _check_one_size(X: Any, who: str) -> None:
     nested = getattr(X, "ndim", None) == 1 and getattr(X, "dtype", None) == np.dtype(object)
     if not isinstance(X, (list, tuple)) and not nested:
         return
-    arrays = [x for x in X if isinstance(x, np.ndarray) and x.ndim > 1]
-    if 0 < len(arrays) < len(X):
-        at, other = next((i, x) for i, x in enumerate(X) if not isinstance(x, np.ndarray))
+    arrays = [x for x in X if isinstance(x, np.ndarray)]
+    missing = [i for i, x in enumerate(X) if x is None]
+    if arrays and missing:
         raise ValueError(
             f"{who} expects an array of images {_LAYOUT}, but X cannot be converted to one: item "
-            f"{at} is {reprlib.repr(other)}. Remove or replace it."
+            f"{missing[0]} is None. Remove or replace it."
         )
     shapes = list(dict.fromkeys(x.shape for x in arrays))
     if len(shapes) < 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,7 @@ def shorten(name: str, longest: int = 16) -> str:
 def shorten_apart(names: Sequence[str], longest: int = 16) -> list[str]:
     """Shorten long names; of those that would become the same, keep the words that differ."""
     short = [shorten(name, longest) for name in names]
-    for text in {text for text in short if short.count(text) > 1}:
+    for text in [text for text, n in Counter(short).items() if n > 1]:
         alike = [i for i, other in enumerate(short) if other == text]
         words = [names[i].split() for i in alike]
         n_first, n_last = _count_common(words), _count_common([inner[::-1] for inner in words])

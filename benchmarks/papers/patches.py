@@ -64,10 +64,12 @@ SIZES = {
 
 def _methods(backbone, n_classes):
     ratios = (0.3, 0.4, 0.5)
+    # With the usual rate, and few steps, the features of the deep network are worse than random.
+    rotations = {"backbone": backbone, "learning_rate": 0.01 if backbone == "resnet32" else 0.1}
     return {
-        "RotNet": RotNetEmbedder(backbone),
-        **{f"Patch RelNet {r}": PatchRelEmbedder(backbone, patch_ratio=r) for r in ratios},
-        **{f"Patch RotNet {r}": PatchRotEmbedder(backbone, patch_ratio=r) for r in ratios},
+        "RotNet": RotNetEmbedder(**rotations),
+        **{f"Patch RelNet {r}": PatchRelEmbedder(patch_ratio=r, **rotations) for r in ratios},
+        **{f"Patch RotNet {r}": PatchRotEmbedder(patch_ratio=r, **rotations) for r in ratios},
         "Deep InfoMax": DeepInfoMaxEmbedder(backbone),
         "Deep Cluster": DeepClusterEmbedder(10 * n_classes, backbone=backbone),
         "random": RotNetEmbedder(backbone, max_epochs=0),

@@ -31,7 +31,8 @@ def draw_claims():
     axes.plot([claim.theirs for claim, _ in found], places, "x", color=THEIRS, label="the paper")
     axes.set_yticks(places, [claim.text for claim, _ in found], fontsize=8)
     axes.set(xscale="symlog", xlabel="difference in points of accuracy (logarithmic beyond 1)")
-    axes.set_xticks([-10, -1, 0, 1, 10, 50], ["-10", "-1", "0", "1", "10", "50"])
+    axes.set_xticks([-10, -1, 0, 1, 10, 100], ["-10", "-1", "0", "1", "10", "100"])
+    axes.set_xlim(right=100)
     axes.legend(loc="upper left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -73,10 +74,38 @@ def draw_nin():
     return figure
 
 
+def draw_patches():
+    """Draw the accuracy of every method, the paper's and ours: frozen and tuned."""
+    lines = chosen(lines_of("patches"), size="cpu")
+    tables = {
+        "ResNet-8, STL-10 / CIFAR-10": reported.PATCHES_STL,
+        "ResNet-8, Tiny-ImageNet": reported.PATCHES_TINY,
+        "ResNet-32, STL-10 / CIFAR-10": reported.PATCHES_DEEP,
+    }
+    figure, grid = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True, layout="constrained")
+    for axes, (title, rows) in zip(grid, tables.items(), strict=True):
+        for place, row in enumerate(reversed(rows)):
+            ours = chosen(lines, row=row.ours)
+            for key, filled in (("linear", False), ("tuned", True)):
+                if row.theirs.get(key) is not None:
+                    axes.plot(row.theirs[key], place, "x" if filled else "+", color=THEIRS)
+                found = [100 * x[key] for x in ours if key in x]
+                if found:
+                    face = HERE if filled else "none"
+                    axes.plot(np.mean(found), place, "o", color=HERE, mfc=face, markersize=5)
+        axes.set_yticks(range(len(rows)), [row.title for row in reversed(rows)])
+        axes.set_title(title, fontsize=9)
+        axes.set(xlabel="accuracy, %", xlim=(0, 80))
+        axes.grid(axis="x", linewidth=0.4)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 PICTURES = {
     "papers": draw_claims,
     "paper_scalenet": draw_scalenet,
     "paper_nin": draw_nin,
+    "paper_patches": draw_patches,
 }
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ class ImageFiles:
         self.dtype = np.dtype(dtype)
         self._decoded = dict(decoded or {})
         self._multipage = [] if multipage is None else multipage  # shared with subsets
-        self._cache = self._open_cache(cache_dir)
+        self._cache = ImageCache(self._image_shape, self._cache_folder(cache_dir), self.dtype)
         self._cache.refresh()
         # Without a cache there is nothing to look up.
         start = _UNKNOWN if self._cache.shards else _ABSENT
@@ -325,15 +325,14 @@ class ImageFiles:
         self._shard, self._row = shard, row
         self._rows = np.arange(len(shard))
 
-    def _open_cache(self, cache_dir: str | os.PathLike[str] | None) -> ImageCache:
+    def _cache_folder(self, cache_dir: str | os.PathLike[str] | None) -> str | None:
         if cache_dir is None:
-            return ImageCache(self._image_shape, None, self.dtype)
+            return None
         shape = "x".join(map(str, self._image_shape))
+        # Images resized to this shape must not be confused with images that have this shape.
+        kind = "" if self._resize else "-exact"
         depth = "" if self.dtype == np.uint8 else f"-{self.dtype}"
-        start = os.path.join(os.path.expanduser(cache_dir), f"{shape}{depth}")
-        # Images resized to this shape must not be taken for images that have this shape.
-        folder = f"{start}-v1" if self._resize else f"{start}-exact-v1"
-        return ImageCache(self._image_shape, folder, self.dtype)
+        return os.path.join(os.path.expanduser(cache_dir), f"{shape}{depth}{kind}-v1")
 
 
 def _in_threads(work: Callable[[Iterable[int]], None], n: int) -> None:

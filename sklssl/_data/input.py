@@ -48,16 +48,13 @@ def validate_input(
     UserWarning
         If the values of `X` differ clearly from the range that the embedder was fitted on.
     """
-    given = unwrap_images(X)
+    given, name = unwrap_images(X), type(embedder).__name__
+    shape, size = _wanted(embedder, reset)
     images: CheckedImages
     if is_picture_sequence(given):
-        target = _target_shape(embedder)
-        shape = target if reset else embedder.image_shape_
-        size = None if shape is None or target is None else shape[:2]
-        channels = 3 if shape is None else shape[2]
-        given = stack_pictures(given, channels, size, who=type(embedder).__name__)
-    elif (target := _target_shape(embedder)) is not None:
-        given = resize_each(given, target[:2], who=type(embedder).__name__)
+        given = stack_pictures(given, 3 if shape is None else shape[2], size, who=name)
+    elif size is not None:
+        given = resize_each(given, size, who=name)
     if is_path_sequence(given):
         images = _open_files(embedder, given, reset, min_samples)
     else:
@@ -70,8 +67,7 @@ def validate_input(
 def _open_files(embedder: Any, paths: Sequence[str], reset: bool, min_samples: int) -> ImageFiles:
     """Return files as images of the target shape, with the bit depth of the first file."""
     _check_n_images(embedder, len(paths), min_samples)
-    target = _target_shape(embedder)
-    shape = target if reset else embedder.image_shape_
+    shape, size = _wanted(embedder, reset)
     multipage: list[tuple[str, int]] = []
     path, first = first_image(paths, 3 if shape is None else shape[2], embedder.on_error, multipage)
     if multipage:
@@ -80,7 +76,7 @@ def _open_files(embedder: Any, paths: Sequence[str], reset: bool, min_samples: i
         files = ImageFiles(
             paths,
             shape or first.shape,
-            resize=target is not None,
+            resize=size is not None,
             cache_dir=embedder.cache_dir,
             dtype=first.dtype,
             decoded={path: first},
@@ -112,6 +108,15 @@ def decode_files(embedder: Any, images: CheckedImages, min_samples: int = 1) -> 
 def select_rows(images: CheckedImages, rows: Any) -> CheckedImages:
     """Return some rows of the images from :func:`validate_input`, without reading files."""
     return images.subset(rows) if isinstance(images, ImageFiles) else images[rows]
+
+
+def _wanted(
+    embedder: Any, reset: bool
+) -> tuple[tuple[int, int, int] | None, tuple[int, int] | None]:
+    """Return the shape of decoded images, and the size that they are resized to, if any."""
+    target = _target_shape(embedder)
+    shape = target if reset else embedder.image_shape_
+    return shape, None if target is None or shape is None else shape[:2]
 
 
 def _target_shape(embedder: Any) -> tuple[int, int, int] | None:

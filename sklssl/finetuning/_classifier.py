@@ -14,6 +14,7 @@ from sklssl._storage.attributes import is_vector
 from sklssl.finetuning._base import BaseFineTuner
 from sklssl.finetuning._parameters import FineTuningParameters
 from sklssl.utils._checks import check_classes, naming_parameter
+from sklssl.utils._markers import MARKER, missing_rows
 from sklssl.utils._sklearn_compat import StrOptions
 from sklssl.utils._typing import ImagesLike
 
@@ -128,7 +129,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     def _check_answers(self, y: np.ndarray) -> np.ndarray:
         y = column_or_1d(y, warn=True)
-        _check_none(y)
+        _check_no_missing(y)
         check_classes(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         self._warn_if_unlabelled()
@@ -137,7 +138,7 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
     def _warn_if_unlabelled(self) -> None:
         """Warn if -1 is a class beside 0, 1, ...: elsewhere it marks images without a label."""
         numbers = self.classes_.dtype.kind == "i" and len(self.classes_) > 2
-        if numbers and self.classes_[0] == -1 and self.classes_[1] == 0:
+        if numbers and self.classes_[0] == MARKER and self.classes_[1] == 0:
             warnings.warn(
                 f"{type(self).__name__} takes the label -1 in y for a class. If it marks images "
                 "without a label, leave them out, or use SemiSupervisedClassifier.",
@@ -180,12 +181,11 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         return {"loss": loss, "accuracy": (logits.argmax(dim=1) == targets).float().mean()}
 
 
-def _check_none(y: np.ndarray) -> None:
-    """Raise an error if a label is None, which cannot be sorted among the others."""
-    if y.dtype == object:
-        missing = [row for row, label in enumerate(y) if label is None]
-        if missing:
-            raise ValueError(
-                f"y contains None, first in row {missing[0]}. Leave out images without a label, "
-                "or mark them by -1 and use SemiSupervisedClassifier."
-            )
+def _check_no_missing(y: np.ndarray) -> None:
+    """Raise an error if a label is missing, which cannot be sorted among the others."""
+    missing = missing_rows(y)
+    if len(missing):
+        raise ValueError(
+            f"y contains {y[missing[0]]}, first in row {missing[0]}. Leave out images without a "
+            "label, or mark them by -1 and use SemiSupervisedClassifier."
+        )

@@ -66,7 +66,8 @@ class ImageTransformer(  # type: ignore[call-arg]
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
-            Images or rows, of the shape seen in ``fit``.
+            Images or rows, of the shape seen in ``fit``. :class:`ImageResizer` also takes lists of
+            PIL images, or of arrays of different sizes.
 
         Returns
         -------
@@ -76,6 +77,7 @@ class ImageTransformer(  # type: ignore[call-arg]
         """
         check_is_fitted(self)
         self._validate_params()  # parameters may have changed since fit
+        X = self._to_one_size(X)
         # First, since wrong column names explain other errors.
         images = validate_images(self, X, reset=False, dtype=DTYPES)
         ndim = check_images(X, estimator=self, dtype=DTYPES).ndim
@@ -98,6 +100,10 @@ class ImageTransformer(  # type: ignore[call-arg]
         self : object
         """
         return self
+
+    def _to_one_size(self, X: ImagesLike) -> ImagesLike:
+        """Return `X`; a transformer that resizes may make its images equal in size first."""
+        return X
 
     def _fit(self, images: np.ndarray) -> None:
         """Learn from images (n, H, W, C); most transformers learn nothing."""

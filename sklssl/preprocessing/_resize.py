@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.decode import resize_image
 from sklssl._data.pictures import resize_each
@@ -102,22 +101,8 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         self.image_size_ = size
         return self
 
-    def transform(self, X: ImagesLike) -> np.ndarray:
-        """Return the resized images; `X` is not modified.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or list of images
-            Images or rows, of the shape seen in ``fit``; PIL images, or arrays of different sizes.
-
-        Returns
-        -------
-        X_new : ndarray
-            The images, in the layout of `X`. uint8, float32 and float64 are kept, other dtypes
-            become float64.
-        """
-        check_is_fitted(self)
-        return super().transform(resize_each(X, self.image_size_, who="ImageResizer"))
+    def _to_one_size(self, X: ImagesLike) -> ImagesLike:
+        return resize_each(X, self.image_size_, who="ImageResizer")
 
     def _transform(self, images: np.ndarray) -> np.ndarray:
         resized = np.empty((len(images), *self.image_size_, images.shape[-1]), images.dtype)

@@ -1,11 +1,10 @@
 """Find the unlabelled rows of a `y`: -1, or the string "-1", marks them."""
 
 from numbers import Number
-from typing import Any
 
 import numpy as np
 
-__all__ = ["MARKER", "check_no_missing", "is_unlabelled"]
+__all__ = ["MARKER", "check_no_missing", "is_unlabelled", "missing_rows"]
 
 MARKER = -1
 # The marker as NumPy converts it in an array of strings.
@@ -23,16 +22,20 @@ def is_unlabelled(y: np.ndarray) -> np.ndarray:
 
 def check_no_missing(y: np.ndarray, who: str) -> None:
     """Raise an error if the 1-D array `y` holds NaN, None or infinity."""
-    missing: Any = []
-    if y.dtype.kind == "O":
-        missing = [v for v in y if v is None or (isinstance(v, Number) and v != v) or _is_na(v)]
-    elif y.dtype.kind == "f":
-        missing = y[~np.isfinite(y)]
+    missing = missing_rows(y)
     if len(missing):
         raise ValueError(
-            f"The y of {who} contains {missing[0]} in {len(missing)} of {len(y)} rows, but each "
+            f"The y of {who} contains {y[missing[0]]} in {len(missing)} of {len(y)} rows, but each "
             'row must be a label, or -1 if unlabelled (in an array of strings "-1").'
         )
+
+
+def missing_rows(y: np.ndarray) -> np.ndarray:
+    """Return the rows of the 1-D array `y` that hold NaN, None or infinity."""
+    if y.dtype.kind == "O":
+        found = [v is None or (isinstance(v, Number) and v != v) or _is_na(v) for v in y]
+        return np.flatnonzero(np.array(found, dtype=bool))
+    return np.flatnonzero(~np.isfinite(y)) if y.dtype.kind == "f" else np.empty(0, int)
 
 
 def _is(value: object, marker: object) -> bool:

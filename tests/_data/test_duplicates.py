@@ -44,7 +44,7 @@ def test_a_moved_folder_is_the_same_data():
     y = np.repeat([0, 1], 10)
     orders = [
         merge_duplicates(np.array([f"{place}/{name}" for name in names]), y, np.ones(20))[0]
-        for place in ("/tmp/one", "/elsewhere/two/three", "relative")
+        for place in ("/one", "/two/three", "relative")
     ]
     assert_array_equal(orders[0], orders[1])
     assert_array_equal(orders[0], orders[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -79,7 +80,11 @@ class NamedImages:
     def caption(self, row: int) -> str:
         """Return the class of an image, shortened, or its name if it has none."""
         code = self.codes[row]
-        return self.name(row) if code == NO_LABEL else shorten_apart(self.class_names)[code]
+        return self.name(row) if code == NO_LABEL else self._short_names[code]
+
+    @functools.cached_property
+    def _short_names(self) -> list[str]:
+        return shorten_apart(self.class_names)
 
     def pictures(self, rows: np.ndarray, owner: str, longest: int | None = None) -> list[Any]:
         """Return some images as RGB pictures."""

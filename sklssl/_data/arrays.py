@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from sklssl._data.columns import check_file_names, is_picture_sequence, unwrap_images
 from sklssl._data.memmaps import check_length, find_memmap, release
-from sklssl._data.pages import EXACT
 from sklssl._data.pictures import stack_pictures
+from sklssl._data.pixels import EXACT
 from sklssl.utils._checks import naming_data
 from sklssl.utils._typing import ImagesLike
 

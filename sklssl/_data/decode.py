@@ -11,7 +11,14 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sklssl._data.pages import REMEDY, corrupt_file_error, open_pages, too_many_pixels_error
+from sklssl._data.pages import open_pages
+from sklssl._data.pixels import (
+    REMEDY,
+    check_pixels,
+    corrupt_file_error,
+    too_many_pixels_error,
+    wrong_channels_error,
+)
 from sklssl.exceptions import ImageFileError
 
 __all__ = [
@@ -34,7 +41,6 @@ Channels: TypeAlias = int | str | tuple[int, ...]
 
 # Far larger than photographs, far smaller than the memory of a computer.
 _MAX_FILE_BYTES = 2**28
-_MAX_STACK = 2**28  # values in all pages
 # These errors are due to a lack of resources, not to a bad file.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
@@ -207,8 +213,7 @@ def _combine_pages(
     image = next(parts)
     dtype, shape = image.dtype, image.shape
     if pages == "channels":
-        if n_pages * image.shape[0] * image.shape[1] > _MAX_STACK:
-            raise too_many_pixels_error(name)
+        check_pixels(shape[1], shape[0], name, n_pages)
         stack = [image, *(_check_page(part, shape, name) for part in parts)]
         return _select_stored(np.concatenate(stack, axis=2), channels, name)
     if pages == "mean":
@@ -260,11 +265,7 @@ def _select_stored(image: np.ndarray, channels: Channels, name: str) -> np.ndarr
             )
         return np.ascontiguousarray(image[..., list(channels)])
     if channels not in ("all", stored):
-        raise ImageFileError(
-            f"{name!r} has {stored} channels, but {channels} were requested. Set the channels in "
-            "image_shape to the number in the files, or select channels with "
-            "sklssl.datasets.load_images(files, channels=[...])."
-        )
+        raise wrong_channels_error(name, stored, channels)
     return image
 
 

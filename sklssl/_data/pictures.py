@@ -7,7 +7,7 @@ import numpy as np
 
 from sklssl._data.columns import is_picture_sequence, unwrap_images
 from sklssl._data.decode import depth_mismatch_message, resize_image, select_channels
-from sklssl._data.pages import read_picture
+from sklssl._data.pixels import read_picture
 
 __all__ = ["resize_each", "stack_pictures"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklssl._data.arrays import check_images, fold_rows, resolve_image_shape
 from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.decode import read_image_file, resize_image
-from sklssl._data.pages import read_picture
+from sklssl._data.pixels import read_picture
 from sklssl._data.rows import take_rows
 from sklssl.utils._typing import ImagesLike
 

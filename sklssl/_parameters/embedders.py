@@ -282,8 +282,9 @@ EMBEDDER_ATTRIBUTES = read_attributes(
         "history_": (
             "list of dict",
             """
-            One row per epoch: epoch, scale, learning_rate, loss, accuracy (of the pretext task, if
-            it has one) and duration in seconds.
+            One row per epoch: epoch, phase (counts scales, and fits that continue an earlier one,
+            from 0), scale, learning_rate, loss, accuracy (of the pretext task, if it has one) and
+            duration in seconds.
             """,
         ),
         "n_epochs_": ("int", "The number of epochs trained."),

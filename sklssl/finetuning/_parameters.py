@@ -226,9 +226,9 @@ FINETUNER_ATTRIBUTES = read_attributes(
         "history_": (
             "list of dict",
             """
-            One row per epoch: epoch, learning_rate (of the head), loss, accuracy or
-            mean_absolute_error (averaged over the columns of `y`), the same for the validation
-            images, if there are any, and duration in seconds.
+            One row per epoch: epoch, phase and scale (0 and 1: there is one), learning_rate (of the
+            head), loss, accuracy or mean_absolute_error (averaged over the columns of `y`), the
+            same for the validation images, if there are any, and duration in seconds.
             """,
         ),
         "layer_names_": ("tuple of str", "The stages of the network."),

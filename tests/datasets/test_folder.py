@@ -147,7 +147,7 @@ def test_neither_folder_nor_zip(tmp_path):
 @pytest.mark.parametrize(("limit", "value"), [("_MAX_PIXELS", 23), ("_MAX_FILE_BYTES", 50)])
 def test_limits(write, monkeypatch, limit, value):
     path = write(PLAIN)
-    monkeypatch.setattr(f"sklssl._data.{'decode' if 'FILE' in limit else 'pages'}.{limit}", value)
+    monkeypatch.setattr(f"sklssl._data.{'decode' if 'FILE' in limit else 'pixels'}.{limit}", value)
     with pytest.raises(ValueError, match=rf"'cat/z.png' is too large: .*at most {value}"):
         load_image_folder(path)
 

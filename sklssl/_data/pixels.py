@@ -1,0 +1,129 @@
+"""Convert the pixels that libraries decode to arrays that no other part needs to convert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklssl.exceptions import ImageFileError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "EXACT",
+    "REMEDY",
+    "check_pixels",
+    "corrupt_file_error",
+    "read_picture",
+    "to_rgb_order",
+    "to_supported_dtype",
+    "too_many_pixels_error",
+    "wrong_channels_error",
+]
+
+REMEDY = "Repair it or remove it."
+EXACT = 2**24  # float32 holds every whole number up to this one
+
+# A file of a few kilobytes may expand to gigabytes.
+_MAX_PIXELS = 2**26
+_MAX_VALUES = 2**28  # in all channels
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+# The mode to convert to if all channels of an image are requested.
+_STORED = {"1": "L", "LA": "LA", "L": "L", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
+
+
+def read_picture(image: Image, name: str, channels: Any) -> np.ndarray:
+    """Convert a PIL image to an array, rotated according to its EXIF entry.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The image, at the requested frame.
+
+    name : str
+        The name of the file in error messages.
+
+    channels : int or other
+        3 for RGB, 1 for grey, anything else for the stored channels.
+
+    Returns
+    -------
+    image : ndarray of shape (H, W) or (H, W, S), uint8, uint16 or float32
+    """
+    from PIL import ImageOps
+
+    if image.format != "TIFF":  # Pillow rotates TIFF itself, some versions twice
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return np.array(image, dtype=np.uint16)
+    if image.mode in ("I", "F"):
+        return _as_floats(np.asarray(image), name)
+    if image.mode not in _EIGHT_BITS:
+        raise ImageFileError(
+            f"{name!r} has pixels of an unsupported mode ({image.mode!r} in Pillow). Convert it "
+            "to grey or RGB, or remove it."
+        )
+    mode = {1: "L", 3: "RGB"}.get(channels) or _STORED.get(image.mode, "RGB")
+    return np.array(image.convert(mode))
+
+
+def to_rgb_order(image: np.ndarray) -> np.ndarray:
+    """Reorder channels decoded by cv2 to RGB or RGBA."""
+    import cv2  # slow to import
+
+    if image.ndim == 3 and image.shape[2] in (3, 4):
+        code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        return cv2.cvtColor(image, code)
+    return image
+
+
+def to_supported_dtype(image: np.ndarray, name: str) -> np.ndarray:
+    """Convert values of any width to uint8, uint16 or float32."""
+    return image if image.dtype in (np.uint8, np.uint16) else _as_floats(image, name)
+
+
+def _as_floats(values: np.ndarray, name: str) -> np.ndarray:
+    """Convert integers or floats of any width to float32, if they fit."""
+    if (
+        values.dtype.kind in "iu"
+        and values.size
+        and np.abs(values.astype(np.float64)).max() > EXACT
+    ):
+        raise ImageFileError(
+            f"{name!r} has integers beyond {EXACT}, which float32 would round. Convert them "
+            "to 16 bits, or to floats of a smaller range."
+        )
+    return values.astype(np.float32)
+
+
+def corrupt_file_error(name: str) -> ImageFileError:
+    """Return the error for a file that cannot be decoded."""
+    return ImageFileError(
+        f"{name!r} is corrupt or not an image. {REMEDY} (Formats that are read: JPEG, PNG, TIFF, "
+        "BMP, GIF, WebP, PPM, JPEG 2000.)"
+    )
+
+
+def too_many_pixels_error(name: str) -> ImageFileError:
+    """Return the error for an image that is too large."""
+    return ImageFileError(
+        f"{name!r} is too large: at most {_MAX_PIXELS} pixels are allowed. Make it smaller or "
+        "remove it."
+    )
+
+
+def wrong_channels_error(name: str, stored: int, channels: Any) -> ImageFileError:
+    """Return the error for an image with another number of channels than requested."""
+    return ImageFileError(
+        f"{name!r} has {stored} channels, but {channels} were requested. Set the channels in "
+        "image_shape to the number in the files, or select channels with "
+        "sklssl.datasets.load_images(files, channels=[...])."
+    )
+
+
+def check_pixels(width: int, height: int, name: str, channels: int = 1) -> None:
+    """Raise an error if an image is too large, before memory is allocated for it."""
+    if width * height > _MAX_PIXELS or width * height * channels > _MAX_VALUES:
+        raise too_many_pixels_error(name)

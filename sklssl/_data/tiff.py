@@ -1,0 +1,226 @@
+"""Read the pages of TIFF files.
+
+No library reads all of them: Pillow truncates deep and signed values, and it and cv2 return only
+one of several bands, without an error. Each page is therefore read by the first of Pillow, cv2 and
+tifffile that returns pages with such tags as they are stored.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklssl._data.pixels import (
+    check_pixels,
+    read_picture,
+    to_rgb_order,
+    to_supported_dtype,
+    wrong_channels_error,
+)
+from sklssl.exceptions import ImageFileError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["TIFF", "open_tiff"]
+
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such files begin
+
+_MAX_PAGES = 2**12
+_FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # of the values of tags: unsigned integers
+_GREY, _RGB = (0, 1), 2  # colour spaces; grey with 0 as white, or as black
+_ALPHA = ((1,), (2,))  # kinds of extra channels
+_SIGNED, _COMPLEX = 2, (5, 6)  # kinds of values
+
+
+@dataclass(frozen=True)
+class _Page:
+    """How a page is stored, by the names of the TIFF specification."""
+
+    width: int
+    height: int
+    bits: int
+    colours: int
+    n_channels: int
+    planar: bool
+    extra: tuple[int, ...]
+    values: int
+    orientation: int
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether Pillow would truncate the values."""
+        return self.bits > 8 or self.values == _SIGNED
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the page has one grey channel, or interleaved RGB or RGBA."""
+        if self.colours in _GREY:
+            return self.n_channels == 1
+        known = (3, 4) if self.bits > 8 else (3,)  # cv2 multiplies 8 bits by their alpha
+        return self.colours == _RGB and self.n_channels in known and not self.planar
+
+    @property
+    def has_bands(self) -> bool:
+        """Whether the channels are neither grey nor RGB, with or without an extra one."""
+        alone = self.n_channels == 2 and self.extra in _ALPHA
+        return self.colours in _GREY and self.n_channels not in (1, 3) and not alone
+
+    @property
+    def suits_pillow(self) -> bool:
+        if self.is_deep:
+            return False
+        n_extra = self.n_channels - (1 if self.colours in _GREY else 3)
+        if self.colours not in (*_GREY, _RGB) or n_extra == 0:
+            return True
+        return n_extra == 1 and not self.planar and self.extra in _ALPHA
+
+
+def open_tiff(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.ndarray]]:
+    """Open a TIFF file without allocating memory for its pixels.
+
+    The parameters, and what is returned and raised, are those of
+    :func:`sklssl._data.pages.open_pages`.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    image = None
+    if not _is_big(content):
+        with suppress(UnidentifiedImageError):  # Pillow knows neither all depths nor all layouts
+            image = Image.open(io.BytesIO(content), formats=("TIFF",))
+    places = _find_pages(content)
+    return len(places), partial(_read, image, content, name, places)
+
+
+def _read(
+    image: Image | None,
+    content: bytes,
+    name: str,
+    places: list[int],
+    number: int,
+    channels: Any,
+) -> np.ndarray:
+    page = _read_page(content, places[number])
+    check_pixels(page.width, page.height, name, page.n_channels)
+    if page.has_bands and channels in (1, 3):
+        raise wrong_channels_error(name, page.n_channels, channels)
+    if image is not None and page.suits_pillow:
+        image.seek(number)
+        return read_picture(image, name, channels)
+    if page.colours not in (*_GREY, _RGB) or page.values in _COMPLEX:
+        what = "complex" if page.values in _COMPLEX else "neither grey, RGB nor bands"
+        raise ImageFileError(
+            f"{name!r} is a deep or large TIFF file whose values are {what}. Convert it to an "
+            "ordinary grey or RGB image, or remove it."
+        )
+    pixels = _read_with_cv2(content, name, number) if page.is_plain else None
+    if pixels is None:
+        pixels = _turn(_read_with_tifffile(content, name, number), page.orientation)
+    return pixels
+
+
+def _read_with_cv2(content: bytes, name: str, number: int) -> np.ndarray | None:
+    import cv2  # slow to import
+
+    buffer = np.frombuffer(content, np.uint8)
+    wanted = (number, number + 1)
+    try:
+        _, images = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED, range=wanted)
+    except cv2.error:  # it cannot read another page
+        return None
+    return to_rgb_order(to_supported_dtype(images[0], name)) if images else None
+
+
+def _read_with_tifffile(content: bytes, name: str, number: int) -> np.ndarray:
+    try:
+        import imagecodecs  # noqa: F401  tifffile needs it for most kinds of compression
+        import tifffile
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} is a TIFF file that requires tifffile and imagecodecs. Install them with: "
+            "pip install 'sklssl[tiff]'."
+        ) from error
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        page = file.pages[number]
+        image = page.asarray()
+        image = np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
+        return to_supported_dtype(image.astype(image.dtype.newbyteorder("="), copy=False), name)
+
+
+def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn an image as the tag of this name says; the other libraries do so themselves."""
+    if orientation >= 5:
+        image = image.swapaxes(0, 1)
+    return image[
+        :: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1
+    ]
+
+
+# Tags ---------------------------------------------------------------------------------------
+
+
+def _find_pages(content: bytes) -> list[int]:
+    """Return the offset of the tags of each page, by following the chain of pages."""
+    order, pointer, count, entry, at = _layout(content)
+    places: list[int] = []
+    (place,) = struct.unpack_from(order + pointer, content, at)
+    while place and place not in places and len(places) < _MAX_PAGES:
+        places.append(place)
+        (n_tags,) = struct.unpack_from(order + count, content, place)
+        place += struct.calcsize(count) + n_tags * struct.calcsize(order + entry)
+        (place,) = struct.unpack_from(order + pointer, content, place)
+    return places
+
+
+def _is_big(content: bytes) -> bool:
+    """Return whether a TIFF is a BigTIFF, which may be larger than 4 GiB."""
+    return b"+" in content[2:4]
+
+
+def _layout(content: bytes) -> tuple[str, str, str, str, int]:
+    """Return byte order, formats (pointer, number of tags, tag) and where the first pointer is."""
+    order = "<" if content[:2] == b"II" else ">"
+    if _is_big(content):
+        return order, "Q", "Q", "HHQ8s", 8
+    return order, "I", "H", "HHI4s", 4
+
+
+def _read_page(content: bytes, place: int) -> _Page:
+    tags = _read_tags(content, place)
+    return _Page(
+        width=tags[256][0],
+        height=tags[257][0],
+        bits=max(tags.get(258, (1,))),
+        colours=tags.get(262, (1,))[0],
+        n_channels=tags.get(277, (1,))[0],
+        planar=tags.get(284, (1,))[0] == 2,
+        extra=tags.get(338, ()),
+        values=tags.get(339, (1,))[0],
+        orientation=tags.get(274, (1,))[0],
+    )
+
+
+def _read_tags(content: bytes, place: int) -> dict[int, tuple[int, ...]]:
+    """Return the tags of a page that are unsigned integers."""
+    order, pointer, count, entry, _ = _layout(content)
+    (n_tags,) = struct.unpack_from(order + count, content, place)
+    place += struct.calcsize(count)
+    size = struct.calcsize(order + entry)
+    tags = {}
+    for at in range(place, place + n_tags * size, size):
+        tag, kind, n_values, field = struct.unpack_from(order + entry, content, at)
+        if kind not in _FORMATS:
+            continue
+        values = f"{order}{n_values}{_FORMATS[kind]}"
+        if struct.calcsize(values) <= len(field):  # else the field is a pointer to them
+            tags[tag] = struct.unpack_from(values, field)
+        else:
+            tags[tag] = struct.unpack_from(values, content, *struct.unpack(order + pointer, field))
+    return tags

@@ -1,0 +1,163 @@
+import io
+import itertools
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sklssl._data.decode import decode_image
+from sklssl.exceptions import ImageFileError
+
+tifffile = pytest.importorskip("tifffile")
+pytest.importorskip("imagecodecs")
+
+# Colours, number of channels, and what the extra channels are.
+LAYOUTS = {
+    "grey": ("minisblack", 1, None),
+    "grey and alpha": ("minisblack", 2, "unassalpha"),
+    "2 bands": ("minisblack", 2, "unspecified"),
+    "3 bands": ("minisblack", 3, "unspecified"),
+    "4 bands": ("minisblack", 4, "unspecified"),
+    "7 bands": ("minisblack", 7, "unspecified"),
+    "RGB": ("rgb", 3, None),
+    "RGB and alpha": ("rgb", 4, "unassalpha"),
+    "RGB and infrared": ("rgb", 4, "unspecified"),
+    "RGB and two bands": ("rgb", 5, "unspecified"),
+}
+TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "float16", "float32", "float64")
+TURNS = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+
+
+def pixels(dtype, n_channels):
+    low, high = (-100, 100) if np.dtype(dtype).kind == "i" else (0, 250)
+    return np.random.default_rng(0).integers(low, high, (20, 33, n_channels)).astype(dtype)
+
+
+def tiff(image, colours, extra=None, planar=False, **options):
+    n_extra = image.shape[2] - (3 if colours == "rgb" else 1)
+    if n_extra > 0:
+        options["extrasamples"] = [extra] * n_extra
+    data = np.moveaxis(image, -1, 0) if planar else image
+    if image.shape[2] == 1:
+        data = image[..., 0]
+    else:
+        options["planarconfig"] = "separate" if planar else "contig"
+    file = io.BytesIO()
+    tifffile.imwrite(file, data, photometric=colours, metadata=None, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_all_channels_as_stored(layout, dtype):
+    colours, n_channels, extra = LAYOUTS[layout]
+    image = pixels(dtype, n_channels)
+    variants = itertools.product(
+        (False, True) if n_channels > 1 else (False,), (None, "lzw", "zlib"), "<>", (False, True)
+    )
+    for planar, compression, order, big in variants:
+        options = {"compression": compression, "byteorder": order, "bigtiff": big}
+        content = tiff(image, colours, extra, planar, **options)
+        read = decode_image(content, "a", "all")
+        assert read.dtype == (dtype if dtype in ("uint8", "uint16") else "float32")
+        assert read.flags.c_contiguous
+        assert read.flags.writeable
+        assert_array_equal(read, image, err_msg=f"{planar} {options}")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("planar", [False, True])
+def test_colours(planar, dtype):
+    rgb = pixels(dtype, 3)
+    for colours, extra in (("rgb", None), ("minisblack", "unspecified")):
+        assert_array_equal(decode_image(tiff(rgb, colours, extra, planar), "a", 3), rgb)
+    rgba = pixels(dtype, 4)
+    assert_array_equal(decode_image(tiff(rgba, "rgb", "unassalpha", planar), "a", 3), rgba[..., :3])
+    grey = pixels(dtype, 2)
+    read = decode_image(tiff(grey, "minisblack", "unassalpha", planar), "a", 3)
+    assert_array_equal(read, np.repeat(grey[..., :1], 3, axis=2))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("n_bands", [2, 4, 5])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bands_are_not_dropped(channels, n_bands, dtype):
+    content = tiff(pixels(dtype, n_bands), "minisblack", "unspecified")
+    with pytest.raises(ImageFileError, match=f"'a' has {n_bands} channels, but {channels} were"):
+        decode_image(content, "a", channels)
+    assert decode_image(content, "a", (1,)).shape == (20, 33, 1)
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_orientation(dtype, orientation):
+    for colours, n_channels in (("minisblack", 1), ("rgb", 3), ("minisblack", 6)):
+        image = pixels(dtype, n_channels)
+        tags = [(274, "H", 1, orientation, True)]
+        content = tiff(image, colours, "unspecified", extratags=tags)
+        assert_array_equal(decode_image(content, "a", "all"), TURNS[orientation](image))
+
+
+def test_pages_of_different_layouts():
+    file = io.BytesIO()
+    pages = [pixels("uint8", 3), pixels("uint16", 1)[..., 0], pixels("uint8", 5)]
+    with tifffile.TiffWriter(file) as writer:
+        for page, colours in zip(pages, ("rgb", "minisblack", "minisblack"), strict=True):
+            layout = None if page.ndim == 2 else "contig"
+            writer.write(page, photometric=colours, planarconfig=layout, metadata=None)
+    for number, page in enumerate(pages):
+        read = decode_image(file.getvalue(), "a", "all", pages=number)
+        assert_array_equal(read, page if page.ndim == 3 else page[..., np.newaxis])
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_deep_colours_that_are_not_read(dtype):
+    content = tiff(pixels(dtype, 4), "separated", "unspecified")
+    with pytest.raises(ImageFileError, match="'a' is a .* whose values are neither grey"):
+        decode_image(content, "a", "all")
+
+
+def test_complex_values():
+    content = tiff(pixels("complex64", 1), "minisblack")
+    with pytest.raises(ImageFileError, match="'a' is a .* whose values are complex. Convert"):
+        decode_image(content, "a", "all")
+
+
+@pytest.mark.parametrize("missing", ["tifffile", "imagecodecs"])
+def test_bands_without_what_reads_them(missing, monkeypatch):
+    content = tiff(pixels("uint8", 6), "minisblack", "unspecified")
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r"'a.tif' is a TIFF.*pip install 'sklssl\[tiff\]'"):
+        decode_image(content, "a.tif", 6)
+
+
+@pytest.mark.parametrize(("tag", "value"), [(256, 2**30), (277, 2**15)])
+def test_a_file_that_claims_to_be_huge(tag, value):
+    content = bytearray(tiff(pixels("uint8", 6), "minisblack", "unspecified"))
+    at = content.index(tag.to_bytes(2, "little")) + 2
+    kind = 4 if tag == 256 else 3
+    assert content[at : at + 2] == kind.to_bytes(2, "little")
+    content[at + 6 : at + 10] = value.to_bytes(4, "little")
+    if tag == 277:
+        at = content.index((256).to_bytes(2, "little")) + 8
+        content[at : at + 4] = (2**15).to_bytes(4, "little")
+    with pytest.raises(ImageFileError, match="'a' is too large"):
+        decode_image(bytes(content), "a", 6)
+
+
+@pytest.mark.parametrize("keep", [7, 60, 300])
+def test_truncated_files(keep):
+    for n_channels in (1, 6):
+        content = tiff(pixels("uint16", n_channels), "minisblack", "unspecified")
+        with pytest.raises(ImageFileError, match="'a' is corrupt or not an image"):
+            decode_image(content[:keep], "a", "all")

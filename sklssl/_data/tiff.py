@@ -121,6 +121,8 @@ def _read(
             "ordinary grey or RGB image, or remove it."
         )
     pixels = _read_with_cv2(content, name, number) if page.is_plain else None
+    if pixels is not None and 8 < page.bits < 16:
+        pixels >>= 16 - page.bits  # cv2 scales packed values to 16 bits
     if pixels is None:
         pixels = _turn(_read_with_tifffile(content, name, number), page.orientation)
     return pixels

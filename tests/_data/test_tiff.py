@@ -75,6 +75,13 @@ def test_all_channels_as_stored(layout, dtype):
         assert_array_equal(read, image, err_msg=f"{planar} {options}")
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize(("colours", "n_channels"), [("minisblack", 1), ("rgb", 3)])
+def test_packed_values(colours, n_channels, bits):
+    image = pixels("uint16", n_channels) * 2 ** (bits - 8)
+    assert_array_equal(decode_image(tiff(image, colours, bitspersample=bits), "a", "all"), image)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("planar", [False, True])
 def test_colours(planar, dtype):

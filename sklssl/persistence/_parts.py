@@ -17,6 +17,8 @@ from sklssl._storage.atomic import write_atomically
 __all__ = ["Part", "PartFolder", "divide", "write_json"]
 
 _MANIFEST = "manifest.json"
+# Nothing else: the folder may have files of other programs.
+_LEFTOVERS = [f".{name}.{kind}" for name in ("part-*", _MANIFEST) for kind in ("lock", "*.part")]
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class PartFolder:
                         if is_missing:
                             write(part)
         # A process that still waits for a lock will find that the part exists.
-        for left in (*self.folder.glob(".*.lock"), *self.folder.glob(".*.part")):
+        for left in itertools.chain(*map(self.folder.glob, _LEFTOVERS)):
             with contextlib.suppress(OSError):
                 left.unlink()
 

@@ -110,6 +110,17 @@ def test_goes_on_from_files_that_are_complete(embedder, paths, folder, capsys):
     assert (files[2].read_bytes(), files[1].stat().st_mtime_ns) == before
 
 
+def test_removes_only_its_own_leftovers(embedder, paths, folder):
+    folder.mkdir()
+    others = [folder / name for name in (".a.iso.part", ".poetry.lock", ".model.skl.1f.part")]
+    own = [folder / name for name in (".part-00000.npy.lock", ".part-00000.npy.1f.part")]
+    for path in (*others, *own):
+        path.touch()
+    embed_to_files(embedder, paths, folder)
+    assert all(path.exists() for path in others)
+    assert not any(path.exists() for path in own)
+
+
 def test_the_same_embedder_from_a_file_and_with_another_device(embedder, X, paths, folder):
     embed_to_files(embedder, paths, folder)
     save(embedder, folder / "embedder.safetensors")

@@ -111,7 +111,7 @@ def test_goes_on_from_files_that_are_complete(embedder, paths, folder, capsys):
 
 
 def test_removes_only_its_own_leftovers(embedder, paths, folder):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     others = [folder / name for name in (".a.iso.part", ".poetry.lock", ".model.skl.1f.part")]
     own = [folder / name for name in (".part-00000.npy.lock", ".part-00000.npy.1f.part")]
     for path in (*others, *own):

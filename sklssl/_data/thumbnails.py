@@ -11,10 +11,12 @@ from sklssl._data.pixels import read_picture
 from sklssl._data.rows import take_rows
 from sklssl.utils._typing import ImagesLike
 
-__all__ = ["make_thumbnails"]
+__all__ = ["make_thumbnails", "view_pictures"]
 
-# The darkest and brightest values are cut off, since a few hot pixels would make the rest black.
+# The darkest and brightest values of an image are cut off, since a few hot pixels would make the
+# rest black; so would a few overexposed images.
 _SHOWN_PERCENTILES = 0.1, 99.9
+_ORDINARY_IMAGES = 0.1, 0.9
 
 
 def make_thumbnails(
@@ -27,9 +29,10 @@ def make_thumbnails(
 ) -> list[np.ndarray]:
     """Return some images of `X` as uint8 RGB pictures of their own height and width.
 
-    Grey images get three equal channels, two channels become red and green, of more than three
-    the first three are shown. Values other than uint8 and [0, 1] are scaled from their range over
-    all of the returned images, without the darkest and brightest thousandth.
+    Grey images get three equal channels, two channels become magenta and green, of more than three
+    the first three are shown. Values other than uint8 are scaled from their range, without the
+    darkest and brightest thousandth of an image, and without images far from most others. The
+    scale is the same for all images, and for red, green and blue; other channels have their own.
 
     Parameters
     ----------
@@ -71,21 +74,28 @@ def make_thumbnails(
     else:
         chosen = check_images(take_rows(given, rows), estimator=owner)
         images = fold_rows(chosen, resolve_image_shape(chosen.shape, image_shape, estimator=owner))
-    return _to_bytes([_shrink(_to_rgb(image), longest) for image in images])
+    return [_to_rgb(image) for image in _to_bytes([_shrink(image, longest) for image in images])]
+
+
+def view_pictures(views: np.ndarray) -> list[np.ndarray]:
+    """Return views (n, h, w, c), usually in [0, 1], as RGB pictures of the same brightness."""
+    if views.min() >= 0 and views.max() <= 1:
+        views = np.rint(255 * views).astype(np.uint8)
+    return make_thumbnails(views, np.arange(len(views)))
 
 
 def _to_rgb(image: np.ndarray) -> np.ndarray:
-    """Return an image (h, w) or (h, w, c) with three channels."""
-    image = image if image.ndim == 3 else image[..., np.newaxis]
+    """Return an image (h, w, c) with three channels."""
     n_channels = image.shape[2]
     if n_channels == 1:
         return np.repeat(image, 3, axis=2)
     if n_channels == 2:
-        return np.pad(image, [(0, 0), (0, 0), (0, 1)])
+        return image[..., [0, 1, 0]]  # magenta and green: red and green look alike to many
     return image[..., :3]
 
 
 def _shrink(image: np.ndarray, longest: int | None) -> np.ndarray:
+    image = image if image.ndim == 3 else image[..., np.newaxis]
     height, width = image.shape[:2]
     if longest is None or max(height, width) <= longest:
         return image
@@ -94,18 +104,31 @@ def _shrink(image: np.ndarray, longest: int | None) -> np.ndarray:
 
 
 def _to_bytes(images: list[np.ndarray]) -> list[np.ndarray]:
-    """Convert images of other dtypes to uint8, with one scale for all of them."""
-    deep = [image.ravel() for image in images if image.dtype != np.uint8]
-    if not deep:
-        return images
-    values = np.concatenate(deep).astype(np.float64)
-    low, high = 0.0, 1.0
-    if values.min() < 0 or values.max() > 1:
-        low, high = np.percentile(values, _SHOWN_PERCENTILES)
-    factor = 255 / float(high - low) if high > low else 0.0
+    """Convert images of other dtypes to uint8; those with as many channels share a scale."""
+    deep = [image for image in images if image.dtype != np.uint8]
+    scales = {
+        n_channels: _find_scale([image for image in deep if image.shape[2] == n_channels])
+        for n_channels in {image.shape[2] for image in deep}
+    }
     return [
-        image
-        if image.dtype == np.uint8
-        else np.rint(np.clip((image - low) * factor, 0, 255)).astype(np.uint8)
+        image if image.dtype == np.uint8 else _scale(image, *scales[image.shape[2]])
         for image in images
     ]
+
+
+def _find_scale(images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values that are shown as black and white, a pair for all or for each channel."""
+    axis = (0, 1, 2) if images[0].shape[2] == 3 else (0, 1)
+    ends = [np.percentile(image.astype(np.float64), _SHOWN_PERCENTILES, axis) for image in images]
+    lows, highs = np.stack(ends, axis=1)
+    # Images that are no more than as far from most others as these are wide.
+    low = np.quantile(lows, _ORDINARY_IMAGES[0], axis=0, method="higher")
+    high = np.quantile(highs, _ORDINARY_IMAGES[1], axis=0, method="lower")
+    reach = np.where(high > low, high - low, np.inf)
+    return np.maximum(lows.min(axis=0), low - reach), np.minimum(highs.max(axis=0), high + reach)
+
+
+def _scale(image: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    varies = high > low
+    low, span = np.where(varies, low, 0.0), np.where(varies, high - low, 1.0)  # else a share of 1
+    return np.rint(255 * np.clip((image - low) / span, 0, 1)).astype(np.uint8)

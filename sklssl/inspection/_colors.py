@@ -5,39 +5,46 @@ import colorsys
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["UNLABELLED", "class_colors"]
+__all__ = ["UNLABELLED", "class_colors", "largest_classes"]
 
 # Without a label, as for -1 in y.
 UNLABELLED = "#bdbdbd"
 
-# From Paul Tol's "bright", "vibrant" and "dark" schemes: distinct for colour-blind readers too.
+# The first six are Paul Tol's "bright" scheme. All ten are distinct for colour-blind readers, and
+# stand out from white and from black.
 _FEW = (
     *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"),
-    *("#ee7733", "#009988", "#222255", "#663333"),
+    *("#5500ff", "#805555", "#8080ff", "#555500"),
 )
 _GOLDEN = 0.618034  # steps of the golden ratio spread any number of hues evenly
 
 
-def class_colors(labels: npt.ArrayLike) -> dict[object, str]:
-    """Return a colour for each class, in sorted order, as "#rrggbb".
+def class_colors(sizes: npt.ArrayLike) -> list[str]:
+    """Return a colour for each class, as "#rrggbb".
 
-    The label -1 means that there is none, and is grey. Up to ten classes have colours that
-    colour-blind readers can tell apart; beyond that, hues are spread evenly at three brightnesses.
+    The ten largest classes have colours that colour-blind readers can tell apart. The hues of the
+    others are spread evenly, at three brightnesses.
 
     Parameters
     ----------
-    labels : array-like of shape (n,)
-        Labels, numbers or strings.
+    sizes : array-like of shape (n_classes,)
+        The number of images of each class.
 
     Returns
     -------
-    colors : dict of label to str
+    colors : list of str
     """
-    classes = np.unique(np.asarray(labels)).tolist()
-    known = [label for label in classes if label != -1]
-    colors: dict[object, str] = dict.fromkeys((-1,) if -1 in classes else (), UNLABELLED)
-    palette = _FEW if len(known) <= len(_FEW) else [_spread(i) for i in range(len(known))]
-    return colors | dict(zip(known, palette, strict=False))
+    sizes = np.asarray(sizes)
+    colors = [_spread(i) for i in range(len(sizes))]
+    for i, color in zip(largest_classes(sizes), _FEW, strict=False):
+        colors[i] = color
+    return colors
+
+
+def largest_classes(sizes: npt.ArrayLike) -> list[int]:
+    """Return the classes with distinct colours, in order."""
+    order = np.argsort(-np.asarray(sizes), kind="stable")
+    return sorted(order[: len(_FEW)].tolist())
 
 
 def _spread(i: int) -> str:

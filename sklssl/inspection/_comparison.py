@@ -58,6 +58,9 @@ class Comparison:
         (over the draws of n labels per class), n_features, fit_time (in seconds) and transform_time
         (in seconds for 1,000 images). Rows are sorted by the mean over all numbers of labels.
 
+    names : list of str
+        The names of the embedders, in the order in which they were passed.
+
     n_labels : list of int
         The numbers of labels per class.
 
@@ -97,6 +100,7 @@ class Comparison:
         n_images: tuple[int, int],
         scoring: str | Callable[..., float] | None = None,
     ) -> None:
+        self.names = list(results)
         best_first = sorted(results, key=lambda name: -results[name].scores.mean())
         self._results = {name: results[name] for name in best_first}
         self._as_percent = scoring in (None, "accuracy")

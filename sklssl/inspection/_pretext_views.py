@@ -204,13 +204,16 @@ def find_targets(targets: Any, n_views: int, n_images: int) -> np.ndarray | None
 
 
 def name_targets(
-    targets: np.ndarray | None, names: Sequence[str] | None, owner: str
+    targets: np.ndarray | None, names: Sequence[str] | None, owner: str, kind: str = "target"
 ) -> list[list[str]]:
-    """Return the names of targets (n_views, b) as lists of the same shape; none without targets."""
+    """Return the names of targets (n_views, b) as lists of the same shape; none without targets.
+
+    Numbers without a name follow `kind`, which says what they are.
+    """
     if targets is None:
         return []
     if names is None:
-        return [[_show(target) for target in line] for line in targets.tolist()]
+        return [[_show(target, kind) for target in line] for line in targets.tolist()]
     if targets.dtype.kind not in "iu" or targets.min() < 0 or targets.max() >= len(names):
         raise ValueError(
             f"The 'target_names' argument of {owner} names the targets 0 to {len(names) - 1}, but "
@@ -219,8 +222,8 @@ def name_targets(
     return [[str(names[target]) for target in line] for line in targets]
 
 
-def _show(target: Any) -> str:
+def _show(target: Any, kind: str) -> str:
     """Return a number with what it is; the name of a class needs no more."""
     if isinstance(target, str):
         return target
-    return f"target {target:.3g}" if isinstance(target, float) else f"target {target}"
+    return f"{kind} {target:.3g}" if isinstance(target, float) else f"{kind} {target}"

@@ -46,11 +46,42 @@ def test_constant_images():
     assert make_thumbnails(np.full((1, 8, 8), 7.5), np.array([0]))[0].dtype == np.uint8
 
 
-@pytest.mark.parametrize(("channels", "shown"), [(2, [0, 1]), (4, [0, 1, 2]), (7, [0, 1, 2])])
+def test_dim_floats_look_like_the_same_integers():
+    X = rng.integers(0, 4000, (4, 20, 20)).astype(np.uint16)
+    for same in ((X / 65535).astype(np.float32), X.astype(np.float64) - 7000):
+        shown, expected = (make_thumbnails(x, np.arange(4)) for x in (same, X))
+        np.testing.assert_allclose(shown, expected, atol=1)
+    assert np.max(shown) == 255
+
+
+@pytest.mark.parametrize("n_images", [3, 40])
+def test_one_overexposed_image_does_not_darken_the_others(n_images):
+    X = rng.uniform(0, 1000, (n_images, 20, 20))
+    X[1] *= 50
+    shown = make_thumbnails(X, np.arange(n_images))
+    assert np.median(shown[0]) > 50
+    assert shown[1].max() == 255
+
+
+def test_empty_images_do_not_overexpose_the_others():
+    X = rng.uniform(0, 1000, (40, 20, 20))
+    X[:30] /= 100
+    assert 100 < np.median(make_thumbnails(X, np.arange(40))[-1]) < 150
+
+
+@pytest.mark.parametrize(("channels", "shown"), [(2, [0, 1, 0]), (4, [0, 1, 2]), (7, [0, 1, 2])])
 def test_other_channels(channels, shown):
     X = rng.integers(0, 256, (1, 8, 8, channels), dtype=np.uint8)
     (picture,) = make_thumbnails(X, np.array([0]))
-    np.testing.assert_array_equal(picture[..., : len(shown)], X[0][..., shown])
+    np.testing.assert_array_equal(picture, X[0][..., shown])
+
+
+def test_channels_of_other_units_are_scaled_separately():
+    X = rng.uniform(0, 1, (3, 20, 20, 5)) * [1000, 1, 10, 1, 1]
+    for picture in make_thumbnails(X, np.arange(3)):
+        assert picture.max(axis=(0, 1)).min() > 240
+    colours = rng.uniform(0, 1, (3, 20, 20, 3)) * [1, 1, 0.1]  # a yellow picture stays yellow
+    assert make_thumbnails(colours, np.arange(3))[0][..., 2].max() < 30
 
 
 def test_files_of_any_size_are_shrunk_in_proportion(tmp_path):

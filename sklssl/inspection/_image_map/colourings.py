@@ -1,5 +1,7 @@
 """What the images can be coloured by: classes, or numbers on a scale."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,10 +52,13 @@ def make_colourings(
     arrays = {
         str(name): _check_column(name, column, n_images, owner) for name, column in columns.items()
     }
+    texts = {
+        name: _texts(column, target_names, owner)
+        for name, column in arrays.items()
+        if column.dtype.kind != "f"
+    }
     return [
-        {"name": name, **_scale(column)}
-        if column.dtype.kind == "f"
-        else {"name": name, **_classes(column, target_names, owner)}
+        {"name": name, **(_classes(texts, name) if name in texts else _scale(column))}
         for name, column in arrays.items()
     ]
 
@@ -75,18 +80,33 @@ def _check_column(name: object, column: Any, n_images: int, owner: str) -> np.nd
     return values
 
 
-def _classes(column: np.ndarray, target_names: Sequence[str] | None, owner: str) -> dict[str, Any]:
-    """Return a colour for each class in sorted order; what has no label comes last, in grey."""
+def _texts(column: np.ndarray, target_names: Sequence[str] | None, owner: str) -> list[str]:
+    """Return labels as texts."""
     if target_names is not None and column.dtype.kind in "iu":
         column = _named(column, target_names, owner)
-    labels = [_text(value) for value in column.tolist()]
-    order = sorted(set(labels) - {_UNLABELLED}, key=_sort_key(column))
-    codes = {label: code for code, label in enumerate(order)}
-    colors = list(class_colors(np.arange(len(order))).values())
-    if len(codes) < len(set(labels)):
-        codes[_UNLABELLED] = len(order)
-        colors.append(UNLABELLED)
-    return {"classes": list(codes), "colors": colors, "codes": [codes[x] for x in labels]}
+    return [_text(value) for value in column.tolist()]
+
+
+def _classes(columns: dict[str, list[str]], name: str) -> dict[str, Any]:
+    """Return a colour for each class in order; what has no label comes last, in grey.
+
+    If another column has these classes and more, such as all labels instead of some, the colours
+    are those of that column.
+    """
+    labels = columns[name]
+    own = set(labels)
+    widest = max((c for c in columns.values() if own <= {*c, _UNLABELLED}), key=lambda c: len({*c}))
+    counts = Counter(label for label in widest if label != _UNLABELLED)
+    order = sorted(counts, key=_natural)
+    colors = dict(zip(order, class_colors([counts[label] for label in order]), strict=True))
+    colors[_UNLABELLED] = UNLABELLED
+    shown = [label for label in colors if label in own]
+    codes = {label: code for code, label in enumerate(shown)}
+    return {
+        "classes": shown,
+        "colors": [colors[label] for label in shown],
+        "codes": [codes[label] for label in labels],
+    }
 
 
 def _named(column: np.ndarray, target_names: Sequence[str], owner: str) -> np.ndarray:
@@ -108,8 +128,10 @@ def _text(label: Any) -> str:
     return _UNLABELLED if text == "-1" else text
 
 
-def _sort_key(column: np.ndarray) -> Any:
-    return float if column.dtype.kind in "iu" else str
+def _natural(text: str) -> list[tuple[float, str]]:
+    """Return a key that sorts numbers within texts by their value: day 2 before day 10."""
+    parts = re.split(r"(-?\d+)", text)
+    return [(float(p), "") if i % 2 else (np.inf, p) for i, p in enumerate(parts)]
 
 
 def _scale(column: np.ndarray) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "caption_room",
     "captioned_grid",
     "check_matplotlib",
     "draw_picture",
@@ -27,6 +29,8 @@ __all__ = [
 
 # Points per character of a caption, on average. A layout engine will enlarge the axes later.
 _CHARACTER, _CHARACTER_BEFORE_LAYOUT = 5.4, 4.2
+_BETWEEN = " _./-"  # words
+_WORD = re.compile(rf"[^{_BETWEEN}]+[{_BETWEEN}]*|[{_BETWEEN}]+")
 _LINE = 14.0  # points for a line of text above a picture
 
 
@@ -81,14 +85,19 @@ def captioned_grid(ax: Axes, n_rows: int, n_columns: int) -> tuple[np.ndarray, i
     longest : int
         How many characters a caption can have without reaching into the next one.
     """
+    gap, longest = caption_room(ax, n_rows, n_columns)
+    return grid_of_axes(ax, n_rows, n_columns, gap=gap), longest
+
+
+def caption_room(ax: Axes, n_rows: float, n_columns: int, n_lines: int = 1) -> tuple[float, int]:
+    """Return the gap between cells that lines of text need, and the characters of such a line."""
     figure: Any = ax.get_figure(root=True)
     extent = ax.get_window_extent()
     height = 72 * extent.height / figure.dpi / n_rows  # of a cell, in points
     width = 72 * extent.width / figure.dpi / n_columns
     has_layout = figure.get_layout_engine() is not None
     longest = max(4, int(width / (_CHARACTER_BEFORE_LAYOUT if has_layout else _CHARACTER)))
-    gap = min(0.5, max(0.2, _LINE / height))
-    return grid_of_axes(ax, n_rows, n_columns, gap=gap), longest
+    return min(0.5, max(0.2, n_lines * _LINE / height)), longest
 
 
 def draw_picture(
@@ -124,10 +133,10 @@ def shorten_apart(names: Sequence[str], longest: int = 16) -> list[str]:
     short = [shorten(name, longest) for name in names]
     for text in [text for text, n in Counter(short).items() if n > 1]:
         alike = [i for i, other in enumerate(short) if other == text]
-        words = [names[i].split() for i in alike]
+        words = [_WORD.findall(names[i]) for i in alike]
         n_first, n_last = _count_common(words), _count_common([inner[::-1] for inner in words])
         for i, inner in zip(alike, words, strict=True):
-            kept = " ".join(inner[n_first : max(len(inner) - n_last, n_first + 1)])
+            kept = "".join(inner[n_first : max(len(inner) - n_last, n_first + 1)]).strip(_BETWEEN)
             if n_first + n_last and kept:
                 short[i] = f"{'…' * (n_first > 0)}{kept[: longest - 2]}{'…' * (n_last > 0)}"
     return short

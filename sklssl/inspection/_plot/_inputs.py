@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_imag
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl._data.thumbnails import make_thumbnails
-from sklssl.inspection._plot._axes import check_matplotlib, shorten_apart
+from sklssl.inspection._plot._axes import check_matplotlib
 from sklssl.metrics._checks import check_feature_matrix
 from sklssl.utils._markers import is_unlabelled
 
@@ -75,16 +74,12 @@ class NamedImages:
             return self.names[row]
         if is_path_sequence(self.X):
             return os.path.basename(os.fsdecode(_item(self.X, row)))
-        return str(row)
+        return f"row {row}"  # a number alone could be a class
 
     def caption(self, row: int) -> str:
-        """Return the class of an image, shortened, or its name if it has none."""
+        """Return the class of an image, or its name if it has none."""
         code = self.codes[row]
-        return self.name(row) if code == NO_LABEL else self._short_names[code]
-
-    @functools.cached_property
-    def _short_names(self) -> list[str]:
-        return shorten_apart(self.class_names)
+        return self.name(row) if code == NO_LABEL else self.class_names[code]
 
     def pictures(self, rows: np.ndarray, owner: str, longest: int | None = None) -> list[Any]:
         """Return some images as RGB pictures."""
@@ -119,7 +114,9 @@ def check_inputs(
     check_file_names(X, owner)
     n_images = _count_images(X, owner)
     codes, classes = _encode(y, n_images, owner)
-    class_names = _name_classes(classes, target_names, owner)
+    if target_names is not None:  # all of them, so that each always has the same colour
+        classes, codes = _all_classes(codes, classes, len(target_names), owner)
+    class_names = list(map(str, classes if target_names is None else target_names))
     if names is not None:
         names = [str(name) for name in names]
         _check_length("names", len(names), n_images, owner)
@@ -221,15 +218,29 @@ def _encode(y: npt.ArrayLike | None, n_images: int, owner: str) -> tuple[np.ndar
             f"{labels[missing.argmax()]!r} in row {missing.argmax()}."
         )
     labelled = ~is_unlabelled(labels)
+    if labels.dtype.kind == "f":
+        labels = _whole(labels, owner)
     codes = np.full(n_images, NO_LABEL)
     classes, codes[labelled] = np.unique(labels[labelled], return_inverse=True)
     return codes, classes
 
 
-def _name_classes(classes: np.ndarray, target_names: Sequence[str] | None, owner: str) -> list[str]:
-    if target_names is None:
-        return [str(label) for label in classes.tolist()]
-    n_names = len(target_names)
+def _whole(labels: np.ndarray, owner: str) -> np.ndarray:
+    """Return classes that are stored as floats as integers."""
+    other = (labels != np.floor(labels)) | np.isinf(labels)
+    if other.any():
+        raise ValueError(
+            f"The 'y' argument of {owner} must hold classes, but has numbers such as "
+            f"{labels[other.argmax()]:g}. Divide them into classes, or use "
+            "sklssl.inspection.write_image_map, which draws numbers on a scale."
+        )
+    return labels.astype(int)
+
+
+def _all_classes(
+    codes: np.ndarray, classes: np.ndarray, n_names: int, owner: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all classes that have a name, and labels as indices of these."""
     if classes.size and (
         classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= n_names
     ):
@@ -237,7 +248,7 @@ def _name_classes(classes: np.ndarray, target_names: Sequence[str] | None, owner
             f"The 'target_names' argument of {owner} names the classes 0 to {n_names - 1}, but y "
             f"holds {classes[-1]!r}. Pass a name for each class, or labels that are names."
         )
-    return [str(target_names[label]) for label in classes]
+    return np.arange(n_names), np.append(classes, NO_LABEL)[codes]
 
 
 def _check_length(name: str, n_values: int, n_images: int, owner: str) -> None:

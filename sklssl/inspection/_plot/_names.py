@@ -24,14 +24,25 @@ _LONGEST = 40
 def colors_in_order(names: Iterable[_Name]) -> dict[_Name, str]:
     """Return a colour for each name, in the order of the names instead of sorted."""
     distinct = list(dict.fromkeys(names))
-    return dict(zip(distinct, class_colors(np.arange(len(distinct))).values(), strict=True))
+    return dict(zip(distinct, class_colors(np.ones(len(distinct))), strict=True))
 
 
-def add_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], **style: Any) -> Legend:
+def add_legend(
+    ax: Axes,
+    handles: Sequence[Any],
+    names: Sequence[str],
+    *,
+    beside: bool = False,
+    **style: Any,
+) -> Legend:
     """Add a legend whose names are shown as they are, if shortened.
 
     matplotlib leaves out names that begin with an underscore, and reads formulas between dollars.
+    A legend `beside` the axes is put inside if no layout engine makes room for it.
     """
+    figure: Any = ax.get_figure(root=True)
+    if beside and figure.get_layout_engine() is not None:
+        style = {"loc": "upper left", "bbox_to_anchor": (1, 1), **style}
     style = {"fontsize": 8, "frameon": False, **style}
     legend = ax.legend(handles, ["name"] * len(names), **style)
     for text, name in zip(legend.get_texts(), names, strict=True):

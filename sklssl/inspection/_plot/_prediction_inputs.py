@@ -26,7 +26,7 @@ def read_images(
             check_consistent_length(X, y)
     if names is None:
         paths = is_path_sequence(X)
-        return X, y, [os.fsdecode(path) for path in X] if paths else list(map(str, range(n_rows)))
+        return X, y, [os.fsdecode(p) for p in X] if paths else [f"row {i}" for i in range(n_rows)]
     if len(names) != n_rows:
         raise ValueError(
             f"The 'names' argument of {owner} must hold a name for each of the {n_rows} images. "

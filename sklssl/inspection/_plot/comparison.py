@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -22,8 +23,7 @@ __all__ = ["ComparisonDisplay"]
 _KINDS = ("scores", "labels", "time")
 # For the curve by numbers of labels; other kinds use those of compare_embedders.
 _CURVE = (1, 2, 5, 10, 20, 50)
-_GREYS = {PIXELS: "#555555", UNTRAINED: "#999999"}
-_OUTSIDE = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+_GREYS = {PIXELS: "#777777", UNTRAINED: "#aaaaaa"}
 
 
 class ComparisonDisplay:
@@ -224,13 +224,13 @@ class ComparisonDisplay:
 
     def _colors(self) -> dict[str, str]:
         """Return the colours of all embedders; those of the baselines are greys."""
-        names = self.comparison.scores
+        names = self.comparison.names
         return {**colors_in_order(name for name in names if name not in _GREYS), **_GREYS}
 
     def _draw_scores(self) -> None:
         names = list(self.comparison.scores)
         means, spreads = zip(*map(self._statistics, names), strict=True)
-        colors = colors_in_order(self.comparison.n_labels)
+        colors = _shades(self.comparison.n_labels)
         for i, (n, color) in enumerate(colors.items()):
             lines = np.arange(len(names)) + 0.12 * (i - (len(colors) - 1) / 2)
             self.artists_[n] = self.ax_.errorbar(
@@ -248,11 +248,11 @@ class ComparisonDisplay:
                 self.ax_.axvline(pixels, color=color, linestyle="--", linewidth=1, zorder=0)
         set_tick_names(self.ax_.yaxis, names)
         self.ax_.set(xlabel=self.comparison.score_name, ylim=(len(names) - 0.5, -0.5))
-        self.ax_.grid(axis="y", color="0.9")
+        self.ax_.grid(axis="y", alpha=0.3)
         self.ax_.set_axisbelow(True)
         title = "labels per class\n(dashed: raw pixels)" if PIXELS in names else "labels per class"
         artists = list(self.artists_.values())
-        add_legend(self.ax_, artists, list(map(str, colors)), title=title, **_OUTSIDE)
+        add_legend(self.ax_, artists, list(map(str, colors)), title=title, beside=True)
 
     def _draw_labels(self) -> None:
         n_labels = self.comparison.n_labels
@@ -270,9 +270,11 @@ class ComparisonDisplay:
         self.ax_.set_xticks(n_labels, labels=map(str, n_labels))
         self.ax_.minorticks_off()
         self.ax_.set(xlabel="labels per class", ylabel=self.comparison.score_name)
-        add_legend(self.ax_, list(self.artists_.values()), list(self.artists_), **_OUTSIDE)
+        add_legend(self.ax_, list(self.artists_.values()), list(self.artists_), beside=True)
 
     def _draw_time(self) -> None:
+        from matplotlib.ticker import LogLocator  # an optional package
+
         colors = self._colors()
         for row in self.comparison.rows:
             name = row["name"]
@@ -288,9 +290,20 @@ class ComparisonDisplay:
         n_most = self.comparison.n_labels[-1]
         labels = f"{n_most} label{'s' * (n_most > 1)} per class"
         self.ax_.set_xscale("log")
+        self.ax_.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         self.ax_.xaxis.set_major_formatter(_format_seconds)
+        self.ax_.minorticks_off()
         self.ax_.set(xlabel="seconds to fit", ylabel=f"{self.comparison.score_name}, {labels}")
-        add_legend(self.ax_, list(self.artists_.values()), list(self.artists_), **_OUTSIDE)
+        add_legend(self.ax_, list(self.artists_.values()), list(self.artists_), beside=True)
+
+
+def _shades(numbers: Sequence[int]) -> dict[int, Any]:
+    """Return a shade for each number, so that they are not taken for embedders."""
+    from matplotlib import colormaps  # an optional package
+
+    return dict(
+        zip(numbers, colormaps["viridis"](np.linspace(0.1, 0.75, len(numbers))), strict=True)
+    )
 
 
 def _check_kind(kind: object) -> None:

@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data.thumbnails import make_thumbnails
+from sklssl._data.thumbnails import view_pictures
 from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
 from sklssl.finetuning import FineTuneClassifier
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["GradCAMDisplay", "Heat"]
 
 _OWNER = "GradCAMDisplay"
-_COLOURS = "turbo"
+_COLOURS = "viridis"  # becomes lighter with the evidence, also without colours
 _GAP = 0.3  # between models, as a share of the width of a cell
 
 
@@ -258,7 +258,7 @@ class GradCAMDisplay:
             block.set_title(shorten(name, 40), fontsize=10, pad=18, parse_math=False)
             self.images_ += _draw_heat(self.axes_[name], heat, alpha)
         scale = self.ax_.inset_axes((1 + 0.1 / width, 0.1, 0.1 / width, 0.8))
-        bar = self.figure_.colorbar(self.images_[-1], cax=scale, ticks=[0, 1])
+        bar = self.figure_.colorbar(self.images_[-1], cax=scale, ticks=[0, 1], alpha=alpha)
         bar.ax.set_yticklabels(["none", "most"], fontsize=8)
         bar.set_label("evidence", fontsize=8, labelpad=-12)
         return self
@@ -386,13 +386,12 @@ def _to_heat(
     def in_rows(values: np.ndarray) -> np.ndarray:
         return values[:n_views].swapaxes(0, 1).reshape(-1, *values.shape[2:])
 
-    answers = explanation.answers
+    answers, kind = explanation.answers, "target"
     if answers is not None and not isinstance(model, BaseEmbedder):
-        answers = model.classes_[answers]
-    named = np.array(name_targets(answers, target_names, _OWNER))
-    pictures = in_rows(explanation.views)
+        answers, kind = model.classes_[answers], "class"
+    named = np.array(name_targets(answers, target_names, _OWNER, kind))
     return Heat(
-        make_thumbnails(pictures, np.arange(len(pictures))),
+        view_pictures(in_rows(explanation.views)),
         in_rows(named).tolist() if named.size else [],
         {name: in_rows(explanation.maps[name]) for name in layers or explanation.maps},
     )

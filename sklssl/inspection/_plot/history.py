@@ -21,7 +21,7 @@ __all__ = ["HistoryDisplay"]
 _NOT_TERMS = {"epoch", "phase", "scale", "duration"}
 _RATE = "learning rate"
 _STYLES = ("-", "--", ":", "-.")
-_MOST_BANDS = 10  # with labels, which would overlap if there were more
+_FEW_BANDS, _MOST_BANDS = 4, 10  # with labels, which would overlap if there were more
 _FEW_EPOCHS = 40  # with a mark for each
 _GAP = 0.1  # between panels, as a fraction of a panel
 
@@ -143,8 +143,8 @@ class HistoryDisplay:
         self.lines_: dict[tuple[str, str], Line2D] = {}
         for panel, names in panels.items():
             self._draw_panel(self.axes_[panel], names)
-            self.axes_[panel].set_ylabel(panel, parse_math=False)
-            self.axes_[panel].yaxis.set_label_coords(-0.13, 0.5)
+            self.axes_[panel].set_ylabel(panel.replace("_", " "), parse_math=False)
+        self.figure_.align_ylabels(list(self.axes_.values()))
         if _RATE in panels:
             _scale_rates(self.axes_[_RATE], self.histories)
         self._draw_bands()
@@ -172,9 +172,9 @@ class HistoryDisplay:
         epochs.set_params(integer=True, min_n_ticks=1)
         if len(names) > 1:
             shown = [self._find_line(term=name) for name in names]
-            legend = add_legend(ax, shown, names, loc="upper left", bbox_to_anchor=(1, 1))
+            legend = add_legend(ax, shown, names, beside=True)
             for line in legend.get_lines() if several else ():
-                line.set_color("black")
+                line.set_color(ax.xaxis.label.get_color())
 
     def _find_line(self, run: str | None = None, term: str | None = None) -> Line2D:
         """Return the first curve of a run, or of a recorded value."""
@@ -187,6 +187,8 @@ class HistoryDisplay:
         if len(first) == 1 or any(bands != first for bands in others):
             return
         panels = list(self.axes_.values())
+        if len(first) > _FEW_BANDS:  # no room for "scale"
+            first = [(start, end, label.split()[-1]) for start, end, label in first]
         for i, (start, end, label) in enumerate(first):
             shade: dict[str, Any] = {"color": "grey", "alpha": 0.15 * (i % 2), "linewidth": 0}
             self.bands_ += [ax.axvspan(start, end, **shade) for ax in panels]
@@ -205,7 +207,10 @@ class HistoryDisplay:
             return
         shown = [self._find_line(run=run) for run in self.histories]
         names = [_describe(name, rows) for name, rows in self.histories.items()]
-        style = {"loc": "lower left", "bbox_to_anchor": (0, 1 + 0.02 * bool(self.bands_))}
+        style: dict[str, Any] = {
+            "loc": "lower left",
+            "bbox_to_anchor": (0, 1 + 0.02 * bool(self.bands_)),
+        }
         legend = add_legend(self.ax_, shown, names, **style)
         for line in legend.get_lines():
             line.set_linestyle("-")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from sklssl.inspection._colors import UNLABELLED, class_colors
+from sklssl.inspection._colors import UNLABELLED, class_colors, largest_classes
 from sklssl.inspection._plot._axes import make_axes, shorten_apart
 from sklssl.inspection._plot._inputs import (
     NO_LABEL,
@@ -30,7 +30,8 @@ __all__ = ["ImageMapDisplay"]
 
 _OWNER = "ImageMapDisplay"
 _LONGEST = 64  # pixels of the longer side of a picture
-_MOST_NAMED = 12  # classes with a colour and a name
+_LONGEST_NAME = 24  # characters in the legend
+_CHARACTERS = 15  # of the legend in an inch
 _OTHER_CLASSES = "#7f7f7f"
 _MARGIN = 0.02  # around the map, as a share of its side
 
@@ -338,20 +339,19 @@ class ImageMapDisplay:
 
     def _group(self, code: int) -> int | str:
         """Return the key of the legend for a class."""
-        return int(code) if code == NO_LABEL or code in self._named else "others"
+        return int(code) if code in (NO_LABEL, *largest_classes(self._sizes)) else "others"
 
     @property
-    def _named(self) -> np.ndarray:
-        """The largest classes, in order."""
-        sizes = np.bincount(self.labels[self.labels != NO_LABEL])
-        largest = np.argsort(-sizes, kind="stable")[:_MOST_NAMED]
-        return np.sort(largest[sizes[largest] > 0])
+    def _sizes(self) -> np.ndarray:
+        """The number of images of each class."""
+        known = self.labels[self.labels != NO_LABEL]
+        return np.bincount(known, minlength=len(self.class_names))
 
     def _legend_of_classes(self) -> dict[int | str, str]:
         """Return the colour of each named class, of the others, and of images without a class."""
-        named = self._named
-        colors: dict[Any, str] = class_colors(named) if named.size else {}
-        return {**colors, "others": _OTHER_CLASSES, NO_LABEL: UNLABELLED}
+        colors = class_colors(self._sizes)
+        named: dict[int | str, str] = {code: colors[code] for code in largest_classes(self._sizes)}
+        return {**named, "others": _OTHER_CLASSES, NO_LABEL: UNLABELLED}
 
     def _draw_legend(self, colors: dict[int | str, str]) -> Any:
         from matplotlib.lines import Line2D
@@ -359,17 +359,17 @@ class ImageMapDisplay:
         found = {self._group(code) for code in self.labels}
         if found == {NO_LABEL}:
             return None
-        texts = {"others": "other classes", NO_LABEL: "no class"}
+        texts = {"others": "other classes", NO_LABEL: "unlabelled"}
         keys = [key for key in colors if key in found]
         marks = [Line2D([], [], color=colors[key], marker="s", linestyle="") for key in keys]
-        short = shorten_apart(self.class_names)
+        short = shorten_apart(self.class_names, _LONGEST_NAME)
         names = [texts[k] if k in texts else short[int(k)] for k in keys]
         legend = self.ax_.legend(
             marks,
             names,
             loc="upper center",
             bbox_to_anchor=(0.5, 0),
-            ncols=_count_columns(names),
+            ncols=_count_columns(names, self.ax_.get_window_extent().width / self.figure_.dpi),
             fontsize=8,
             handletextpad=0.2,
             columnspacing=1,
@@ -393,7 +393,7 @@ def _check_image_size(image_size: float) -> None:
         )
 
 
-def _count_columns(names: list[str]) -> int:
-    """Return how many columns a legend below the map has room for."""
+def _count_columns(names: list[str], width: float) -> int:
+    """Return how many columns a legend as wide as the axes, in inches, has room for."""
     longest = max(map(len, names))
-    return min(len(names), max(2, 100 // (longest + 5)))
+    return min(len(names), max(1, int(_CHARACTERS * width / (longest + 5))))

@@ -200,9 +200,8 @@ class LayerScoresDisplay:
         means, spreads = zip(*((row["mean_score"], row["std_score"]) for row in rows), strict=True)
         if self.best in rows:
             best = x[rows.index(self.best)], self.best["mean_score"]
-            (self.ring_,) = self.ax_.plot(
-                *best, "o", markersize=12, fillstyle="none", color="black"
-            )
+            ring: dict[str, Any] = {"fillstyle": "none", "color": self.ax_.xaxis.label.get_color()}
+            (self.ring_,) = self.ax_.plot(*best, "o", markersize=12, **ring)
         return self.ax_.errorbar(
             x, means, spreads, color=color, marker="o", markersize=4, capsize=2, elinewidth=1
         )
@@ -211,7 +210,7 @@ class LayerScoresDisplay:
         best = f"best: {self.best['mean_score']:.3f} ± {self.best['std_score']:.3f}"
         names = [*(f"pool_size={size}" for size in self.lines_), best]
         handles = [*self.lines_.values(), self.ring_]
-        add_legend(self.ax_, handles, names, loc="upper left", bbox_to_anchor=(1, 1))
+        add_legend(self.ax_, handles, names, beside=True)
 
 
 def _check_rows(rows: Any) -> list[dict[str, Any]]:

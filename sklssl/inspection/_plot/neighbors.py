@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl.curation import kneighbors
-from sklssl.inspection._plot._axes import captioned_grid, draw_picture, make_axes
+from sklssl.inspection._plot._axes import captioned_grid, draw_picture, make_axes, shorten_apart
 from sklssl.inspection._plot._inputs import (
     NO_LABEL,
     NamedImages,
@@ -282,10 +282,12 @@ class NeighborsDisplay:
         self.figure_: Any = self.ax_.figure
         self.axes_, longest = captioned_grid(self.ax_, n_rows, n_columns)
         self.images_ = []
+        captions = list(dict.fromkeys(self.captions.values()))
+        short = dict(zip(captions, shorten_apart(captions, longest), strict=True))
         for (i, j), row in np.ndenumerate(self.neighbors):
             cell: Any = self.axes_[i, j]
             color = _QUERY if j == 0 else _OTHER if self.is_other[i, j] else None
-            picture, title = self.pictures[int(row)], self.captions[int(row)]
+            picture, title = self.pictures[int(row)], short[self.captions[int(row)]]
             artist = draw_picture(cell, picture, title=title, color=color, longest_title=longest)
             if self.is_other[i, j]:
                 cell.title.set_color(_OTHER)

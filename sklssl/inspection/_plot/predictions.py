@@ -17,6 +17,7 @@ from sklssl._data.rows import take_rows
 from sklssl._data.thumbnails import make_thumbnails
 from sklssl.inspection._outcomes import check_rankable, predict_images, rank_images, read_outcome
 from sklssl.inspection._plot._axes import (
+    caption_room,
     check_matplotlib,
     draw_picture,
     grid_of_axes,
@@ -35,14 +36,14 @@ __all__ = ["PredictionsDisplay"]
 
 _LONGEST = 128  # pixels of a picture
 _CELL, _HEADING = (1.35, 1.6), 0.3  # inches
-_GAP = 0.32  # between pictures, for their captions
+_PERCENT = 7  # characters of a probability
 _WRONG = "#cc3311"
 
 
 class PredictionsDisplay:
     """Images whose predictions are wrong or in doubt, or far from the true number.
 
-    An image is in doubt if the two most probable classes are nearly as probable. Those that are
+    The less certain an image is, the more alike are its two most probable classes. Those that are
     wrong are shown in their own section, the most certain first: often their labels are wrong. Of a
     regressor, the images with the largest errors are shown.
 
@@ -308,6 +309,8 @@ class PredictionsDisplay:
         self.ax_.set_axis_off()
         self.axes_: list[Axes] = []
         self.artists_: list[Any] = []
+        n_rows = heights.sum() / _CELL[1]  # of cells as high as the axes
+        gap, longest = caption_room(self.ax_, n_rows, n_columns, n_lines=3)
         tops = 1 - np.append(0, heights.cumsum()) / heights.sum()
         heading = _HEADING / heights.sum()
         for kind, n, top, bottom in zip(parts, n_lines, tops[:-1], tops[1:], strict=True):
@@ -315,8 +318,8 @@ class PredictionsDisplay:
             section.set_axis_off()
             section.set_title(self._heading(kind, sum(parts[kind])), loc="left", fontsize=10)
             if n:
-                cells = grid_of_axes(section, n, n_columns, gap=_GAP).ravel()
-                self._draw_section(cells, np.flatnonzero(parts[kind]))
+                cells = grid_of_axes(section, n, n_columns, gap=gap).ravel()
+                self._draw_section(cells, np.flatnonzero(parts[kind]), longest)
         return self
 
     def _heading(self, kind: str, n_shown: int) -> str:
@@ -329,10 +332,10 @@ class PredictionsDisplay:
         ranked = any("second" in row for row in self.rows)
         if kind == "wrong":
             return f"Wrong{', the most certain first' * ranked} ({some})"
-        return f"In doubt, the least certain first ({some})"
+        return f"The least certain{' of the others' * ('wrong' in self.counts)} ({some})"
 
-    def _draw_section(self, cells: np.ndarray, places: np.ndarray) -> None:
-        short = _short_names(self.rows)
+    def _draw_section(self, cells: np.ndarray, places: np.ndarray, longest: int) -> None:
+        short = _short_names(self.rows, max(4, longest - _PERCENT))
         for cell, place in itertools.zip_longest(cells, places):
             if place is None:
                 cell.set_axis_off()
@@ -340,16 +343,17 @@ class PredictionsDisplay:
             row = self.rows[place]
             name = os.path.basename(row["name"]) or row["name"]
             color = _WRONG if row["kind"] == "wrong" else None
-            self.artists_.append(draw_picture(cell, self.images[place], title=name, color=color))
+            style: dict[str, Any] = {"color": color, "longest_title": longest}
+            self.artists_.append(draw_picture(cell, self.images[place], title=name, **style))
             cell.set_xlabel(_caption(row, short), fontsize=7.5, parse_math=False, labelpad=2)
             self.axes_.append(cell)
 
 
-def _short_names(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _short_names(rows: Sequence[dict[str, Any]], longest: int) -> dict[str, str]:
     """Return short names of all classes that occur."""
     values = [row.get(key) for row in rows for key in ("prediction", "second", "label")]
     names = list(dict.fromkeys(map(str, values)))
-    return dict(zip(names, shorten_apart(names, 14), strict=True))
+    return dict(zip(names, shorten_apart(names, longest), strict=True))
 
 
 def _caption(row: dict[str, Any], short: dict[str, str]) -> str:

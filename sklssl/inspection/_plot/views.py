@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from sklssl._data.thumbnails import make_thumbnails
+from sklssl._data.thumbnails import view_pictures
 from sklssl.inspection._plot._axes import captioned_grid, draw_picture, make_axes
 from sklssl.inspection._plot._inputs import check_inputs, choose_rows
 from sklssl.inspection._pretext_views import (
@@ -224,10 +224,7 @@ def _draw_cell(
 
 def _to_pictures(scale: ScaleViews) -> list[list[np.ndarray]]:
     """Return the views of each image."""
-    columns = [
-        make_thumbnails(view.permute(0, 2, 3, 1).cpu().numpy(), np.arange(len(view)))
-        for view in scale.views
-    ]
+    columns = [view_pictures(view.permute(0, 2, 3, 1).cpu().numpy()) for view in scale.views]
     return [list(line) for line in zip(*columns, strict=True)]
 
 

@@ -45,7 +45,7 @@ def test_the_map_of_the_right_rotation(rotnet, X):
     heat = display.heat["RotNetEmbedder"]
     assert list(heat.maps) == list(rotnet.layer_names_)
     assert heat.answers == [f"target {k}" for k in range(4)] * 2
-    assert display.names == ["3"] * 4 + ["8"] * 4
+    assert display.names == ["row 3"] * 4 + ["row 8"] * 4
     np.testing.assert_array_equal(heat.pictures[5][..., 0], np.rot90(X[8][..., 0]))
     # One of them by hand, with the gradient of its log-probability.
     pretext = rotnet.pretext_

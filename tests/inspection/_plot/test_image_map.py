@@ -96,9 +96,28 @@ def test_two_hundred_classes():
     X = np.zeros((len(y), 8, 8), np.uint8)
     display = ImageMapDisplay.from_features(rng.normal(size=(len(y), 2)), X, y)
     texts = [text.get_text() for text in display.legend_.texts]
-    assert texts == [*map(str, range(12)), "other classes", "no class"]
+    assert texts == [*map(str, range(10)), "other classes", "unlabelled"]
     box = display.legend_.get_window_extent()
     assert box.width < display.figure_.bbox.width
+
+
+def test_a_class_has_the_same_colour_in_every_map():
+    X, Z = np.zeros((4, 8, 8), np.uint8), np.eye(4)[:, :2]
+    colors = []
+    for y in ([0, 1, 2, 3], [1, 3, 3, 1]):
+        display = ImageMapDisplay.from_features(Z, X, y, target_names=["a", "b", "c", "d"])
+        marks = zip(display.legend_.texts, display.legend_.legend_handles, strict=True)
+        colors.append({text.get_text(): mark.get_color() for text, mark in marks})
+    assert colors[1] == {name: colors[0][name] for name in "bd"}
+
+
+def test_a_legend_in_small_axes(pyplot):
+    figure, axes = pyplot.subplots(1, 3, figsize=(9, 4))
+    y = [f"a class with number {i}" for i in range(9)]
+    X, Z = np.zeros((9, 8, 8), np.uint8), np.random.default_rng(0).normal(size=(9, 2))
+    display = ImageMapDisplay.from_features(Z, X, y, ax=axes[1])
+    figure.canvas.draw()
+    assert display.legend_.get_window_extent().width < 1.3 * axes[1].get_window_extent().width
 
 
 def test_names_are_not_formulas():
@@ -106,7 +125,7 @@ def test_names_are_not_formulas():
         np.eye(3)[:, :2], np.zeros((3, 8, 8), np.uint8), ["$x_1$", "<b>", "a" * 99]
     )
     assert [text.get_text() for text in display.legend_.texts[:2]] == ["$x_1$", "<b>"]
-    assert len(display.legend_.texts[2].get_text()) == 16
+    assert len(display.legend_.texts[2].get_text()) == 24
     assert not any(text.get_parse_math() for text in display.legend_.texts)
     display.figure_.canvas.draw()
 

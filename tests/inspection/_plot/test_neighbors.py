@@ -114,3 +114,18 @@ def test_captions_that_would_overlap_are_shortened(pyplot, digits):
 def test_what_does_not_fit(arguments, message, digits):
     with pytest.raises(ValueError, match=message):
         NeighborsDisplay.from_features(**{"Z": np.eye(5), "X": digits[0][:5], **arguments})
+
+
+def test_long_classes_that_differ_in_their_middle_stay_apart():
+    y = ["kidney_cortex_A_division", "kidney_cortex_B_division"] * 4
+    X, Z = np.zeros((8, 8, 8), np.uint8), np.random.default_rng(0).normal(size=(8, 3))
+    display = NeighborsDisplay.from_features(Z, X, y, rows=[0, 1])
+    titles = {display.axes_[i, 0].get_title() for i in range(2)}
+    assert len(titles) == 2
+    assert max(map(len, titles)) < 20
+
+
+def test_an_image_without_class_is_not_named_like_a_class():
+    X, Z = np.zeros((8, 8, 8), np.uint8), np.random.default_rng(0).normal(size=(8, 3))
+    display = NeighborsDisplay.from_features(Z, X, [1, -1] * 4, rows=[0, 1])
+    assert [display.axes_[i, 0].get_title() for i in range(2)] == ["1", "row 1"]

@@ -37,7 +37,7 @@ def test_rotations_and_their_answers(X):
     np.testing.assert_array_equal(display.pictures[1][..., 0], X[7][..., 0])
     assert display.axes_.shape == (2, 5)
     assert len(display.images_) == 10
-    assert display.axes_[1, 0].get_title() == "7"
+    assert display.axes_[1, 0].get_title() == "row 7"
     assert display.axes_[1, 2].get_title() == "target 1"
     display.figure_.canvas.draw()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
+import threading
 from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,6 +22,7 @@ Node = tuple[str, str, int]
 _MOMENTUM = 0.1  # of batch norm: torch's default
 # Traced in each process and stored outside the networks, so that pickles have only weights.
 _GRAPHS: WeakKeyDictionary[nn.Module, fx.Graph] = WeakKeyDictionary()
+_TRACING = threading.RLock()  # one thread at a time
 
 
 class TracedBackbone(Backbone):
@@ -83,10 +84,11 @@ class TracedBackbone(Backbone):
         self._graph()
 
     def _graph(self) -> fx.Graph:
-        if self not in _GRAPHS:
-            names = {node: stage for stage, (node, *_) in self.nodes.items()}
-            _GRAPHS[self] = _trace(self.stages.get_submodule("net"), names)
-        return _GRAPHS[self]
+        with _TRACING:
+            if self not in _GRAPHS:
+                names = {node: stage for stage, (node, *_) in self.nodes.items()}
+                _GRAPHS[self] = _trace(self.stages.get_submodule("net"), names)
+            return _GRAPHS[self]
 
     def can_resume(self, layer: str) -> bool:
         """Return whether later stages can be computed from the feature map of `layer` alone."""
@@ -153,16 +155,36 @@ def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
 
     Only sequences of blocks are traced through, since stages must not end inside a block.
     """
-    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+    import torchvision
+    from torchvision.models.feature_extraction import NodePathTracer
     from torchvision.models.vision_transformer import Encoder
 
+    class OwnThreadTracer(NodePathTracer):
+        """A tracer that ignores calls of other threads, although it replaces those of nn.Module."""
+
+        def call_module(self, module: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+            if threading.get_ident() != thread:
+                return forward(*args, **kwargs)
+            return super().call_module(module, forward, args, kwargs)
+
+        def getattr(self, attr: str, value: Any, proxies: Any) -> Any:
+            return (
+                value if threading.get_ident() != thread else super().getattr(attr, value, proxies)
+            )
+
+    thread = threading.get_ident()
     inside = [m for m in net.modules() if type(m) is not nn.Sequential and m is not net]
     leaves = {type(m) for m in inside if not isinstance(m, Encoder)}
-    how: dict[str, Any] = {"tracer_kwargs": {"leaf_modules": list(leaves)}}
-    how["suppress_diff_warning"] = True  # only about nodes after the last feature map
+    tracer = OwnThreadTracer(leaf_modules=list(leaves), autowrap_modules=(math, torchvision.ops))
+    with _TRACING:
+        graph: fx.Graph = tracer.trace(_to_meta(net))
+    nodes = {name: node for node, name in tracer.node_to_qualname.items()}
     if names is None:
-        names = {node: node for node in get_graph_node_names(net, **how)[1][1:]}
-    graph: fx.Graph = create_feature_extractor(net, names, **how).eval_graph
+        names = {name: name for name in list(nodes)[1:]}  # without the images
+    graph.erase_node(next(node for node in graph.nodes if node.op == "output"))
+    graph.output({new: nodes[name] for name, new in names.items()})
+    fx.GraphModule(tracer.root, graph)  # becomes the owner of the graph, which tells what is dead
+    graph.eliminate_dead_code()
     return graph
 
 
@@ -190,10 +212,14 @@ def _run(
 
 def _shapes(net: nn.Module, images: Tensor) -> Iterator[tuple[str, Any]]:
     """Iterate over the outputs of all nodes for `images` on the meta device (shapes only)."""
-    graph = _trace(net)
-    tensors = itertools.chain(net.parameters(), net.buffers())
-    ghost = copy.deepcopy(net, {id(t): t.detach().to("meta") for t in tensors}).eval()
-    yield from _run(ghost, graph, images)
+    yield from _run(_to_meta(net), _trace(net), images)
+
+
+def _to_meta(net: nn.Module) -> nn.Module:
+    """Return a copy in evaluation mode without numbers in its weights."""
+    weights: Any = {id(p): nn.Parameter(p.to("meta"), p.requires_grad) for p in net.parameters()}
+    buffers = {id(buffer): buffer.to("meta") for buffer in net.buffers()}
+    return copy.deepcopy(net, weights | buffers).eval()
 
 
 def _as_layer(name: str, x: Tensor, n_first: int) -> list[Node]:

@@ -1,10 +1,15 @@
 import gc
+import pickle
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from sklssl import RotNetEmbedder
 from sklssl.backbones import list_backbones, make_backbone
 from sklssl.backbones._torchvision import TorchvisionBackbone, list_torchvision
 from tests._seed import SEED
@@ -153,3 +158,23 @@ def test_statistics_follow_a_short_training():
     backbone = make_backbone("mobilenet_v3_small", image_size=32)
     norms = [m for m in backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert {norm.momentum for norm in norms} == {0.1}
+
+
+def test_first_use_in_several_threads():
+    X = np.random.default_rng(SEED).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    embedder = RotNetEmbedder("mobilenet_v3_small", max_epochs=0, random_state=SEED).fit(X)
+    expected, content = embedder.transform(X), pickle.dumps(embedder)
+    own = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    before = nn.Module.__call__, nn.Module.__getattr__
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            loaded, start = pickle.loads(content), threading.Barrier(4)
+
+            def use(i, loaded=loaded, start=start):
+                start.wait()
+                return own(torch.ones(200, 4)) if i == 3 else loaded.transform(X)
+
+            *found, _ = pool.map(use, range(4))
+            for Z in found:
+                np.testing.assert_array_equal(Z, expected)
+    assert (nn.Module.__call__, nn.Module.__getattr__) == before

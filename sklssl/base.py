@@ -271,7 +271,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         """Build the pretext task, unless training continues."""
         sizes = [self._scaled(phase.scale) for phase in plan.phases]
         if plan.continued:
-            self._check_same_backbone()
+            self._check_same_task()
             check_network(self, self.pretext_.backbone, sizes)
         else:
             with memory_errors(self._too_large):
@@ -289,35 +289,44 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
             self._learn_weights(backbone, images)
         if self.init_weights is not None:
             load_weights(backbone, self.init_weights, owner=self)
-        pretext = check_made(self._make_pretext(backbone), self)
-        self.pretext_ = pretext.to(memory_format=torch.channels_last)
+        self.pretext_ = self._make_task(backbone).to(memory_format=torch.channels_last)
         self.layer_names_ = backbone.layer_names
         self.history_ = []
         self.symmetry_ = self._find_symmetry(images) if self.symmetry == "auto" else None
 
     def _make_backbone(self) -> Backbone:
         with naming_parameter(self, "backbone"):
-            made = make_backbone(
+            return make_backbone(
                 self.backbone,
                 in_channels=self.image_shape_[2],
                 image_size=min(full_size(self)),
             )
-        made.made_from = canonical_repr(self.backbone)
-        return made
 
-    def _check_same_backbone(self) -> None:
-        """Raise an error if the parameter was changed after the network was built."""
-        known, now = self.pretext_.backbone.made_from, canonical_repr(self.backbone)
-        if known not in (None, now):
-            raise ValueError(
-                f"The 'backbone' parameter of {type(self).__name__} is {now}, but training "
-                f"continues with the network of the previous fit, {known}. Set it back, or fit "
-                "anew with warm_start=False."
-            )
+    def _make_task(self, backbone: Backbone) -> Pretext:
+        pretext = check_made(self._make_pretext(backbone), self)
+        pretext.made_with = self._describe_task()
+        return pretext
+
+    def _describe_task(self) -> dict[str, str]:
+        """Return the parameters on which the task depends: all that not every method has."""
+        others = {*EMBEDDER_PARAMETERS, "scales", "learning_rates"}
+        values = self.get_params(deep=False)
+        return {name: canonical_repr(value) for name, value in values.items() if name not in others}
+
+    def _check_same_task(self) -> None:
+        """Raise an error if a parameter was changed after the task was built."""
+        made_with = self.pretext_.made_with
+        for name, now in self._describe_task().items():
+            if made_with.get(name, now) != now:
+                raise ValueError(
+                    f"The '{name}' parameter of {type(self).__name__} is {now}, but training "
+                    f"continues with the task of the previous fit, where it was {made_with[name]}. "
+                    "Set it back, or fit anew with warm_start=False."
+                )
 
     def _build_module(self, name: str) -> Pretext:
         """Build the pretext task, whose weights will be loaded from a file."""
-        return self._make_pretext(self._make_backbone())
+        return self._make_task(self._make_backbone())
 
     @property
     def _too_large(self) -> str:

@@ -691,6 +691,23 @@ def test_warm_start_refuses_another_network(X):
     assert embedder.set_params(warm_start=False).fit(X).layer_names_[-1] == "block3"
 
 
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [("temperature", 0.1), ("crop_scale", (0.9, 1.0)), ("horizontal_flip", False)],
+)
+def test_warm_start_refuses_another_task(X, change, value):
+    embedder = SimCLREmbedder("convnet", max_epochs=1, random_state=SEED, warm_start=True).fit(X)
+    before = embedder.transform(X)
+    embedder.set_params(**{change: value})
+    for go_on in (embedder.fit, embedder.partial_fit):
+        with pytest.raises(ValueError, match=f"'{change}' parameter of SimCLREmbedder is .* where"):
+            go_on(X)
+    np.testing.assert_array_equal(embedder.transform(X), before)
+    old = SimCLREmbedder().get_params()[change]
+    embedder.set_params(**{change: old}, learning_rate=0.01, batch_size=16, pool_size=1).fit(X)
+    assert embedder.n_epochs_ == 2
+
+
 @pytest.mark.parametrize("pool_size", [0, -2, 2.7, "3", True])
 def test_bad_pool_size_of_all_layers(X, pool_size):
     embedder = quick().fit(X)

@@ -29,6 +29,9 @@ class Pretext(nn.Module):
     ----------
     finished : bool
         Set to True to end training after the current epoch.
+
+    made_with : dict of str to str
+        Descriptions of the parameters of the embedder that the task depends on.
     """
 
     finished = False
@@ -36,6 +39,7 @@ class Pretext(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
+        self.made_with: dict[str, str] = {}
 
     @property
     def encoder(self) -> Backbone:

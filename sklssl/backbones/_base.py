@@ -45,9 +45,6 @@ class Backbone(nn.Module):
     only_side : int or None
         The only side of (square) images supported by the network; None if there is no restriction.
 
-    made_from : str or None
-        The description of the parameter `backbone` of the embedder that built the network.
-
     Raises
     ------
     ValueError
@@ -72,7 +69,6 @@ class Backbone(nn.Module):
     mean: Tensor
     scale: Tensor
     only_side: int | None = None
-    made_from: str | None = None
 
     def __init__(
         self,

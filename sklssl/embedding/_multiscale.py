@@ -235,10 +235,23 @@ class MultiScaleEmbedder(
         return self._fit(X, y, Plan([phase], self, self.__sklearn_is_fitted__(), in_pieces=True))
 
     def _fit(self, X: ImagesLike, y: object, plan: Plan) -> Self:
-        estimator = self.estimator_ if plan.continued else clone(self.estimator)
+        estimator = clone(self.estimator)
+        if plan.continued:
+            self._check_same_method()
+            learned = {k: v for k, v in vars(self.estimator_).items() if not hasattr(estimator, k)}
+            vars(estimator).update(learned)
         estimator._validate_params()
         self.estimator_ = estimator._fit(X, y, plan)
         return self
+
+    def _check_same_method(self) -> None:
+        now, before = type(self.estimator).__name__, type(self.estimator_).__name__
+        if type(self.estimator) is not type(self.estimator_):
+            raise TypeError(
+                f"The 'estimator' parameter of MultiScaleEmbedder is a {now}, but training "
+                f"continues with the {before} of the previous fit. Use another {before}, or fit "
+                "anew with warm_start=False."
+            )
 
     def _attributes_from(self, fitted: BaseEmbedder) -> dict[str, BaseEmbedder]:
         return {"estimator_": fitted}
@@ -326,6 +339,7 @@ class MultiScaleEmbedder(
         """
         check_is_fitted(self)
         self.estimator_.set_layer(layer)
+        self.estimator = clone(self.estimator).set_params(layer=layer)  # for fits that continue
         return self
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:

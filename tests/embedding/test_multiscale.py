@@ -3,7 +3,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from sklssl import MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder
+from sklssl import MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder, SimCLREmbedder
 from tests._estimators import every_embedder
 from tests._seed import SEED
 
@@ -152,3 +152,41 @@ def test_scalenet_takes_the_rates_of_the_paper(X):
     for scales, rates in [((1.0,), [0.1]), ((0.5, 0.75, 1.0), [0.1, 0.05, 0.01])]:
         embedder = ScaleNetEmbedder(scales, max_epochs=1, lr_schedule="constant").fit(X)
         assert [row["learning_rate"] for row in embedder.history_] == rates
+
+
+def test_goes_on_with_what_was_set_meanwhile(X, tmp_path):
+    seen = []
+    inner = RotNetEmbedder("convnet", max_epochs=1, warm_start=True, random_state=0)
+    embedder = MultiScaleEmbedder(inner, scales=(1.0,)).fit(X)
+    embedder.set_params(
+        estimator__batch_size=16,
+        estimator__layer="block2",
+        estimator__callbacks=[lambda _, row: seen.append(row["epoch"])],
+        estimator__checkpoint_dir=tmp_path,
+    ).fit(X)
+    assert seen == [2]
+    assert embedder.estimator_.batch_size == 16
+    assert any(tmp_path.iterdir())
+    plain = RotNetEmbedder("convnet", max_epochs=1, warm_start=True, random_state=0).fit(X)
+    plain.set_params(batch_size=16, layer="block2").fit(X)
+    assert_array_equal(embedder.transform(X), plain.transform(X))
+    with pytest.raises(ValueError, match="'batch_size' parameter of RotNetEmbedder"):
+        embedder.set_params(estimator__batch_size=-1).fit(X)
+    assert embedder.n_epochs_ == 2
+
+
+def test_goes_on_with_the_layer_that_was_set(X):
+    inner = RotNetEmbedder("convnet", max_epochs=1, warm_start=True, random_state=0)
+    embedder = MultiScaleEmbedder(inner, scales=(1.0,)).fit(X).set_layer("block1")
+    width = embedder.transform(X).shape[1]
+    assert embedder.fit(X).transform(X).shape[1] == width
+    assert inner.layer == "auto"
+
+
+def test_does_not_go_on_with_another_method(X):
+    embedder = MultiScaleEmbedder(RotNetEmbedder("convnet", max_epochs=1), scales=(1.0,)).fit(X)
+    embedder.set_params(estimator=SimCLREmbedder("convnet"))
+    with pytest.raises(TypeError, match="'estimator' parameter of MultiScaleEmbedder.*a SimCLR"):
+        embedder.partial_fit(X)
+    with pytest.raises(ValueError, match="'backbone' parameter of RotNetEmbedder is 'resnet8'"):
+        embedder.set_params(estimator=RotNetEmbedder("resnet8")).partial_fit(X)

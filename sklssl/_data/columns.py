@@ -10,6 +10,7 @@ import numpy as np
 
 __all__ = [
     "check_file_names",
+    "is_array_sequence",
     "is_path_sequence",
     "is_picture",
     "is_picture_sequence",
@@ -20,24 +21,27 @@ __all__ = [
 _PATH = (str, os.PathLike)
 
 
-def unwrap_images(X: Any) -> Any:
+def unwrap_images(X: Any, *, stack: bool = True) -> Any:
     """Extract images from tables, lists and PIL images; return anything else unchanged.
 
     - A table with a single column that is not numeric becomes that column.
     - An array (n, 1) of file names becomes a one-dimensional array.
     - A single PIL image becomes a list of one image.
-    - A sequence of arrays or tensors of the same shape and kind becomes one array.
+    - A sequence of arrays or tensors of the same shape and kind becomes one array with `stack`, and
+      otherwise a list of arrays; so do sequences of arrays of one kind and different sizes.
     """
     if hasattr(X, "columns") and len(X.columns) == 1:
         column = X.iloc[:, 0] if hasattr(X, "iloc") else X[X.columns[0]]
-        return X if _is_numeric(column) else unwrap_images(column)
+        return X if _is_numeric(column) else unwrap_images(column, stack=stack)
     if is_picture(X):
         return [X]
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OU":
-        return unwrap_images(X[:, 0])
-    if _is_sequence(X) and _is_image(_first(X)) and _have_same_shape(X):
-        hidden = any(isinstance(x, np.ma.MaskedArray) for x in X)  # np.stack would drop the mask
-        return (np.ma.stack if hidden else np.stack)([np.asanyarray(x) for x in X])
+        return unwrap_images(X[:, 0], stack=stack)
+    if _is_sequence(X) and _is_image(_first(X)) and all(map(_is_image, X)):
+        if stack and len({(tuple(x.shape), _kind(x)) for x in X}) == 1:
+            hidden = any(isinstance(x, np.ma.MaskedArray) for x in X)  # np.stack drops the mask
+            return (np.ma.stack if hidden else np.stack)([np.asanyarray(x) for x in X])
+        return [np.asanyarray(x) for x in X]
     return X
 
 
@@ -51,6 +55,17 @@ def is_path_sequence(X: Any) -> bool:
 def is_picture_sequence(X: Any) -> bool:
     """Return whether `X` is a sequence of PIL images."""
     return _is_sequence(X) and is_picture(_first(X)) and all(map(is_picture, X))
+
+
+def is_array_sequence(X: Any) -> bool:
+    """Return whether `X` is a list of images as arrays of one kind, which may differ in size."""
+    return (
+        isinstance(X, list)
+        and all(isinstance(x, np.ndarray) and x.ndim in (2, 3) for x in X)
+        and len({(_kind(x), x.shape[2:]) for x in X}) == 1
+        and not any(isinstance(x, np.ma.MaskedArray) or 0 in x.shape for x in X)
+        and X[0].dtype.kind in "uf"
+    )
 
 
 def to_path_string(path: str | bytes | os.PathLike[str]) -> str:
@@ -122,11 +137,6 @@ def _explain_one(X: str | bytes | os.PathLike[str], name: str) -> str:
 def _is_image(x: object) -> bool:
     """Return whether `x` is an array or tensor with at least two dimensions."""
     return hasattr(x, "__array__") and len(getattr(x, "shape", ())) > 1 and not is_picture(x)
-
-
-def _have_same_shape(X: Any) -> bool:
-    """Return whether `X` holds only arrays or tensors of the same shape and kind of numbers."""
-    return all(map(_is_image, X)) and len({(tuple(x.shape), _kind(x)) for x in X}) == 1
 
 
 def _kind(x: Any) -> str:

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import is_path_sequence, is_picture, is_picture_sequence
+from sklssl._data.columns import (
+    is_array_sequence,
+    is_path_sequence,
+    is_picture_sequence,
+)
 
 __all__ = ["comparable_rows", "merge_duplicates"]
 
@@ -16,7 +20,7 @@ def comparable_rows(X: Any, estimator: object) -> Any:
     """Return what has equal rows where images are equal: pixels, names of files, pictures."""
     if is_path_sequence(X):
         return np.array([os.fsdecode(path) for path in X])
-    if is_picture_sequence(X):
+    if is_picture_sequence(X) or is_array_sequence(X):
         return X
     return check_images(X, estimator=estimator, min_samples=2)
 
@@ -76,8 +80,8 @@ def _to_bytes(image: Any) -> bytes:
     """Return bytes that are equal for equal images: pixels of one shape, names or pictures."""
     if isinstance(image, str):
         return os.fsencode(image)
-    if not is_picture(image):
-        return image.tobytes()
+    if isinstance(image, np.ndarray):
+        return str(image.shape).encode() * (image.ndim > 1) + image.tobytes()
     if image.mode.startswith("P"):  # whose bytes are indices
         image = image.convert("RGBA")
     return f"{image.mode}{image.size}".encode() + image.tobytes()

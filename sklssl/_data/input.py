@@ -48,8 +48,9 @@ def validate_input(
     UserWarning
         If the values of `X` differ clearly from the range that the embedder was fitted on.
     """
-    given, name = unwrap_images(X), type(embedder).__name__
+    name = type(embedder).__name__
     shape, size = _wanted(embedder, reset)
+    given = unwrap_images(X, stack=size is None)
     images: CheckedImages
     if is_picture_sequence(given):
         given = stack_pictures(given, 3 if shape is None else shape[2], size, who=name)

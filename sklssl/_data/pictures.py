@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sklssl._data.columns import is_picture_sequence, unwrap_images
+from sklssl._data.columns import is_array_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.decode import depth_mismatch_message, resize_image, select_channels
 from sklssl._data.pixels import read_picture
 
@@ -13,7 +13,7 @@ __all__ = ["resize_each", "stack_pictures"]
 
 
 def resize_each(X: Any, size: tuple[int, int], *, who: str) -> Any:
-    """Resize a sequence of PIL images, or of arrays of different sizes; return any other `X`.
+    """Resize a sequence of PIL images, or of arrays; return any other `X`, such as an array.
 
     Parameters
     ----------
@@ -29,16 +29,12 @@ def resize_each(X: Any, size: tuple[int, int], *, who: str) -> Any:
     -------
     images : ndarray of shape (n, height, width, C), or `X` itself
     """
-    given = unwrap_images(X)
+    given = unwrap_images(X, stack=False)
     if is_picture_sequence(given):
         return stack_pictures(given, 3, size, who=who)
-    arrays = isinstance(given, list | tuple) and all(isinstance(x, np.ndarray) for x in given)
-    if not arrays or not {x.ndim for x in given} <= {2, 3} or len({x.dtype for x in given}) != 1:
+    if not is_array_sequence(given):
         return X
     pixels = [x if x.ndim == 3 else x[..., np.newaxis] for x in given]
-    same = len({x.shape for x in pixels}) == 1 or len({x.shape[2] for x in pixels}) > 1
-    if same or min(min(x.shape) for x in pixels) == 0 or pixels[0].dtype.kind not in "uf":
-        return X
     return np.stack([resize_image(x, size) for x in pixels])
 
 

@@ -5,7 +5,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from sklssl._data.arrays import check_images, fold_rows, resolve_image_shape
-from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
+from sklssl._data.columns import (
+    is_array_sequence,
+    is_path_sequence,
+    is_picture_sequence,
+    unwrap_images,
+)
 from sklssl._data.decode import read_image_file, resize_image
 from sklssl._data.pixels import read_picture
 from sklssl._data.rows import take_rows
@@ -71,6 +76,8 @@ def make_thumbnails(
             read_picture(picture, f"image {row} of X", 3)
             for picture, row in zip(take_rows(given, rows), rows, strict=True)
         )
+    elif is_array_sequence(given):
+        images = take_rows(given, rows)
     else:
         chosen = check_images(take_rows(given, rows), estimator=owner)
         images = fold_rows(chosen, resolve_image_shape(chosen.shape, image_shape, estimator=owner))

@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.batches import MapsToDevice, ToTensor
-from sklssl._data.columns import is_picture_sequence, unwrap_images
+from sklssl._data.columns import is_array_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.duplicates import comparable_rows, merge_duplicates
 from sklssl._data.input import CheckedImages, decode_files, select_rows, validate_input
 from sklssl._features.extractor import FeatureExtractor, full_size, make_extractor, resolve_layer
@@ -135,7 +135,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             epoch are kept.
         """
         plan = Plan([Phase(1.0, self.learning_rate, self.max_epochs)], self)
-        X = unwrap_images(X)
+        X = unwrap_images(X, stack=False)
         with self._fitting(plan, (X, y)) as (fresh, fit_tasks):
             X, y, weights = fresh._check_data(X, y, sample_weight)
             seed = fresh._draw_seed()
@@ -170,8 +170,8 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             check_consistent_length(images, y)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         rows, weights = merge_duplicates(images, y, weights * self._class_weights(y))
-        named = hasattr(X, "columns") or is_picture_sequence(X)
-        return _safe_indexing(X, rows) if named else images[rows], y[rows], weights
+        listed = hasattr(X, "columns") or is_picture_sequence(X) or is_array_sequence(X)
+        return _safe_indexing(X, rows) if listed else images[rows], y[rows], weights
 
     def _take_readable(
         self, X: ImagesLike, y: np.ndarray, weights: np.ndarray

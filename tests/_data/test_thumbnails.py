@@ -105,6 +105,12 @@ def test_pil_images():
     assert [picture.shape for picture in shown] == [(8, 10, 3), (8, 8, 3)]
 
 
+def test_arrays_of_different_sizes():
+    X = [rng.integers(0, 256, (8 + i, 9, 3), dtype=np.uint8) for i in range(3)]
+    (picture,) = make_thumbnails(X, np.array([2]))
+    np.testing.assert_array_equal(picture, X[2])
+
+
 def test_names_its_caller_in_errors():
     with pytest.raises(ValueError, match="SomeDisplay"):
         make_thumbnails(np.array([["a", "b"]]), np.array([0]), owner="SomeDisplay")

@@ -1,0 +1,91 @@
+"""Images of different sizes: lists of arrays and of PIL images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sklssl import (
+    FineTuneClassifier,
+    FineTuneRegressor,
+    ImageResizer,
+    MultiScaleEmbedder,
+    PatchDictionaryEmbedder,
+    RotNetEmbedder,
+    SemiSupervisedClassifier,
+)
+from sklssl.callbacks import ProbeMonitor
+from sklssl.inspection import compare_embedders
+from tests._seed import SEED
+
+rng = np.random.default_rng(SEED)
+IMAGES = [rng.integers(0, 256, (s, s + 2, 3), dtype=np.uint8) for s in rng.integers(10, 20, 24)]
+y = np.arange(24) % 2
+
+
+def quick(**params):
+    return RotNetEmbedder("convnet", image_size=12, max_epochs=1, random_state=SEED, **params)
+
+
+def as_objects(images):
+    held = np.empty(len(images), dtype=object)
+    held[:] = images
+    return held
+
+
+KINDS = {
+    "list": list,
+    "tuple": tuple,
+    "Series": pd.Series,
+    "column": lambda images: pd.DataFrame({"image": images}),
+    "objects": as_objects,
+    "tensors": lambda images: [torch.from_numpy(image) for image in images],
+    "pictures": lambda images: [Image.fromarray(image) for image in images],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_sequence_is_resized(kind):
+    wrapped = KINDS[kind](IMAGES)
+    expected = quick().fit(IMAGES).transform(IMAGES)
+    assert_array_equal(quick().fit(wrapped).transform(wrapped), expected)
+    resized = ImageResizer(12).fit_transform(wrapped)
+    assert_array_equal(resized, ImageResizer(12).fit_transform(IMAGES))
+
+
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        quick(),
+        MultiScaleEmbedder(quick(), scales=(1.0,)),
+        PatchDictionaryEmbedder(8, image_size=12, random_state=SEED),
+        make_pipeline(ImageResizer(12), RotNetEmbedder("convnet", max_epochs=0)),
+    ],
+    ids=lambda embedder: type(embedder).__name__,
+)
+def test_a_row_depends_on_its_image_alone(embedder):
+    Z = embedder.fit(IMAGES).transform(IMAGES)
+    for i in (0, 1, 5):
+        np.testing.assert_allclose(embedder.transform(IMAGES[i : i + 1])[0], Z[i], atol=1e-5)
+    twice = embedder.transform([IMAGES[0], IMAGES[0]])
+    np.testing.assert_allclose(twice, Z[[0, 0]], atol=1e-5)
+
+
+def test_images_of_one_size_are_resized_like_others():
+    alike = [rng.integers(0, 256, (15, 17, 3), dtype=np.uint8) for _ in range(8)]
+    embedder = quick().fit(alike)
+    assert embedder.image_shape_ == (12, 12, 3)
+
+
+def test_everything_takes_what_its_embedder_takes():
+    tuned = FineTuneClassifier(quick(), max_epochs=1, random_state=SEED).fit(IMAGES, y)
+    assert tuned.predict(IMAGES[:1]).shape == (1,)
+    FineTuneRegressor(quick(), max_epochs=1, random_state=SEED).fit(IMAGES, y / 3)
+    SemiSupervisedClassifier(quick(), LogisticRegression()).fit(IMAGES, y).predict(IMAGES[:1])
+    monitor = ProbeMonitor(IMAGES, y, every=1, n_neighbors=3)
+    assert "knn" in str(quick(callbacks=[monitor]).fit(IMAGES).history_[0])
+    compare_embedders(IMAGES, y, [quick()], n_labels=2, n_draws=2, image_size=12)

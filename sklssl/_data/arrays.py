@@ -17,6 +17,7 @@ from sklssl._data.columns import check_file_names, is_picture_sequence, unwrap_i
 from sklssl._data.memmaps import check_length, find_memmap, release
 from sklssl._data.pictures import stack_pictures
 from sklssl._data.pixels import EXACT
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 from sklssl.utils._typing import ImagesLike
 
@@ -84,9 +85,9 @@ def check_images(
     with naming_data(
         who, f"expects an array of images {_LAYOUT}, but X cannot be converted to one"
     ):
-        _check_not_masked(given, who)
-        if str(getattr(given, "dtype", "")) == "torch.uint8":  # check_array would make it floats
-            given = np.asarray(given)
+        given = check_complete(given, "X")
+        if getattr(getattr(given, "dtype", None), "kind", "") in ("m", "M"):
+            raise TypeError("X holds dates or times")
         images: np.ndarray = check_array(
             given,
             dtype=list(dtype),
@@ -341,15 +342,6 @@ def _check_not_torch_dataset(X: object, who: str) -> None:
         raise TypeError(
             f"{who} expects an array of images, but X is a {type(X).__name__} of torch. Extract "
             "its images, for example with np.stack([np.asarray(item[0]) for item in dataset])."
-        )
-
-
-def _check_not_masked(X: object, who: str) -> None:
-    """Raise an error for masked arrays, whose hidden values would be used as pixels."""
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError(
-            f"{who} needs all pixels, but X is a masked array that hides some. Fill them, for "
-            "example with X.filled(0)."
         )
 
 

@@ -118,7 +118,7 @@ def _discrimination_accuracy(first: np.ndarray, second: np.ndarray) -> float:
     """
     correct = []
     for train, test in ((first, second), (second, first)):
-        scaler = StandardScaler(with_mean=False).fit(train)
+        scaler = StandardScaler(with_mean=False).set_output(transform="default").fit(train)
         model = Ridge(alpha=train.shape[1], fit_intercept=False)
         model.fit(scaler.transform(train), np.ones(len(train)))
         correct.append(model.predict(scaler.transform(test)) > 0)

@@ -22,8 +22,9 @@ from sklssl._data.columns import (
 )
 from sklssl._data.readable import readable_rows
 from sklssl.metrics import knn_score
-from sklssl.utils._arguments import to_builtin
+from sklssl.utils._arguments import check_complete, to_builtin
 from sklssl.utils._checks import naming_parameter
+from sklssl.utils._markers import warn_if_marker_is_class
 from sklssl.utils._sklearn_compat import _safe_indexing
 from sklssl.utils._typing import ImagesLike
 
@@ -190,9 +191,12 @@ def _check_number(name: str, value: object, least: int, most: float = np.inf) ->
 
 def _check_y_val(monitor: object, y: Any, n_images: int) -> np.ndarray:
     with naming_parameter(monitor, "y_val"):
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y_val"))
+        y = column_or_1d(
+            check_array(check_complete(y, "y_val"), ensure_2d=False, dtype=None, input_name="y_val")
+        )
         check_consistent_length(range(n_images), y)
         check_classification_targets(y)
+    warn_if_marker_is_class(np.unique(y), "ProbeMonitor")
     return y
 
 

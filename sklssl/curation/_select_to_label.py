@@ -167,7 +167,8 @@ def _project(Z: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
         return np.zeros((len(Z), 1))
     mean, deviation = mean[varying], deviation[varying]
     sample = (Z[_draw_rows(len(Z), _N_SAMPLES, rng)][:, varying] - mean) / deviation
-    pca = PCA(min(_N_COMPONENTS, *sample.shape), random_state=rng).fit(sample.astype(np.float32))
+    pca = PCA(min(_N_COMPONENTS, *sample.shape), random_state=rng).set_output(transform="default")
+    pca.fit(sample.astype(np.float32))
     blocks = [
         unit_rows(pca.transform((Z[part][:, varying] - mean) / deviation))
         for part in iter_blocks(*Z.shape)

@@ -35,6 +35,7 @@ from sklssl.finetuning._parameters import (
     FineTuningParameters,
 )
 from sklssl.finetuning._task import SupervisedTask, Validation
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import (
     check_features,
     check_learned,
@@ -168,8 +169,11 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             y = self._check_answers(check_target(self, y))
         with naming_data(name, "cannot use these X, y and sample_weight"):
             check_consistent_length(images, y)
+            sample_weight = check_complete(sample_weight, "sample_weight")
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
-        rows, weights = merge_duplicates(images, y, weights * self._class_weights(y))
+        weights = weights / (weights.max() or 1) * self._class_weights(y)  # huge ones have no sum
+        rows, weights = merge_duplicates(images, y, weights)
+        _check_two(name, len(rows), "is left without copies and rows of weight 0")
         listed = hasattr(X, "columns") or is_picture_sequence(X) or is_array_sequence(X)
         return _safe_indexing(X, rows) if listed else images[rows], y[rows], weights
 
@@ -337,6 +341,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
                 "Set it higher, or use no validation images: early_stopping=False and an "
                 "lr_schedule other than 'plateau'."
             ) from error
+        _check_two(type(self).__name__, len(train), "is left beside the validation images")
         return np.concatenate([train, kept]), len(train)
 
     def _cache(
@@ -395,3 +400,9 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return "head_" in vars(self)
+
+
+def _check_two(name: str, n_images: int, why: str) -> None:
+    """Raise an error if there are fewer than two images to learn from."""
+    if n_images < 2:
+        raise ValueError(f"{name} needs at least two different images, but {n_images} {why}.")

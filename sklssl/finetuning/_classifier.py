@@ -1,6 +1,5 @@
 """Classification by fine-tuning."""
 
-import warnings
 from typing import Any, Unpack
 
 import numpy as np
@@ -14,7 +13,12 @@ from sklssl._storage.attributes import is_vector
 from sklssl.finetuning._base import BaseFineTuner
 from sklssl.finetuning._parameters import FineTuningParameters
 from sklssl.utils._checks import check_classes, naming_parameter
-from sklssl.utils._markers import MARKER, missing_rows
+from sklssl.utils._markers import (
+    missing_rows,
+    show_label,
+    warn_if_marker_is_class,
+    warn_if_none_is_class,
+)
 from sklssl.utils._sklearn_compat import StrOptions
 from sklssl.utils._typing import ImagesLike
 
@@ -132,19 +136,9 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         _check_no_missing(y)
         check_classes(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
-        self._warn_if_unlabelled()
+        warn_if_marker_is_class(self.classes_, type(self).__name__)
+        warn_if_none_is_class(self.classes_, type(self).__name__)
         return encoded
-
-    def _warn_if_unlabelled(self) -> None:
-        """Warn if -1 is a class beside 0, 1, ...: elsewhere it marks images without a label."""
-        numbers = self.classes_.dtype.kind == "i" and len(self.classes_) > 2
-        if numbers and self.classes_[0] == MARKER and self.classes_[1] == 0:
-            warnings.warn(
-                f"{type(self).__name__} takes the label -1 in y for a class. If it marks images "
-                "without a label, leave them out, or use SemiSupervisedClassifier.",
-                UserWarning,
-                stacklevel=2,
-            )
 
     def _class_weights(self, y: np.ndarray) -> np.ndarray:
         with naming_parameter(self, "class_weight"):
@@ -186,6 +180,6 @@ def _check_no_missing(y: np.ndarray) -> None:
     missing = missing_rows(y)
     if len(missing):
         raise ValueError(
-            f"y contains {y[missing[0]]}, first in row {missing[0]}. Leave out images without a "
-            "label, or mark them by -1 and use SemiSupervisedClassifier."
+            f"y contains {show_label(y[missing[0]])}, first in row {missing[0]}. Leave out images "
+            "without a label, or mark them by -1 and use SemiSupervisedClassifier."
         )

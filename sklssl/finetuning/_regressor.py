@@ -69,6 +69,8 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         return y[:, 0] if self._one_column else y
 
     def _check_answers(self, y: np.ndarray) -> np.ndarray:
+        if y.dtype.kind in "mM":
+            raise TypeError("y holds dates or times. Convert them to numbers, such as days.")
         if y.dtype.kind not in "fiub":  # None in an array of objects becomes NaN here
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         self._one_column = y.ndim == 1

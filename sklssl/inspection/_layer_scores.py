@@ -20,6 +20,8 @@ from sklssl._data.input import decode_files, validate_input
 from sklssl._features.extractor import FeatureExtractor, make_extractor
 from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
+from sklssl.utils._arguments import check_complete
+from sklssl.utils._markers import warn_if_marker_is_class
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["layer_scores"]
@@ -184,7 +186,7 @@ def _check_targets(y: Any, n_images: int, classes: bool) -> np.ndarray:
             "Got None; sklssl.metrics has scores that need no labels."
         )
     try:
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        y = check_array(check_complete(y, "y"), ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(range(n_images), y)
         if classes:
             check_classification_targets(y)
@@ -194,6 +196,8 @@ def _check_targets(y: Any, n_images: int, classes: bool) -> np.ndarray:
             f"The 'y' argument of layer_scores must match the {n_images} images and the probe. "
             f"{error}{remedy}"
         ) from error
+    if classes:
+        warn_if_marker_is_class(np.unique(y), "layer_scores")
     return y
 
 

@@ -36,7 +36,8 @@ def reduce_features(Z: np.ndarray, random_state: Any) -> np.ndarray:
     if not units.any():
         return units[:, :1]
     n_components = min(_MAX_COMPONENTS, *units.shape)
-    return PCA(n_components, random_state=random_state).fit_transform(units)
+    pca = PCA(n_components, random_state=random_state).set_output(transform="default")
+    return pca.fit_transform(units)
 
 
 def to_positions(reduced: np.ndarray, reducer: Any, random_state: Any, owner: str) -> np.ndarray:
@@ -66,4 +67,4 @@ def _embed_by_tsne(reduced: np.ndarray, random_state: Any) -> np.ndarray:
         return start.astype(np.float64)
     perplexity = min(_PERPLEXITY, (len(reduced) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init=start * (1e-4 / spread), random_state=random_state)
-    return tsne.fit_transform(reduced).astype(np.float64)
+    return tsne.set_output(transform="default").fit_transform(reduced).astype(np.float64)

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_array
 
+from sklssl.utils._arguments import check_complete
+
 __all__ = [
     "ROUNDING",
     "centre_and_size",
@@ -30,7 +32,7 @@ def check_feature_matrix(
     """
     try:
         return check_array(
-            Z,
+            check_complete(Z, name),
             dtype=[np.float64, np.float32],
             ensure_min_samples=min_samples,
             estimator=function,

@@ -10,6 +10,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.metrics._checks import check_feature_matrix, standardise, unit_rows
 from sklssl.metrics._scorers import make_scorer
+from sklssl.utils._arguments import check_complete
+from sklssl.utils._markers import warn_if_marker_is_class
 
 __all__ = ["knn_score", "knn_scorer"]
 
@@ -91,7 +93,7 @@ def _encode_classes(Z: np.ndarray, y: npt.ArrayLike) -> tuple[np.ndarray, np.nda
             "rankme_score needs no labels."
         )
     try:
-        y = column_or_1d(y)
+        y = column_or_1d(check_complete(y, "y"))
         check_consistent_length(Z, y)
         assert_all_finite(y)
         check_classification_targets(y)
@@ -100,7 +102,9 @@ def _encode_classes(Z: np.ndarray, y: npt.ArrayLike) -> tuple[np.ndarray, np.nda
             "The 'y' argument of knn_score must hold the class of each row of Z, as an array of "
             f"shape ({len(Z)},). {error}"
         ) from error
-    return np.unique(y, return_inverse=True)
+    classes, codes = np.unique(y, return_inverse=True)
+    warn_if_marker_is_class(classes, "knn_score")
+    return classes, codes
 
 
 def _check_numbers(n_neighbors: object, temperature: object, n: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import column_or_1d
 
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import check_classes, naming_data
-from sklssl.utils._markers import MARKER, check_no_missing, is_unlabelled
+from sklssl.utils._markers import MARKER, check_no_missing, is_unlabelled, warn_if_none_is_class
 
 __all__ = ["check_labels", "encode_labels"]
 
@@ -56,7 +57,7 @@ def check_labels(
             "for unlabelled rows."
         )
     with naming_data(who, "cannot use this y"):
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(check_complete(y, "y"), warn=True)
     check_no_missing(y, who)
     labelled = np.ones(len(y), dtype=bool) if _holds_marker(classes) else ~is_unlabelled(y)
     if len(y) and not labelled.any():
@@ -74,6 +75,7 @@ def check_labels(
         )
         labelled = np.ones(len(y), dtype=bool)
     y = _as_numbers(y, labelled, who)
+    warn_if_none_is_class(y[labelled], who)
     with naming_data(who, "cannot use this y"):
         check_classes(y[labelled])
     return y, labelled

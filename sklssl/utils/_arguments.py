@@ -10,7 +10,7 @@ import numpy as np
 
 import sklssl
 
-__all__ = ["ChecksArguments", "check_arguments", "say_unknown", "to_builtin"]
+__all__ = ["ChecksArguments", "check_arguments", "check_complete", "say_unknown", "to_builtin"]
 
 
 class ChecksArguments:
@@ -71,3 +71,15 @@ def say_unknown(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(known)}."
     return f" has no parameter {name!r}. {hint}"
+
+
+def check_complete(values: Any, name: str) -> Any:
+    """Return an argument, tensors as arrays; raise an error if it is masked: masks get lost."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"All values are needed, but {name} is a masked array that hides some. Fill them, for "
+            f"example with {name}.filled(0), or leave these rows out."
+        )
+    if str(getattr(values, "dtype", "")).startswith("torch."):
+        return np.asarray(values)  # else uint8 becomes float, and array-API dispatch fails
+    return values

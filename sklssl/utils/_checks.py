@@ -15,6 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.exceptions import ImageFileError, NonFiniteLossError
+from sklssl.utils._arguments import check_complete
 
 __all__ = [
     "MAX_SIDE",
@@ -133,6 +134,7 @@ def check_target(estimator: object, y: npt.ArrayLike | None) -> np.ndarray:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
+    y = check_complete(y, "y")
     target: np.ndarray = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     return target
 

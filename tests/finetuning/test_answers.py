@@ -80,3 +80,38 @@ def test_a_class_of_one_image_is_named_when_images_are_held_out(X):
     labels = np.array(["cat", "dog"] * 19 + ["cat", "rare"])
     with pytest.raises(ValueError, match="'validation_fraction'.*the class 'rare' has a single"):
         FineTuneClassifier("convnet", max_epochs=1, early_stopping=True).fit(X, labels)
+
+
+@pytest.mark.parametrize("make", [FineTuneClassifier, FineTuneRegressor])
+def test_masks_are_not_dropped(X, embedder, make):
+    n = len(X)
+    masked = np.ma.masked_array(np.arange(n) % 2, mask=np.arange(n) > n // 2)
+    for y, weights, name in ((masked, None, "y"), (masked.data, masked + 1, "sample_weight")):
+        with pytest.raises(ValueError, match=f"{make.__name__}.*{name} is a masked array"):
+            make(embedder, max_epochs=1).fit(X, y, sample_weight=weights)
+
+
+def test_one_image_is_too_few(X, embedder):
+    for some, weights, params in (
+        (np.repeat(X[:1], 5, axis=0), None, {}),
+        (X[:5], [1, 0, 0, 0, 0], {}),
+        (X[:2], None, {"early_stopping": True, "validation_fraction": 0.5}),
+    ):
+        model = FineTuneRegressor(embedder, max_epochs=1, **params)
+        with pytest.raises(ValueError, match="FineTuneRegressor needs at least two different imag"):
+            model.fit(some, np.zeros(len(some)), sample_weight=weights)
+
+
+def test_huge_weights(X, embedder):
+    y = np.arange(len(X)) % 2
+    model = FineTuneClassifier(embedder, max_epochs=1, random_state=0)
+    ones, huge = (
+        model.fit(X, y, sample_weight=np.full(len(y), w)).predict_proba(X) for w in (1.0, 1e308)
+    )
+    np.testing.assert_array_equal(ones, huge)
+
+
+def test_dates_are_no_numbers(X, embedder):
+    days = np.datetime64("2020-01-01") + np.arange(len(X))
+    with pytest.raises(TypeError, match="FineTuneRegressor cannot use this y.*Convert them"):
+        FineTuneRegressor(embedder, max_epochs=1).fit(X, days)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from joblib import parallel_config
+from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -13,7 +14,10 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
     cross_val_predict,
     cross_val_score,
+    cross_validate,
 )
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklssl.semi_supervised import LabeledSplit, SemiSupervisedClassifier
 from tests._seed import SEED
@@ -116,3 +120,31 @@ def test_labels_that_cannot_be_split(y, message):
 def test_what_is_no_splitter(cv):
     with pytest.raises(ValueError, match="The 'cv' parameter of LabeledSplit must be a number"):
         next(LabeledSplit(cv).split(X, Y))
+
+
+@pytest.mark.parametrize("groups", [np.arange(15) % 5, [f"plate {i % 5}" for i in range(15)]])
+def test_groups_with_metadata_routing(groups):
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    y = np.where(Y == -1, 0, Y)
+    cv = LabeledSplit(GroupKFold(3))
+    expected = cross_validate(model, X, y, cv=cv, groups=groups)["test_score"]
+    with config_context(enable_metadata_routing=True):
+        routed = cross_validate(model, X, y, cv=cv, params={"groups": groups})["test_score"]
+        search = GridSearchCV(model, {"logisticregression__C": [1.0]}, cv=cv)
+        search.fit(X, y, groups=groups)
+    np.testing.assert_array_equal(routed, expected)
+    assert search.best_score_ == pytest.approx(expected.mean())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"groups": [0, 1]}, "LabeledSplit needs X, y and groups of one length"),
+        ({"X": X[:3]}, "LabeledSplit needs X, y and groups of one length"),
+        ({"groups": [None, 1] * 7 + [1]}, "'groups' argument of LabeledSplit"),
+    ],
+)
+def test_rows_that_do_not_match(change, message):
+    given = {"X": X, "y": Y, "groups": np.arange(15) % 5} | change
+    with pytest.raises((TypeError, ValueError), match=message):
+        list(LabeledSplit(GroupKFold(2)).split(**given))

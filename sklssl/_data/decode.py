@@ -189,7 +189,7 @@ def _is_our_fault(error: Exception) -> bool:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    ours = frame is not None and frame.tb_frame.f_globals["__name__"].startswith("sklssl.")
+    ours = frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith("sklssl.")
     return ours and isinstance(error, AttributeError | NameError)
 
 

@@ -4,6 +4,7 @@ import copy
 import os
 import reprlib
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
@@ -32,6 +33,7 @@ _BATCH_IMAGES = 1024
 _BATCH_BYTES = 2**26
 _PIECE = 16  # images per task of a thread
 _UNKNOWN, _ABSENT = -2, -1
+_DECIDING = 9  # files, whose bit depth is that of all
 
 
 def first_image(
@@ -50,7 +52,8 @@ def first_image(
         Number of channels; see :class:`ImageFiles`.
 
     on_error : {"raise", "skip"}, default="raise"
-        Whether to raise if the first file cannot be read, or to use the first readable file.
+        Whether to raise if the first file cannot be read, or to use the first readable file with
+        the bit depth that most of the first nine have: a single odd one does not decide.
 
     multipage : list, default=None
         If only the first of several pages is read, (name, number of pages) is appended.
@@ -68,17 +71,21 @@ def first_image(
     ImageFileError
         If the file, or with "skip" every file, cannot be read.
     """
-    first = None
-    for path in paths:
+    problem = None
+    found: list[tuple[str, np.ndarray]] = []
+    for path in map(to_path_string, paths):
         try:
-            return to_path_string(path), read_image_file(
-                to_path_string(path), channels, multipage=multipage
-            )
+            found.append((path, read_image_file(path, channels, multipage=multipage)))
         except ImageFileError as error:
             if on_error == "raise":
                 raise _with_hint(error) from error
-            first = first or str(error)
-    raise no_readable_file_error(len(paths), first)
+            problem = problem or str(error)
+        if on_error == "raise" or len(found) == _DECIDING:
+            break
+    if not found:
+        raise no_readable_file_error(len(paths), problem)
+    depths = Counter(image.dtype for _, image in found)
+    return next(first for first in found if depths[first[1].dtype] == max(depths.values()))
 
 
 class ImageFiles:
@@ -332,7 +339,9 @@ class ImageFiles:
         # Images resized to this shape must not be confused with images that have this shape.
         kind = "" if self._resize else "-exact"
         depth = "" if self.dtype == np.uint8 else f"-{self.dtype}"
-        return os.path.join(os.path.expanduser(cache_dir), f"{shape}{depth}{kind}-v1")
+        return os.path.join(
+            os.path.abspath(os.path.expanduser(cache_dir)), f"{shape}{depth}{kind}-v1"
+        )
 
 
 def _in_threads(work: Callable[[Iterable[int]], None], n: int) -> None:

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 
 from sklssl._data.columns import is_array_sequence, is_picture_sequence, unwrap_images
-from sklssl._data.decode import depth_mismatch_message, resize_image, select_channels
+from sklssl._data.decode import (
+    depth_mismatch_message,
+    errors_name_file,
+    resize_image,
+    select_channels,
+)
 from sklssl._data.pixels import read_picture
 
 __all__ = ["resize_each", "stack_pictures"]
@@ -69,7 +74,8 @@ def stack_pictures(
     images = []
     for i, picture in enumerate(pictures):
         name = f"image {i} of X"
-        image = select_channels(read_picture(picture, name, channels), channels, name)
+        with errors_name_file(name):
+            image = select_channels(read_picture(picture, name, channels), channels, name)
         images.append(image if size is None else resize_image(image, size))
         if images[0].shape != images[i].shape:
             (height, width), (h, w) = images[0].shape[:2], images[i].shape[:2]

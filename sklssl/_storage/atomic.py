@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,13 +24,18 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     OSError
-        If its folder does not exist or is read-only, or it is a folder.
+        If its folder does not exist or is read-only, or it is a folder, a device or a read-only
+        file.
     """
     target = Path(os.path.realpath(os.path.expanduser(path)))
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "It is not a regular file", str(target))
+    if target.exists() and not target.stat().st_mode & 0o222:  # which root can write, too
+        raise PermissionError(errno.EACCES, "The file is read-only", str(target))
     if not os.access(target.parent, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target.parent))
     return target
@@ -54,14 +60,29 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     target = check_writable(path)  # an error of `write` would name the temporary file
     part = target.with_name(f".{target.name[:40]}.{uuid4().hex}.part")  # at most 255 bytes
     try:
-        write(part)
-        _sync(part)
-        os.replace(part, target)
+        with _errors_name(target):
+            write(part)
+            _sync(part)
+            if target.exists():  # others may have been kept from reading it
+                shutil.copymode(target, part)
+            os.replace(part, target)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not every system can open folders
         _sync(target.parent)
+
+
+@contextlib.contextmanager
+def _errors_name(target: Path) -> Iterator[None]:
+    """Let errors such as that of a full disk say which file could not be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and not str(error.filename).endswith(".part"):
+            raise
+        number = error.errno or errno.EIO
+        raise type(error)(number, error.strerror or str(error), str(target)) from error
 
 
 def _sync(path: Path) -> None:

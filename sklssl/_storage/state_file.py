@@ -23,7 +23,7 @@ from torch import Tensor
 from sklssl._storage.atomic import write_atomically
 from sklssl.exceptions import StateFileError
 
-__all__ = ["FORMAT_VERSION", "read_state", "write_state"]
+__all__ = ["FORMAT_VERSION", "check_unchanged", "read_state", "write_state"]
 
 FORMAT_VERSION = 1
 
@@ -119,16 +119,7 @@ def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
         raise StateFileError(f"'{path}' was not read: it is not a regular file.")
     try:
         with open(path, "rb") as file:
-            header = _read_header(file)
-            about = json.loads(json.loads(header[8:])["__metadata__"]["sklssl"])
-            if about["version"] > FORMAT_VERSION:
-                raise _UnreadableFile(
-                    "it was written by a later version of sklssl. Update sklssl to read it."
-                )
-            digest = about["digest"]
-            empty = header.replace(_field(digest), _field(_EMPTY_DIGEST), 1)
-            if len(digest) != len(_EMPTY_DIGEST) or _digest(empty, file) != digest:
-                raise ValueError("another digest")
+            about = _read_about(file)
             if about["kind"] != kind:
                 raise _UnreadableFile(f"its kind is '{about['kind']}', but '{kind}' is needed.")
             file.seek(0)
@@ -140,6 +131,34 @@ def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
         raise StateFileError(f"'{path}' was not read: {error}") from None
     except Exception as error:  # a corrupt file can raise anything
         raise StateFileError(f"'{path}' was not read: {_guess_kind(path)}") from error
+
+
+def check_unchanged(path: str | os.PathLike[str]) -> None:
+    """Raise a StateFileError if a file was written by sklssl, but has changed since."""
+    try:
+        with open(path, "rb") as file:
+            if "sklssl" in json.loads(_read_header(file)[8:]).get("__metadata__", {}):
+                file.seek(0)
+                _read_about(file)
+    except OSError:
+        raise
+    except Exception as error:  # a corrupt file can raise anything
+        raise StateFileError(f"'{path}' was not read: {_guess_kind(path)}") from error
+
+
+def _read_about(file: BinaryIO) -> dict[str, Any]:
+    """Return the description in a file, after comparing its digest."""
+    header = _read_header(file)
+    about: dict[str, Any] = json.loads(json.loads(header[8:])["__metadata__"]["sklssl"])
+    if about["version"] > FORMAT_VERSION:
+        raise _UnreadableFile(
+            "it was written by a later version of sklssl. Update sklssl to read it."
+        )
+    digest = about["digest"]
+    empty = header.replace(_field(digest), _field(_EMPTY_DIGEST), 1)
+    if len(digest) != len(_EMPTY_DIGEST) or _digest(empty, file) != digest:
+        raise ValueError("another digest")
+    return about
 
 
 def _guess_kind(path: str | os.PathLike[str]) -> str:

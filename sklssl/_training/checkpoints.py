@@ -252,7 +252,7 @@ def open_checkpoints(
 @contextlib.contextmanager
 def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
     """Lock the folder of a training run, which `about` names, within `checkpoint_dir`."""
-    parent = Path(os.path.expanduser(estimator.checkpoint_dir))
+    parent = Path(os.path.abspath(os.path.expanduser(estimator.checkpoint_dir)))
     name = f"{about['estimator']}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}"
     # The same run several times simultaneously, as with random_state=None.
     choices = [name, *(f"{name}-{i}" for i in range(2, 100))]

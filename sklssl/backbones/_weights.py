@@ -13,6 +13,7 @@ import torch
 from sklearn.frozen import FrozenEstimator
 from torch import Tensor
 
+from sklssl._storage.state_file import check_unchanged
 from sklssl.backbones import Backbone
 from sklssl.backbones._factory import find_backbone
 from sklssl.backbones._pretrained import (
@@ -262,7 +263,7 @@ def _read(source: Any, backbone: Backbone, name: str, owner: Any) -> Source:
     known = {} if isinstance(source, os.PathLike) else torchvision_weights()
     if source in known:
         return from_torchvision(source, *known[source], backbone, name, owner)
-    problem = "is a directory" if os.path.isdir(path) else "is none of these"
+    problem = "is a directory" if os.path.isdir(path) else "is none of these, and no such file"
     near = difflib.get_close_matches(str(source), [IMAGENET, *known], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
@@ -289,6 +290,7 @@ def _from_file(path: Path, name: str) -> Source:
 
     try:
         if path.suffix == ".safetensors":
+            check_unchanged(path)
             tree = load_file(path)
         else:
             with warnings.catch_warnings():

@@ -136,15 +136,31 @@ class ProbeMonitor:
         row : dict
             Of the epoch that has ended.
         """
-        if row["epoch"] % self.every == 0:
+        is_first = row["epoch"] == 1
+        if row["epoch"] % self.every and not is_first:
+            return
+        try:
             X, y = self._readable(estimator)
-            row[_TERMS[self.probe]] = self._score(self._embed(estimator, X), y)
-        elif row["epoch"] == 1:
-            # Detect unsuitable images early. The range of a single image may differ from that of
-            # all images, so warnings are ignored.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._embed(estimator, _safe_indexing(self._readable(estimator)[0], [0]))
+            if row["epoch"] % self.every == 0:
+                row[_TERMS[self.probe]] = self._score(self._embed(estimator, X), y)
+            else:
+                self._try(estimator, X)
+        except ValueError as error:
+            if is_first:  # later, training would be lost
+                raise
+            row[_TERMS[self.probe]] = np.nan
+            warnings.warn(
+                f"ProbeMonitor: no evaluation after epoch {row['epoch']}. {error}",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _try(self, estimator: Any, X: Any) -> None:
+        """Detect unsuitable images early: read all files, but embed one array."""
+        some = X if is_path_sequence(X) else _safe_indexing(X, [0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one image may have another range than all of them
+            self._embed(estimator, some)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # A search copies the parameters for each fit. This object never changes, so copies can

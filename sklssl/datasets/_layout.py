@@ -4,6 +4,7 @@ import itertools
 import os
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,9 @@ __all__ = ["UNLABELLED", "Layout", "is_image", "read_layout"]
 _EXTENSIONS: tuple[str, ...] = (
     ".bmp",
     ".gif",
+    ".jfif",
     ".jp2",
+    ".jpe",
     ".jpeg",
     ".jpg",
     ".pbm",
@@ -22,6 +25,10 @@ _EXTENSIONS: tuple[str, ...] = (
     ".tif",
 )
 _EXTENSIONS += (".tiff", ".webp")
+# Images that no reader supports, which nobody expects to be left out.
+_OTHER_IMAGES = (".avif", ".czi", ".dcm", ".dng", ".heic", ".heif", ".jxl", ".nd2", ".psd", ".tga")
+# What systems put among the files of a user, besides hidden folders.
+_SYSTEM = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found")
 # Folders above the classes, in upper or lower case.
 _SUBSETS = ("train", "training", "test", "testing", "val", "valid", "validation")
 # Folders with these names, in upper or lower case, contain images without a label.
@@ -50,8 +57,11 @@ class Layout(NamedTuple):
 
 def is_image(name: str) -> bool:
     """Return whether a file name has an image extension and is not hidden."""
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
-    return name.lower().endswith(_EXTENSIONS) and not hidden
+    return name.lower().endswith(_EXTENSIONS) and not _is_hidden(name)
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part in _SYSTEM for part in name.split("/"))
 
 
 def read_layout(
@@ -87,17 +97,22 @@ def read_layout(
     UserWarning
         If some images have a label and others have none, unless `unlabelled` names folders.
     """
-    names = sorted(filter(is_image, names))
+    every = list(names)
+    names = sorted(filter(is_image, every))
+    left_out = _count_other_images(every)
     if not names:
-        raise ValueError(f"{str(path)!r} contains no images ({', '.join(_EXTENSIONS)}).")
+        raise ValueError(f"{str(path)!r} contains no images ({', '.join(_EXTENSIONS)}).{left_out}")
+    if left_out:
+        warnings.warn(f"{str(path)!r}:{left_out}", UserWarning, stacklevel=3)
     for name, following in itertools.pairwise(names):
         if name == following:
             raise ValueError(f"{str(path)!r} contains two files named {name!r}. Rename one.")
     folders = [_folders(name) for name in names]
     _strip_common_folder(folders)
     subsets = _pop_subsets(folders, names)
-    unlabelled_names = UNLABELLED if unlabelled == "auto" else _check_names(unlabelled, owner)
-    unlabelled_names = {name.casefold() for name in unlabelled_names}
+    unlabelled_names: Iterable[str] = UNLABELLED
+    if unlabelled != "auto":
+        unlabelled_names = _check_names(unlabelled, {f[0] for f in folders if f}, owner)
     classes = [
         None if not inner or inner[0].casefold() in unlabelled_names else inner[0]
         for inner in folders
@@ -106,6 +121,15 @@ def read_layout(
     if unlabelled == "auto":
         _warn_unlabelled(folders, classes)
     return Layout(names, subsets, classes)
+
+
+def _count_other_images(names: Iterable[str]) -> str:
+    """Return a sentence about images that cannot be read; nothing if there are none."""
+    kinds = Counter(os.path.splitext(name)[1].lower() for name in names if not _is_hidden(name))
+    found = [f"{kinds[kind]} {kind}" for kind in _OTHER_IMAGES if kinds[kind]]
+    if not found:
+        return ""
+    return f" Files that cannot be read are left out: {', '.join(found)}. Convert them to PNG."
 
 
 def _folders(name: str) -> list[str]:
@@ -142,14 +166,26 @@ def _pop_subsets(folders: list[list[str]], names: list[str]) -> list[str]:
     return [""] * len(folders)
 
 
-def _check_names(unlabelled: str | Sequence[str], owner: str) -> Iterable[str]:
+def _check_names(unlabelled: str | Sequence[str], found: set[str], owner: str) -> Iterable[str]:
+    """Return the names of folders in the form in which they are compared."""
     names = [unlabelled] if isinstance(unlabelled, str) else unlabelled
     if not isinstance(names, (list, tuple, set)) or not all(isinstance(n, str) for n in names):
         raise ValueError(
             f"The 'unlabelled' parameter of {owner} must be 'auto' or the names of folders. Got "
             f"{unlabelled!r}."
         )
-    return names
+    plain = [unicodedata.normalize("NFC", name).strip("/\\").casefold() for name in names]
+    unknown = [n for n, name in zip(names, plain, strict=True) if name not in _fold(found)]
+    if unknown:
+        raise ValueError(
+            f"The 'unlabelled' parameter of {owner} names {unknown[0]!r}, but there is no such "
+            f"folder with images. The folders are {sorted(found)[:10]}."
+        )
+    return plain
+
+
+def _fold(names: Iterable[str]) -> set[str]:
+    return {name.casefold() for name in names}
 
 
 def _check_nested_classes(

@@ -1,6 +1,8 @@
 """List and read the files of a folder or zip file."""
 
+import lzma
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,6 +16,12 @@ from sklssl.exceptions import ImageFileError
 
 __all__ = ["open_folder"]
 
+# Of damaged or encrypted entries, by the kinds of compression.
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError),
+    NotImplementedError,
+)
+
 
 @contextmanager
 def open_folder(path: str | os.PathLike[str]) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
@@ -26,22 +34,42 @@ def open_folder(path: str | os.PathLike[str]) -> Iterator[tuple[list[str], Calla
     elif not zipfile.is_zipfile(path):
         raise ValueError(f"{str(path)!r} is neither a folder nor a zip file.")
     else:
-        with zipfile.ZipFile(path) as archive:
+        with _open_zip(path) as archive:
             entries = list(map(_entry_name, archive.namelist()))
             index = dict(zip(entries, archive.infolist(), strict=True))
             yield entries, lambda name: _read_entry(archive, index[name], name)
 
 
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ImageFileError(
+            f"The zip file {str(path)!r} cannot be read: {error}. It may be incomplete: download "
+            "or write it again."
+        ) from error
+
+
 def _walk(root: Path) -> Iterator[str]:
-    """Yield the names of all files below `root`, following links but each folder only once."""
+    """Yield the names of all files below `root`, following links but each folder only once.
+
+    Links come last, so that a folder is found under its own name.
+    """
     seen = set()
     for folder, inner, files in os.walk(root, followlinks=True, onerror=_raise_folder_error):
         real = os.path.realpath(folder)
         if real in seen:
             inner.clear()
+            if not os.path.realpath(Path(folder).parent).startswith(real):  # else a circle
+                warnings.warn(
+                    f"The folder {folder!r} is left out: it is a link to {real!r}, whose images "
+                    "are there already. Replace it by a copy if they should count twice.",
+                    UserWarning,
+                    stacklevel=4,
+                )
             continue
         seen.add(real)
-        inner.sort()
+        inner.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), name))
         for file in files:
             yield Path(folder, file).relative_to(root).as_posix()
 
@@ -68,5 +96,5 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> 
     check_bytes(entry.file_size, name)
     try:
         return archive.read(entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except _ZIP_ERRORS as error:
         raise ImageFileError(f"{name!r} cannot be read from the zip file: {error}") from error

@@ -156,7 +156,7 @@ def embed_to_files(
         "format": format,
     }
     parts = divide(len(paths), int(rows_per_file), f".{format}")
-    written = PartFolder(Path(os.path.expanduser(folder)), parts, about, _NAME)
+    written = PartFolder(Path(os.path.abspath(os.path.expanduser(folder))), parts, about, _NAME)
 
     def write_part(part: Part) -> None:
         start = time.perf_counter()
@@ -214,7 +214,9 @@ def _write_npy(file: Path, Z: np.ndarray, names: list[str]) -> None:
 
 def _save(path: Path, Z: np.ndarray) -> None:
     with open(path, "wb") as file:  # np.save would append a suffix to a name
-        np.save(file, Z)
+        Z = np.ascontiguousarray(Z)
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(Z))
+        file.write(Z.data)  # unlike np.save, says why it fails
 
 
 def _parquet_writer() -> Any:

@@ -1,5 +1,7 @@
 """Images of different sizes: lists of arrays and of PIL images."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +21,7 @@ from sklssl import (
     SemiSupervisedClassifier,
 )
 from sklssl.callbacks import ProbeMonitor
+from sklssl.exceptions import ImageFileError
 from sklssl.inspection import compare_embedders
 from tests._seed import SEED
 
@@ -79,6 +82,14 @@ def test_images_of_one_size_are_resized_like_others():
     alike = [rng.integers(0, 256, (15, 17, 3), dtype=np.uint8) for _ in range(8)]
     embedder = quick().fit(alike)
     assert embedder.image_shape_ == (12, 12, 3)
+
+
+def test_a_picture_that_cannot_be_read_is_named():
+    file = io.BytesIO()
+    Image.fromarray(IMAGES[0]).save(file, "PNG")
+    broken = Image.open(io.BytesIO(file.getvalue()[:-300]))
+    with pytest.raises(ImageFileError, match="'image 2 of X' cannot be read"):
+        quick().fit([*map(Image.fromarray, IMAGES[:2]), broken])
 
 
 def test_everything_takes_what_its_embedder_takes():

@@ -21,6 +21,7 @@ from sklssl import (
     MultiScaleEmbedder,
     RotNetEmbedder,
     SemiSupervisedClassifier,
+    embed_to_files,
 )
 from sklssl.callbacks import ProbeMonitor
 from sklssl.embedding._rotnet import RotationPretext
@@ -149,3 +150,16 @@ def test_rows_of_a_task_are_those_that_could_be_read(paths, X):
     embedder = IndexEmbedder("convnet", on_error="skip", image_shape=(8, 8, 1), **SHORT)
     seen = embedder.fit(paths).pretext_.seen.numpy()
     assert_allclose(seen, X[GOOD].mean((1, 2, 3)) / 255, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:1 of 40.*is skipped:UserWarning")
+@pytest.mark.parametrize("n_odd", [1, 3])
+def test_odd_files_at_the_start_do_not_decide_the_depth(n_odd, tmp_path, X):
+    paths = [str(tmp_path / f"{i}.png") for i in range(len(X))]
+    for i, (path, image) in enumerate(zip(paths, X, strict=True)):
+        cv2.imwrite(path, image.astype(np.uint16) * 200 if i < n_odd else image)
+    embedder = RotNetEmbedder("convnet", on_error="skip", **SHORT).fit(paths)
+    assert embedder.value_range_ == (0, 255)
+    files = embed_to_files(embedder, paths, tmp_path / "features")
+    lost = np.isnan(np.concatenate(list(map(np.load, files)))).any(axis=1)
+    assert lost.tolist() == [i < n_odd for i in range(len(X))]

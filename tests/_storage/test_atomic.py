@@ -63,3 +63,37 @@ def test_bad_paths_are_named(tmp_path):
     with pytest.raises(IsADirectoryError, match="folder'$"):
         write_atomically(tmp_path / "folder", write("text"))
     assert os.listdir(tmp_path) == ["folder"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs named pipes")
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file.*pipe"):
+        write_atomically(tmp_path / "pipe", lambda part: part.write_text("b"))
+    path = tmp_path / "final"
+    path.write_text("a")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="read-only.*final"):
+        write_atomically(path, lambda part: part.write_text("b"))
+    assert path.read_text() == "a"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["final", "pipe"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions of files")
+def test_the_permissions_stay(tmp_path):
+    path = tmp_path / "private"
+    path.write_text("a")
+    path.chmod(0o600)
+    write_atomically(path, lambda part: part.write_text("b"))
+    assert path.read_text() == "b"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_errors_name_the_file_and_not_its_part(tmp_path):
+    def write(part):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="model.skl") as info:
+        write_atomically(tmp_path / "model.skl", write)
+    assert info.value.errno == errno.ENOSPC
+    assert ".part" not in str(info.value)

@@ -455,3 +455,15 @@ def test_goes_on_on_a_gpu(tmp_path, X):
         assert_same(resumed, make().fit(X), X)
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_a_relative_folder_stays_where_it_was(tmp_path, X, monkeypatch):
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    leave = lambda *_: os.chdir(tmp_path / "there")  # noqa: E731
+    RotNetEmbedder(
+        "convnet", max_epochs=2, random_state=0, checkpoint_dir="runs", callbacks=[leave]
+    ).fit(X)
+    assert list((tmp_path / "here").rglob("*.safetensors"))
+    assert not list((tmp_path / "there").iterdir())

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sklssl import RotNetEmbedder
+from sklssl import save as save_estimator
 from sklssl.backbones import Backbone, make_backbone, pool_map
 from sklssl.backbones._torchvision import TorchvisionBackbone
 from sklssl.backbones._weights import load_weights
@@ -354,3 +355,14 @@ def test_a_file_may_have_any_name(tmp_path, monkeypatch):
     load_weights(backbone, f".{os.sep}ResNet18_Weights.DEFAULT", owner=owner())
     load_weights(backbone, "ResNet18_Weights.DEFAULT", owner=owner())
     assert_same_weights(backbone, build(seed=1))
+
+
+def test_a_saved_embedder_that_has_changed(tmp_path, X):
+    path = tmp_path / "embedder.safetensors"
+    save_estimator(owner(max_epochs=0).fit(X), path)
+    load_weights(build(), path, owner=owner())
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{NAME}: cannot read weights from .* corrupt"):
+        load_weights(build(), path, owner=owner())

@@ -1,6 +1,7 @@
 """Result lines, and Markdown tables of means over seeds."""
 
 import json
+import re
 import statistics
 from pathlib import Path
 from typing import NamedTuple
@@ -25,9 +26,10 @@ def chosen(lines, **where):
 
 
 def markdown(head, body):
-    """Return a Markdown table."""
+    """Return a Markdown table; numbers that belong together stay on one line of a cell."""
     rule = ["---"] * len(head)
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, rule, *body))
+    lines = (f"| {' | '.join(map(str, row))} |" for row in (head, rule, *body))
+    return re.sub(r"(?<=\d) (±|/) (?=[-+\d])", "\u00a0\\1\u00a0", "\n".join(lines))
 
 
 def number(value, digits=0):

@@ -55,7 +55,12 @@ def draw_scalenet():
         axes.set(title=title, ylabel="accuracy, %")
         axes.grid(axis="y", linewidth=0.4)
         axes.spines[["top", "right"]].set_visible(False)
-    grid[0].legend(frameon=False)
+    # The same span, so that a difference is as large in both.
+    span = max(np.ptp(axes.get_ylim()) for axes in grid)
+    for axes in grid:
+        middle = np.mean(axes.get_ylim())
+        axes.set_ylim(middle - span / 2, middle + span / 2)
+    grid[1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

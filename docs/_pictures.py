@@ -1,14 +1,16 @@
 """Draw the pictures of the pages: python docs/_pictures.py [name ...].
 
 Without names, all of them. They are written to docs/images, and show scikit-learn's digits and
-sample photographs, and the simulated cells of an example.
+sample photographs, and the simulated cells of an example. The map in an HTML file needs Chromium.
 """
 
 import argparse
 import io
 import runpy
+import shutil
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 from unittest import mock
@@ -38,6 +40,7 @@ from sklssl.inspection import (
     PredictionsDisplay,
     ViewsDisplay,
     compare_embedders,
+    write_image_map,
 )
 
 HERE = Path(__file__).parent
@@ -134,6 +137,51 @@ def draw_views():
     ).figure_
 
 
+def browse(size, act):
+    """Return a picture of the HTML page of a map, after `act(run)` with a function to run code."""
+    from selenium import webdriver
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    options = webdriver.ChromeOptions()
+    for flag in ("--headless=new", "--no-sandbox", "--enable-unsafe-swiftshader"):
+        options.add_argument(flag)
+    options.binary_location = shutil.which("chromium") or ""
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    embedder = PatchDictionaryEmbedder(random_state=0).fit(X)
+    labels = {"digit": Y, "few labels": np.where(np.arange(len(Y)) < 100, Y, -1)}
+    with tempfile.TemporaryDirectory() as folder, webdriver.Chrome(options, service) as chrome:
+        path = write_image_map(Path(folder) / "digits.html", embedder, X, labels, random_state=0)
+        chrome.set_window_size(*size)
+        chrome.get(path.as_uri())
+        ready = "return document.querySelector('#overlay[aria-busy=false]') !== null"
+        WebDriverWait(chrome, 60).until(lambda _: chrome.execute_script(ready))
+        act(chrome)
+        time.sleep(2)  # the page draws itself
+        return Image.open(io.BytesIO(chrome.get_screenshot_as_png()))
+
+
+def draw_image_map():
+    """Draw the HTML page of the map of digits, with one image in the panel."""
+
+    def act(chrome):
+        chrome.find_element("css selector", "#map").send_keys("++")
+        chrome.find_element("css selector", "#map").send_keys("\ue007")  # Enter
+
+    return browse((1100, 720), act)
+
+
+def draw_image_map_selection():
+    """Draw a part of the page in dark mode, with some images selected."""
+
+    def act(chrome):
+        dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+        chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+        chrome.find_element("css selector", "#map").send_keys("+++")
+        chrome.find_elements("css selector", "#legend button")[8].click()
+
+    return browse((1000, 560), act)
+
+
 def draw_microscopy():
     """Draw the map of the simulated cells of an example, in the groups that it finds."""
     example = HERE.parent / "examples/microscopy_without_labels.py"
@@ -167,6 +215,8 @@ PICTURES = {
     "comparison_time": draw_comparison_time,
     "grad_cam": draw_grad_cam,
     "history": draw_history,
+    "image_map": draw_image_map,
+    "image_map_selection": draw_image_map_selection,
     "layer_scores": draw_layer_scores,
     "map": draw_map,
     "microscopy": draw_microscopy,
@@ -188,9 +238,12 @@ def main(arguments=None):
     matplotlib.use("Agg")
     for name in names or PICTURES:
         path = IMAGES / f"{name}.png"
-        full = io.BytesIO()
-        PICTURES[name]().savefig(full, dpi=100)
-        picture = Image.open(full).convert("RGB")
+        picture = PICTURES[name]()
+        if not isinstance(picture, Image.Image):
+            full = io.BytesIO()
+            picture.savefig(full, dpi=100)
+            picture = Image.open(full)
+        picture = picture.convert("RGB")
         palette = picture.quantize(200, kmeans=2)  # a third of the size
         picture.quantize(palette=palette).save(path, optimize=True)
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")

@@ -185,18 +185,23 @@
   }
 
   // Pointing and clicking
-  function imageAt(event) {
+  function imageAt(event, reach = REACH) {
     const box = map.getBoundingClientRect(), at = view(), unit = unitOf(at);
     const left = event.clientX - box.left, top = event.clientY - box.top;
     const picture = shown.find((p) => left >= p.left && left <= p.left + p.width &&
       top >= p.top && top <= p.top + p.height);
     if (picture) return picture.i;
-    let nearest = null, least = REACH * unit;
+    let nearest = null, least = reach * unit;
     for (let i = 0; i < n; i++) {
       const distance = Math.hypot(x[i] - at.x[0] - left * unit, y[i] - at.y[1] + top * unit);
       if (distance < least) [nearest, least] = [i, distance];
     }
     return nearest;
+  }
+
+  function pinCentre() {
+    const box = map.getBoundingClientRect();
+    pin(imageAt({ clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 }, Infinity));
   }
 
   function showTip(event) {
@@ -293,7 +298,8 @@
     if (source !== "legend") legend.querySelectorAll("button").forEach((b) => press(b, false));
     if (source !== "search") byId("search").value = "";
     Plotly.update(map, { selectedpoints: [selection && chosen] }, { selections: [] });
-    byId("n-selected").textContent = selection ? chosen.length.toLocaleString("en") : "";
+    const none = source === "search" && byId("search").value ? "none found" : "";
+    byId("n-selected").textContent = selection ? chosen.length.toLocaleString("en") : none;
     byId("select-hint").hidden = Boolean(selection);
     byId("selected").hidden = !selection;
     byId("list").value = chosen.map((i) => names[i]).join("\n");
@@ -347,6 +353,7 @@
       ArrowLeft: () => move(-0.1, 0), ArrowRight: () => move(0.1, 0),
       ArrowUp: () => move(0, 0.1), ArrowDown: () => move(0, -0.1),
       "+": () => zoom(1.5), "-": () => zoom(1 / 1.5), 0: () => setView(home),
+      Enter: pinCentre,
     };
     const buttons = {
       pan: () => dragTo("pan"), lasso: () => dragTo("lasso"), select: () => dragTo("select"),

@@ -277,6 +277,11 @@ def _from_embedder(source: Any, name: str) -> Source:
     source = source.estimator if isinstance(source, FrozenEstimator) else source
     source = getattr(source, "embedder_", source)  # of an estimator that was fine-tuned
     if not hasattr(source, "pretext_"):
+        if not hasattr(source, "_make_pretext"):
+            raise ValueError(
+                f"{name} must be a fitted embedder. Got {source!r}, which is none. Of a pipeline, "
+                "pass the step."
+            )
         raise ValueError(
             f"{name} must be a fitted embedder. Got {source!r}, which is not fitted. The clones "
             "in a search are not fitted: wrap the embedder in sklearn.frozen.FrozenEstimator."

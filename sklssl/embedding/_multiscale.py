@@ -235,6 +235,7 @@ class MultiScaleEmbedder(
         return self._fit(X, y, Plan([phase], self, self.__sklearn_is_fitted__(), in_pieces=True))
 
     def _fit(self, X: ImagesLike, y: object, plan: Plan) -> Self:
+        self._check_estimator()
         estimator = clone(self.estimator)
         if plan.continued:
             self._check_same_method()
@@ -243,6 +244,16 @@ class MultiScaleEmbedder(
         estimator._validate_params()
         self.estimator_ = estimator._fit(X, y, plan)
         return self
+
+    def _check_estimator(self) -> None:
+        """Raise an error if the embedder trains no network, or has scales of its own."""
+        params, name = self.estimator.get_params(deep=False), type(self.estimator).__name__
+        if "max_epochs" not in params or "scales" in params:
+            why = "has scales of its own" if "scales" in params else "trains no network"
+            raise ValueError(
+                f"The 'estimator' parameter of MultiScaleEmbedder must be an embedder such as "
+                f"RotNetEmbedder or SimCLREmbedder. Got {name}, which {why}."
+            )
 
     def _check_same_method(self) -> None:
         now, before = type(self.estimator).__name__, type(self.estimator_).__name__

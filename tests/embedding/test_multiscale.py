@@ -3,7 +3,13 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from sklssl import MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder, SimCLREmbedder
+from sklssl import (
+    MultiScaleEmbedder,
+    PatchDictionaryEmbedder,
+    RotNetEmbedder,
+    ScaleNetEmbedder,
+    SimCLREmbedder,
+)
 from tests._estimators import every_embedder
 from tests._seed import SEED
 
@@ -190,3 +196,16 @@ def test_does_not_go_on_with_another_method(X):
         embedder.partial_fit(X)
     with pytest.raises(ValueError, match="'backbone' parameter of RotNetEmbedder is 'resnet8'"):
         embedder.set_params(estimator=RotNetEmbedder("resnet8")).partial_fit(X)
+
+
+@pytest.mark.parametrize(
+    ("inner", "why"),
+    [
+        (PatchDictionaryEmbedder(8), "trains no network"),
+        (ScaleNetEmbedder(max_epochs=1), "has scales of its own"),
+    ],
+)
+def test_embedders_without_a_task_at_one_scale(X, inner, why):
+    for fit in (MultiScaleEmbedder(inner).fit, MultiScaleEmbedder(inner).partial_fit):
+        with pytest.raises(ValueError, match=f"'estimator' parameter of MultiScale.*, which {why}"):
+            fit(X)

@@ -15,6 +15,7 @@ from sklssl._data.pixels import (
     corrupt_file_error,
     read_picture,
     to_rgb_order,
+    turn,
 )
 from sklssl._data.tiff import TIFF, open_tiff
 from sklssl.exceptions import ImageFileError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_pages"]
 
+_ORIENTATION = 274  # a tag of EXIF
 # Only these: Pillow passes some other formats to external programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 
@@ -76,7 +78,8 @@ def _read(image: Image, content: bytes, name: str, number: int, channels: Any) -
     if _may_exceed_8_bits(image, content):
         deep = _decode_with_cv2(content, name, channels if channels in (1, 3) else None)
         if deep.dtype == np.uint16:
-            return deep
+            turned = channels in (1, 3)  # by cv2
+            return deep if turned else turn(deep, image.getexif().get(_ORIENTATION, 1))
     image.seek(number)
     return read_picture(image, name, channels)
 

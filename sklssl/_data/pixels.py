@@ -20,6 +20,7 @@ __all__ = [
     "to_rgb_order",
     "to_supported_dtype",
     "too_many_pixels_error",
+    "turn",
     "wrong_channels_error",
 ]
 
@@ -77,6 +78,15 @@ def to_rgb_order(image: np.ndarray) -> np.ndarray:
         code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         return cv2.cvtColor(image, code)
     return image
+
+
+def turn(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn an image as its EXIF or TIFF orientation says, if the library did not do so."""
+    if orientation >= 5:
+        image = image.swapaxes(0, 1)
+    return image[
+        :: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1
+    ]
 
 
 def to_supported_dtype(image: np.ndarray, name: str) -> np.ndarray:

@@ -22,6 +22,7 @@ from sklssl._data.pixels import (
     read_picture,
     to_rgb_order,
     to_supported_dtype,
+    turn,
     wrong_channels_error,
 )
 from sklssl.exceptions import ImageFileError
@@ -35,6 +36,7 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such files begin
 
 _MAX_PAGES = 2**12
 _FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # of the values of tags: unsigned integers
+_TAGS = (256, 257, 258, 262, 274, 277, 284, 338, 339)
 _GREY, _RGB = (0, 1), 2  # colour spaces; grey with 0 as white, or as black
 _ALPHA = ((1,), (2,))  # kinds of extra channels
 _SIGNED, _COMPLEX = 2, (5, 6)  # kinds of values
@@ -61,7 +63,9 @@ class _Page:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the page has one grey channel, or interleaved RGB or RGBA."""
+        """Whether the page has one grey channel, or interleaved RGB or RGBA, as cv2 reads them."""
+        if self.bits == 8 and self.values == _SIGNED:
+            return False
         if self.colours in _GREY:
             return self.n_channels == 1
         known = (3, 4) if self.bits > 8 else (3,)  # cv2 multiplies 8 bits by their alpha
@@ -124,7 +128,7 @@ def _read(
     if pixels is not None and 8 < page.bits < 16:
         pixels >>= 16 - page.bits  # cv2 scales packed values to 16 bits
     if pixels is None:
-        pixels = _turn(_read_with_tifffile(content, name, number), page.orientation)
+        pixels = turn(_read_with_tifffile(content, name, number), page.orientation)
     return pixels
 
 
@@ -154,15 +158,6 @@ def _read_with_tifffile(content: bytes, name: str, number: int) -> np.ndarray:
         image = page.asarray()
         image = np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
         return to_supported_dtype(image.astype(image.dtype.newbyteorder("="), copy=False), name)
-
-
-def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn an image as the tag of this name says; the other libraries do so themselves."""
-    if orientation >= 5:
-        image = image.swapaxes(0, 1)
-    return image[
-        :: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1
-    ]
 
 
 # Tags ---------------------------------------------------------------------------------------
@@ -210,7 +205,7 @@ def _read_page(content: bytes, place: int) -> _Page:
 
 
 def _read_tags(content: bytes, place: int) -> dict[int, tuple[int, ...]]:
-    """Return the tags of a page that are unsigned integers."""
+    """Return the tags of a page that say how it is stored."""
     order, pointer, count, entry, _ = _layout(content)
     (n_tags,) = struct.unpack_from(order + count, content, place)
     place += struct.calcsize(count)
@@ -218,7 +213,7 @@ def _read_tags(content: bytes, place: int) -> dict[int, tuple[int, ...]]:
     tags = {}
     for at in range(place, place + n_tags * size, size):
         tag, kind, n_values, field = struct.unpack_from(order + entry, content, at)
-        if kind not in _FORMATS:
+        if tag not in _TAGS or kind not in _FORMATS:  # others may be as large as the file
             continue
         values = f"{order}{n_values}{_FORMATS[kind]}"
         if struct.calcsize(values) <= len(field):  # else the field is a pointer to them

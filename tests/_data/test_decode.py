@@ -458,3 +458,16 @@ def test_file_that_is_too_large(tmp_path, monkeypatch):
         ImageFileError, match=r"a.png' is too large: it has \d+ bytes, .*at most 50"
     ):
         read_image_file(path, 3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("channels", [1, 3, "all"])
+def test_deep_png_is_turned(channels, orientation):
+    tags = Image.Exif()
+    tags[274] = orientation
+    deep, shallow = (
+        _save(Image.fromarray(image), "PNG", exif=tags)
+        for image in (GREY16, (GREY16 // 256).astype(np.uint8))
+    )
+    expected = decode_image(shallow, "a", channels)
+    assert_array_equal(decode_image(deep, "a", channels) // 256, expected)

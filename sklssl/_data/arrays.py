@@ -85,7 +85,7 @@ def check_images(
     with naming_data(
         who, f"expects an array of images {_LAYOUT}, but X cannot be converted to one"
     ):
-        given = check_complete(given, "X")
+        given = check_complete(given, "X", who)
         if getattr(getattr(given, "dtype", None), "kind", "") in ("m", "M"):
             raise TypeError("X holds dates or times")
         images: np.ndarray = check_array(

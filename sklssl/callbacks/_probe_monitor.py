@@ -208,7 +208,12 @@ def _check_number(name: str, value: object, least: int, most: float = np.inf) ->
 def _check_y_val(monitor: object, y: Any, n_images: int) -> np.ndarray:
     with naming_parameter(monitor, "y_val"):
         y = column_or_1d(
-            check_array(check_complete(y, "y_val"), ensure_2d=False, dtype=None, input_name="y_val")
+            check_array(
+                check_complete(y, "y_val", "ProbeMonitor"),
+                ensure_2d=False,
+                dtype=None,
+                input_name="y_val",
+            )
         )
         check_consistent_length(range(n_images), y)
         check_classification_targets(y)

@@ -169,7 +169,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             y = self._check_answers(check_target(self, y))
         with naming_data(name, "cannot use these X, y and sample_weight"):
             check_consistent_length(images, y)
-            sample_weight = check_complete(sample_weight, "sample_weight")
+            sample_weight = check_complete(sample_weight, "sample_weight", name)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         weights = weights / (weights.max() or 1) * self._class_weights(y)  # huge ones have no sum
         rows, weights = merge_duplicates(images, y, weights)

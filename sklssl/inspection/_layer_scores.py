@@ -186,7 +186,8 @@ def _check_targets(y: Any, n_images: int, classes: bool) -> np.ndarray:
             "Got None; sklssl.metrics has scores that need no labels."
         )
     try:
-        y = check_array(check_complete(y, "y"), ensure_2d=False, dtype=None, input_name="y")
+        y = check_complete(y, "y", "layer_scores")
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(range(n_images), y)
         if classes:
             check_classification_targets(y)

@@ -32,7 +32,7 @@ def check_feature_matrix(
     """
     try:
         return check_array(
-            check_complete(Z, name),
+            check_complete(Z, name, function),
             dtype=[np.float64, np.float32],
             ensure_min_samples=min_samples,
             estimator=function,

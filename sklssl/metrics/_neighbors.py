@@ -93,7 +93,7 @@ def _encode_classes(Z: np.ndarray, y: npt.ArrayLike) -> tuple[np.ndarray, np.nda
             "rankme_score needs no labels."
         )
     try:
-        y = column_or_1d(check_complete(y, "y"))
+        y = column_or_1d(check_complete(y, "y", "knn_score"))
         check_consistent_length(Z, y)
         assert_all_finite(y)
         check_classification_targets(y)

@@ -57,7 +57,7 @@ def check_labels(
             "for unlabelled rows."
         )
     with naming_data(who, "cannot use this y"):
-        y = column_or_1d(check_complete(y, "y"), warn=True)
+        y = column_or_1d(check_complete(y, "y", who), warn=True)
     check_no_missing(y, who)
     labelled = np.ones(len(y), dtype=bool) if _holds_marker(classes) else ~is_unlabelled(y)
     if len(y) and not labelled.any():

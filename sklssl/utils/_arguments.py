@@ -73,11 +73,11 @@ def say_unknown(name: str, known: list[str]) -> str:
     return f" has no parameter {name!r}. {hint}"
 
 
-def check_complete(values: Any, name: str) -> Any:
+def check_complete(values: Any, name: str, who: str) -> Any:
     """Return an argument, tensors as arrays; raise an error if it is masked: masks get lost."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(
-            f"All values are needed, but {name} is a masked array that hides some. Fill them, for "
+            f"{who} needs all values, but {name} is a masked array that hides some. Fill them, for "
             f"example with {name}.filled(0), or leave these rows out."
         )
     if str(getattr(values, "dtype", "")).startswith("torch."):

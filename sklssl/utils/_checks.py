@@ -134,7 +134,7 @@ def check_target(estimator: object, y: npt.ArrayLike | None) -> np.ndarray:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    y = check_complete(y, "y")
+    y = check_complete(y, "y", type(estimator).__name__)
     target: np.ndarray = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     return target
 

@@ -188,7 +188,10 @@ def draw_microscopy():
     with tempfile.TemporaryDirectory() as folder:
         command = [str(example), "--output", folder]
         with mock.patch.object(sys, "argv", command):
-            return runpy.run_path(str(example))["display"].figure_
+            display = runpy.run_path(str(example))["display"]
+    # Small, so that the names are large on a phone.
+    _, ax = plt.subplots(figsize=(4.6, 5), dpi=180, layout="constrained")
+    return display.plot(ax, image_size=0.08).figure_
 
 
 def draw_social_card():
@@ -241,7 +244,7 @@ def main(arguments=None):
         picture = PICTURES[name]()
         if not isinstance(picture, Image.Image):
             full = io.BytesIO()
-            picture.savefig(full, dpi=100)
+            picture.savefig(full)
             picture = Image.open(full)
         picture = picture.convert("RGB")
         palette = picture.quantize(200, kmeans=2)  # a third of the size

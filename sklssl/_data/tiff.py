@@ -79,6 +79,7 @@ class _Page:
 
     @property
     def suits_pillow(self) -> bool:
+        """Whether Pillow reads all channels, or converts them to colours as documented."""
         if self.is_deep:
             return False
         n_extra = self.n_channels - (1 if self.colours in _GREY else 3)

@@ -207,14 +207,8 @@ def _check_number(name: str, value: object, least: int, most: float = np.inf) ->
 
 def _check_y_val(monitor: object, y: Any, n_images: int) -> np.ndarray:
     with naming_parameter(monitor, "y_val"):
-        y = column_or_1d(
-            check_array(
-                check_complete(y, "y_val", "ProbeMonitor"),
-                ensure_2d=False,
-                dtype=None,
-                input_name="y_val",
-            )
-        )
+        y = check_complete(y, "y_val", "ProbeMonitor")
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y_val"))
         check_consistent_length(range(n_images), y)
         check_classification_targets(y)
     warn_if_marker_is_class(np.unique(y), "ProbeMonitor")

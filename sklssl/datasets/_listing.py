@@ -60,7 +60,7 @@ def _walk(root: Path) -> Iterator[str]:
         real = os.path.realpath(folder)
         if real in seen:
             inner.clear()
-            if not os.path.realpath(Path(folder).parent).startswith(real):  # else a circle
+            if not Path(os.path.realpath(Path(folder).parent)).is_relative_to(real):  # a circle
                 warnings.warn(
                     f"The folder {folder!r} is left out: it is a link to {real!r}, whose images "
                     "are there already. Replace it by a copy if they should count twice.",

@@ -150,6 +150,19 @@ class ImageCache:
             images[here] = self.shards[number][row[here]]
         return images
 
+    def prepare(self, n_images: int) -> None:
+        """Create the folder, and raise an OSError if so many images do not fit.
+
+        The message has the folder and the number of bytes.
+        """
+        with self._explain_errors(n_images):
+            if self.folder is not None:
+                os.makedirs(self.folder, exist_ok=True)
+                _remove_leftovers(self.folder)
+            free = shutil.disk_usage(self.folder or tempfile.gettempdir()).free
+            if free < n_images * self.image_bytes:  # fail now instead of after hours
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def write(self, batches: _Batches, n_images: int, keys: np.ndarray) -> None:
         """Store images as a new shard.
 
@@ -169,13 +182,7 @@ class ImageCache:
         OSError
             If the images cannot be written. The message has the folder and the number of bytes.
         """
-        with self._explain_errors(n_images):
-            if self.folder is not None:
-                os.makedirs(self.folder, exist_ok=True)
-                _remove_leftovers(self.folder)
-            free = shutil.disk_usage(self.folder or tempfile.gettempdir()).free
-            if free < n_images * self._image_bytes:  # fail now instead of after hours
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.prepare(n_images)
         write = self._write_temporary if self.folder is None else self._write_shard
         write(batches, n_images, keys)
         self._index()
@@ -237,7 +244,7 @@ class ImageCache:
         if len(keys) == 0:
             return
         shape = (len(keys), *self.image_shape)
-        start = os.fstat(file.fileno()).st_size - len(keys) * self._image_bytes
+        start = os.fstat(file.fileno()).st_size - len(keys) * self.image_bytes
         # Not written through the map, since a full disk would kill the process.
         self._add(np.asarray(np.memmap(file, self.dtype, "r", offset=start, shape=shape)), keys)
 
@@ -272,7 +279,8 @@ class ImageCache:
         self._first_half = head[self._order]
 
     @property
-    def _image_bytes(self) -> int:
+    def image_bytes(self) -> int:
+        """The size of an image."""
         return int(np.prod(self.image_shape)) * self.dtype.itemsize
 
     @contextmanager
@@ -281,7 +289,7 @@ class ImageCache:
         try:
             yield
         except OSError as error:
-            size = n_images * self._image_bytes
+            size = n_images * self.image_bytes
             if self.folder is None:
                 place, other = f"the temporary folder {tempfile.gettempdir()!r}", "a cache_dir"
             else:

@@ -31,6 +31,7 @@ __all__ = ["ImageFiles", "first_image"]
 # Images between two writes: enough for all threads, little compared with training.
 _BATCH_IMAGES = 1024
 _BATCH_BYTES = 2**26
+_FIRST_PART_BYTES = 2**26
 _PIECE = 16  # images per task of a thread
 _UNKNOWN, _ABSENT = -2, -1
 _DECIDING = 9  # files, whose bit depth is that of all
@@ -243,7 +244,14 @@ class ImageFiles:
         rows, keys = rows[absent], keys[absent]
         _, first = np.unique(keys, axis=0, return_index=True)  # X may contain a file twice
         first.sort()
-        self._cache.write(self._batches(rows[first], errors), len(first), keys[first])
+        self._cache.prepare(len(first))
+        # In parts, which are kept if a later image cannot be read, or if the process is killed.
+        # Each is twice as large as the one before, since each keeps a file open.
+        start, size = 0, max(1, _FIRST_PART_BYTES // self._cache.image_bytes)
+        while start < len(first):
+            part = first[start : start + size]
+            self._cache.write(self._batches(rows[part], errors), len(part), keys[part])
+            start, size = start + size, 2 * size
         self._shard[rows], self._row[rows] = self._cache.find(keys)
 
     def _look_up(self, rows: np.ndarray, errors: dict[int, str] | None = None) -> np.ndarray:

@@ -285,3 +285,24 @@ def test_the_cache_of_fit_serves_transform(paths, tmp_path, decoded):
     assert len(decoded) == len(paths)
     embedder.transform(paths)
     assert len(decoded) == len(paths) + 1  # the first file, for its size
+
+
+def test_what_was_decoded_before_an_error_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("sklssl._data.files._FIRST_PART_BYTES", 2 * 8 * 8 * 3)
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{i:02}.png") for i in range(20)]
+    for path in paths[:-1]:
+        cv2.imwrite(path, rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    pathlib.Path(paths[-1]).write_bytes(b"no image")
+    with pytest.raises(ImageFileError, match="19.png"):
+        ImageFiles(paths, (8, 8, 3), cache_dir=tmp_path / "cache").store()
+    decoded = []
+    read = ImageFiles._read
+    monkeypatch.setattr(
+        ImageFiles, "_read", lambda self, path: decoded.append(path) or read(self, path)
+    )
+    again = ImageFiles(paths[:-1], (8, 8, 3), cache_dir=tmp_path / "cache")
+    again.store()
+    assert len(decoded) == 5  # parts of 2, 4 and 8 images were kept, of the last part nothing
+    plain = ImageFiles(paths[:-1], (8, 8, 3))
+    assert_array_equal(again[:], plain[:])

@@ -256,8 +256,11 @@ def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
     name = f"{about['estimator']}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}"
     # The same run several times simultaneously, as with random_state=None.
     choices = [name, *(f"{name}-{i}" for i in range(2, 100))]
+    folders = [parent / choice for choice in choices]
+    if not isinstance(estimator.random_state, Integral) and os.path.isdir(folders[1]):
+        folders.sort(key=_is_over)  # such a run goes on before a new one begins
     with contextlib.ExitStack() as stack:
-        for folder in (parent / choice for choice in choices):
+        for folder in folders:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(FileLock(folder / ".lock", timeout=0))
@@ -274,6 +277,15 @@ def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
             f"{_parameter(estimator)}: {len(choices)} fits of this estimator on these images are "
             f"under way in '{parent}'. Wait for one of them to end, or use another folder."
         )
+
+
+def _is_over(folder: Path) -> bool:
+    """Return whether a folder has no run, or one whose newest checkpoint is its last."""
+    names = sorted(filter(_NAME.fullmatch, os.listdir(folder))) if os.path.isdir(folder) else []
+    try:
+        return not names or bool(read_state(folder / names[-1], kind="checkpoint")["finished"])
+    except (StateFileError, OSError):
+        return True
 
 
 def _parameter(estimator: Any) -> str:

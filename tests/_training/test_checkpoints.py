@@ -467,3 +467,23 @@ def test_a_relative_folder_stays_where_it_was(tmp_path, X, monkeypatch):
     ).fit(X)
     assert list((tmp_path / "here").rglob("*.safetensors"))
     assert not list((tmp_path / "there").iterdir())
+
+
+def test_of_two_runs_without_a_seed_the_unfinished_one_goes_on(tmp_path, X):
+    def fit(*callbacks):
+        embedder = RotNetEmbedder("convnet", max_epochs=4, checkpoint_dir=tmp_path)
+        return embedder.set_params(callbacks=list(callbacks)).fit(X)
+
+    def stop(_, row):
+        if row["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    def start_another(_, row):
+        if row["epoch"] == 2:
+            with pytest.raises(KeyboardInterrupt):
+                fit(stop)
+
+    fit(start_another)
+    seen = []
+    fit(lambda _, row: seen.append(row["epoch"]))
+    assert seen == [3, 4]

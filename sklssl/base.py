@@ -95,6 +95,8 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
 
     # Whether the task needs square images.
     _square_only = False
+    # Own parameters that only say how to train, so that they may change when training continues.
+    _schedule: tuple[str, ...] = ()
     # The parameters that determine the size of the network.
     _sized_by = "backbone or image_size"
 
@@ -309,7 +311,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
 
     def _describe_task(self) -> dict[str, str]:
         """Return the parameters on which the task depends: all that not every method has."""
-        others = {*EMBEDDER_PARAMETERS, "scales", "learning_rates"}
+        others = {*EMBEDDER_PARAMETERS, *self._schedule}
         values = self.get_params(deep=False)
         return {name: canonical_repr(value) for name, value in values.items() if name not in others}
 

@@ -11,6 +11,7 @@ import numpy as np
 __all__ = [
     "check_file_names",
     "is_array_sequence",
+    "is_image_sequence",
     "is_path_sequence",
     "is_picture",
     "is_picture_sequence",
@@ -66,6 +67,11 @@ def is_array_sequence(X: Any) -> bool:
         and not any(isinstance(x, np.ma.MaskedArray) or 0 in x.shape for x in X)
         and X[0].dtype.kind in "uf"
     )
+
+
+def is_image_sequence(X: Any) -> bool:
+    """Return whether `X` is a sequence of images that may differ in size: pictures or arrays."""
+    return is_picture_sequence(X) or is_array_sequence(X)
 
 
 def to_path_string(path: str | bytes | os.PathLike[str]) -> str:

@@ -7,11 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import (
-    is_array_sequence,
-    is_path_sequence,
-    is_picture_sequence,
-)
+from sklssl._data.columns import is_image_sequence, is_path_sequence
 
 __all__ = ["comparable_rows", "merge_duplicates"]
 
@@ -20,7 +16,7 @@ def comparable_rows(X: Any, estimator: object) -> Any:
     """Return what has equal rows where images are equal: pixels, names of files, pictures."""
     if is_path_sequence(X):
         return np.array([os.fsdecode(path) for path in X])
-    if is_picture_sequence(X) or is_array_sequence(X):
+    if is_image_sequence(X):
         return X
     return check_images(X, estimator=estimator, min_samples=2)
 

@@ -164,7 +164,7 @@ class ImageCache:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def write(self, batches: _Batches, n_images: int, keys: np.ndarray) -> None:
-        """Store images as a new shard.
+        """Store images as a new shard, after :meth:`prepare`.
 
         Parameters
         ----------
@@ -182,7 +182,6 @@ class ImageCache:
         OSError
             If the images cannot be written. The message has the folder and the number of bytes.
         """
-        self.prepare(n_images)
         write = self._write_temporary if self.folder is None else self._write_shard
         write(batches, n_images, keys)
         self._index()

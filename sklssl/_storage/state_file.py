@@ -134,16 +134,11 @@ def read_state(path: str | os.PathLike[str], *, kind: str) -> Any:
 
 
 def check_unchanged(path: str | os.PathLike[str]) -> None:
-    """Raise a StateFileError if a file was written by sklssl, but has changed since."""
-    try:
-        with open(path, "rb") as file:
-            if "sklssl" in json.loads(_read_header(file)[8:]).get("__metadata__", {}):
-                file.seek(0)
-                _read_about(file)
-    except OSError:
-        raise
-    except Exception as error:  # a corrupt file can raise anything
-        raise StateFileError(f"'{path}' was not read: {_guess_kind(path)}") from error
+    """Raise an error if a file of tensors is corrupt, or was written by sklssl and has changed."""
+    with open(path, "rb") as file:
+        if "sklssl" in json.loads(_read_header(file)[8:]).get("__metadata__", {}):
+            file.seek(0)
+            _read_about(file)
 
 
 def _read_about(file: BinaryIO) -> dict[str, Any]:

@@ -168,9 +168,9 @@ def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
             return super().call_module(module, forward, args, kwargs)
 
         def getattr(self, attr: str, value: Any, proxies: Any) -> Any:
-            return (
-                value if threading.get_ident() != thread else super().getattr(attr, value, proxies)
-            )
+            if threading.get_ident() != thread:
+                return value
+            return super().getattr(attr, value, proxies)
 
     thread = threading.get_ident()
     inside = [m for m in net.modules() if type(m) is not nn.Sequential and m is not net]

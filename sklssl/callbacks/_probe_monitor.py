@@ -14,12 +14,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import (
-    is_array_sequence,
-    is_path_sequence,
-    is_picture_sequence,
-    unwrap_images,
-)
+from sklssl._data.columns import is_image_sequence, is_path_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl.metrics import knn_score
 from sklssl.utils._arguments import check_complete, to_builtin
@@ -111,8 +106,7 @@ class ProbeMonitor:
         _check_number("every", every, 1)
         with naming_parameter(self, "X_val"):
             X_val = unwrap_images(X_val, stack=False)
-            kinds = is_path_sequence, is_picture_sequence, is_array_sequence
-            later = any(is_kind(X_val) for is_kind in kinds)  # read when embedded
+            later = is_path_sequence(X_val) or is_image_sequence(X_val)  # read when embedded
             n_images = len(X_val if later else check_images(X_val, estimator=self, min_samples=2))
         self.X_val = X_val
         self.y_val = _check_y_val(self, y_val, n_images)

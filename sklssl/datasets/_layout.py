@@ -175,17 +175,14 @@ def _check_names(unlabelled: str | Sequence[str], found: set[str], owner: str) -
             f"{unlabelled!r}."
         )
     plain = [unicodedata.normalize("NFC", name).strip("/\\").casefold() for name in names]
-    unknown = [n for n, name in zip(names, plain, strict=True) if name not in _fold(found)]
+    known = {name.casefold() for name in found}
+    unknown = [given for given, name in zip(names, plain, strict=True) if name not in known]
     if unknown:
         raise ValueError(
             f"The 'unlabelled' parameter of {owner} names {unknown[0]!r}, but there is no such "
             f"folder with images. The folders are {sorted(found)[:10]}."
         )
     return plain
-
-
-def _fold(names: Iterable[str]) -> set[str]:
-    return {name.casefold() for name in names}
 
 
 def _check_nested_classes(

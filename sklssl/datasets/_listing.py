@@ -16,11 +16,9 @@ from sklssl.exceptions import ImageFileError
 
 __all__ = ["open_folder"]
 
-# Of damaged or encrypted entries, by the kinds of compression.
-_ZIP_ERRORS = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError),
-    NotImplementedError,
-)
+# Of damaged entries, by the kinds of compression.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+_ZIP_ERRORS = (*_DAMAGED, RuntimeError)  # and of encrypted ones, or of an unknown compression
 
 
 @contextmanager

@@ -67,6 +67,7 @@ class ScaleNetEmbedder(BaseEmbedder):
     """
 
     _square_only = True
+    _schedule = ("scales", "learning_rates")
     _parameter_constraints = MULTISCALE_CONSTRAINTS
 
     # Each scale has its own learning rate instead.

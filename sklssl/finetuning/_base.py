@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.batches import MapsToDevice, ToTensor
-from sklssl._data.columns import is_array_sequence, is_picture_sequence, unwrap_images
+from sklssl._data.columns import is_image_sequence, unwrap_images
 from sklssl._data.duplicates import comparable_rows, merge_duplicates
 from sklssl._data.input import CheckedImages, decode_files, select_rows, validate_input
 from sklssl._features.extractor import FeatureExtractor, full_size, make_extractor, resolve_layer
@@ -40,6 +40,7 @@ from sklssl.utils._checks import (
     check_features,
     check_learned,
     check_target,
+    check_two_images,
     naming_data,
     naming_parameter,
 )
@@ -173,8 +174,8 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         weights = weights / (weights.max() or 1) * self._class_weights(y)  # huge ones have no sum
         rows, weights = merge_duplicates(images, y, weights)
-        _check_two(name, len(rows), "is left without copies and rows of weight 0")
-        listed = hasattr(X, "columns") or is_picture_sequence(X) or is_array_sequence(X)
+        check_two_images(name, len(rows), "is left without copies and rows of weight 0")
+        listed = hasattr(X, "columns") or is_image_sequence(X)
         return _safe_indexing(X, rows) if listed else images[rows], y[rows], weights
 
     def _take_readable(
@@ -341,7 +342,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
                 "Set it higher, or use no validation images: early_stopping=False and an "
                 "lr_schedule other than 'plateau'."
             ) from error
-        _check_two(type(self).__name__, len(train), "is left beside the validation images")
+        check_two_images(type(self).__name__, len(train), "is left beside the validation images")
         return np.concatenate([train, kept]), len(train)
 
     def _cache(
@@ -400,9 +401,3 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return "head_" in vars(self)
-
-
-def _check_two(name: str, n_images: int, why: str) -> None:
-    """Raise an error if there are fewer than two images to learn from."""
-    if n_images < 2:
-        raise ValueError(f"{name} needs at least two different images, but {n_images} {why}.")

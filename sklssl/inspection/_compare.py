@@ -15,12 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import (
-    is_array_sequence,
-    is_path_sequence,
-    is_picture_sequence,
-    unwrap_images,
-)
+from sklssl._data.columns import is_image_sequence, is_path_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl.inspection._candidates import make_candidates
@@ -230,7 +225,7 @@ def _check_data(
 ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray | None]:
     """Return X, the class indices of the rows, the labels, and the groups as indices."""
     X = unwrap_images(X, stack=False)
-    if not (is_path_sequence(X) or is_picture_sequence(X) or is_array_sequence(X)):
+    if not is_path_sequence(X) and not is_image_sequence(X):
         check_images(X, estimator=_NAME)  # only checked: each embedder reads X its own way
     y, labelled = check_labels(y, owner=_NAME)
     _check_length("y", X, y)

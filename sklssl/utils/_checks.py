@@ -29,6 +29,7 @@ __all__ = [
     "check_scaled_sizes",
     "check_square",
     "check_target",
+    "check_two_images",
     "check_whole",
     "is_out_of_memory",
     "naming_data",
@@ -137,6 +138,12 @@ def check_target(estimator: object, y: npt.ArrayLike | None) -> np.ndarray:
     y = check_complete(y, "y", type(estimator).__name__)
     target: np.ndarray = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     return target
+
+
+def check_two_images(name: str, n_images: int, why: str) -> None:
+    """Raise an error if there are fewer than two images to learn from."""
+    if n_images < 2:
+        raise ValueError(f"{name} needs at least two different images, but {n_images} {why}.")
 
 
 def check_scaled_sizes(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,14 @@ def make_colourings(
         for name, column in arrays.items()
         if column.dtype.kind != "f"
     }
+    counts = {
+        name: Counter(text for text in column if text != _UNLABELLED)
+        for name, column in texts.items()
+    }
     return [
-        {"name": name, **(_classes(texts, name) if name in texts else _scale(column))}
+        {"name": name, **_classes(texts[name], counts[name], counts.values())}
+        if name in texts
+        else {"name": name, **_scale(column)}
         for name, column in arrays.items()
     ]
 
@@ -87,20 +93,21 @@ def _texts(column: np.ndarray, target_names: Sequence[str] | None, owner: str) -
     return [_text(value) for value in column.tolist()]
 
 
-def _classes(columns: dict[str, list[str]], name: str) -> dict[str, Any]:
+def _classes(
+    labels: list[str], own: Counter[str], columns: Iterable[Counter[str]]
+) -> dict[str, Any]:
     """Return a colour for each class in order; what has no label comes last, in grey.
 
     If another column has these classes and more, such as all labels instead of some, the colours
     are those of that column.
     """
-    labels = columns[name]
-    own = set(labels)
-    widest = max((c for c in columns.values() if own <= {*c, _UNLABELLED}), key=lambda c: len({*c}))
-    counts = Counter(label for label in widest if label != _UNLABELLED)
-    order = sorted(counts, key=_natural)
-    colors = dict(zip(order, class_colors([counts[label] for label in order]), strict=True))
-    colors[_UNLABELLED] = UNLABELLED
-    shown = [label for label in colors if label in own]
+    widest = max((counts for counts in columns if own.keys() <= counts.keys()), key=len)
+    order = sorted(widest, key=_natural)
+    colors = dict(zip(order, class_colors([widest[label] for label in order]), strict=True))
+    shown = [label for label in order if label in own]
+    if len(labels) > own.total():
+        colors[_UNLABELLED] = UNLABELLED
+        shown.append(_UNLABELLED)
     codes = {label: code for code, label in enumerate(shown)}
     return {
         "classes": shown,

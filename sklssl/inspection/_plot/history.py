@@ -207,11 +207,8 @@ class HistoryDisplay:
             return
         shown = [self._find_line(run=run) for run in self.histories]
         names = [_describe(name, rows) for name, rows in self.histories.items()]
-        style: dict[str, Any] = {
-            "loc": "lower left",
-            "bbox_to_anchor": (0, 1 + 0.02 * bool(self.bands_)),
-        }
-        legend = add_legend(self.ax_, shown, names, **style)
+        place = (0, 1 + 0.02 * bool(self.bands_))
+        legend = add_legend(self.ax_, shown, names, loc="lower left", bbox_to_anchor=place)
         for line in legend.get_lines():
             line.set_linestyle("-")
 

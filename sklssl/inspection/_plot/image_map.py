@@ -309,7 +309,7 @@ class ImageMapDisplay:
         ax.set_aspect("equal")
         ax.spines[:].set_color(UNLABELLED)
         legend = self._legend_of_classes()
-        colors = np.array([legend[self._group(code)] for code in self.labels])
+        colors = np.array([legend.get(code, _OTHER_CLASSES) for code in self.labels.tolist()])
         hidden = np.delete(np.arange(len(self.positions)), self.shown_)
         across, up = self.positions[hidden].T
         self.dots_ = ax.scatter(across, up, c=colors[hidden], s=12, linewidths=0)
@@ -337,26 +337,18 @@ class ImageMapDisplay:
         self.ax_.add_patch(frame)
         return artist
 
-    def _group(self, code: int) -> int | str:
-        """Return the key of the legend for a class."""
-        return int(code) if code in (NO_LABEL, *largest_classes(self._sizes)) else "others"
-
-    @property
-    def _sizes(self) -> np.ndarray:
-        """The number of images of each class."""
-        known = self.labels[self.labels != NO_LABEL]
-        return np.bincount(known, minlength=len(self.class_names))
-
     def _legend_of_classes(self) -> dict[int | str, str]:
         """Return the colour of each named class, of the others, and of images without a class."""
-        colors = class_colors(self._sizes)
-        named: dict[int | str, str] = {code: colors[code] for code in largest_classes(self._sizes)}
+        known = self.labels[self.labels != NO_LABEL]
+        sizes = np.bincount(known, minlength=len(self.class_names))
+        colors = class_colors(sizes)
+        named: dict[int | str, str] = {code: colors[code] for code in largest_classes(sizes)}
         return {**named, "others": _OTHER_CLASSES, NO_LABEL: UNLABELLED}
 
     def _draw_legend(self, colors: dict[int | str, str]) -> Any:
         from matplotlib.lines import Line2D
 
-        found = {self._group(code) for code in self.labels}
+        found = {code if code in colors else "others" for code in self.labels.tolist()}
         if found == {NO_LABEL}:
             return None
         texts = {"others": "other classes", NO_LABEL: "unlabelled"}

@@ -1,5 +1,6 @@
 """Features as one array that need not be in memory, whatever they come as."""
 
+import os
 import tempfile
 from collections.abc import Iterable
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklssl.metrics._checks import check_feature_matrix
+from sklssl.utils._arguments import check_complete
 
 __all__ = ["FeaturesLike", "check_features", "make_workspace"]
 
@@ -31,10 +33,28 @@ def check_features(
 
 def make_workspace(shape: tuple[int, int], dtype: npt.DTypeLike = np.float32) -> np.ndarray:
     """Return an array to be filled, in a temporary file if it is large."""
-    if np.dtype(dtype).itemsize * shape[0] * shape[1] <= _LARGE:
+    size = np.dtype(dtype).itemsize * shape[0] * shape[1]
+    if size <= _LARGE:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
+        _allocate(file.fileno(), size)
+        return np.memmap(file, dtype, "r+", shape=shape)
+
+
+def _allocate(file: int, size: int) -> None:
+    """Reserve the space of a file: if it is missing later, writing to a map kills the process."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file, 0, size)
+        else:
+            os.truncate(file, size)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{error.strerror}: a temporary file of {size / 1e9:.1f} GB is needed. Set TMPDIR to "
+            "a folder with so much space, or use fewer features (a smaller pool_size)",
+            tempfile.gettempdir(),
+        ) from error
 
 
 def _are_blocks(Z: Any) -> bool:
@@ -52,7 +72,7 @@ def _stack(function: str, blocks: Any, name: str) -> np.ndarray:
     n = width = 0
     with tempfile.TemporaryFile() as file:
         for number, block in enumerate(blocks):
-            rows = np.asarray(block)
+            rows = np.asarray(check_complete(block, f"block {number} of {name}", function))
             _check_block(function, name, number, rows, width)
             if number == 0:
                 width = rows.shape[1]

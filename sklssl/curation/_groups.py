@@ -58,7 +58,9 @@ def _components(rule: NearRule, images: np.ndarray, threshold: float) -> np.ndar
         rows = np.concatenate([labels[rows + part.start], np.arange(n)])
         columns = np.concatenate([labels[columns], labels])
         edges = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
-        _, labels = connected_components(edges, directed=False)
+        _, components = connected_components(edges, directed=False)
+        # A label is the first image of its component, and so connects nothing else to it.
+        labels = np.unique(components, return_index=True)[1][components]
     return labels
 
 

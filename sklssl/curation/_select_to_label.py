@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 
 from sklssl.curation._blocks import FeaturesLike, check_features
 from sklssl.metrics._checks import ROUNDING, centre_and_size, iter_blocks, unit_rows
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 from sklssl.utils._markers import check_no_missing, is_unlabelled
 
@@ -131,7 +132,7 @@ def _check_labels(y: Any, Z: np.ndarray) -> np.ndarray:
     if y is None:
         return np.ones(len(Z), dtype=bool)
     with naming_data(f"The 'y' argument of {_NAME}", "must hold a label or -1 for each row of Z"):
-        y = column_or_1d(y)
+        y = column_or_1d(check_complete(y, "y", _NAME))
         check_consistent_length(Z, y)
     check_no_missing(y, _NAME)
     unlabelled = is_unlabelled(y)

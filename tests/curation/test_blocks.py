@@ -1,5 +1,8 @@
 """Features as arrays, memory-mapped arrays and blocks of rows."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -39,10 +42,27 @@ def test_large_workspaces_are_in_a_file(monkeypatch):
     np.testing.assert_array_equal(kneighbors(Z)[1], expected)
 
 
+def test_no_space_for_a_workspace(monkeypatch):
+    def full(file, offset, size):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("sklssl.curation._blocks._LARGE", 100)
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match=r"No space left on device: .* 0.0 GB is needed. Set TMPDIR"):
+        make_workspace((10, 10))
+
+
 def test_an_iterator_that_is_exhausted():
     blocks = blocks_of(make_features())
     kneighbors(blocks)
     with pytest.raises(ValueError, match="'Z' argument of kneighbors holds no features: .* empty"):
+        kneighbors(blocks)
+
+
+def test_masked_blocks():
+    Z = make_features()
+    blocks = [Z[:50], np.ma.masked_less(Z[50:], 0)]
+    with pytest.raises(ValueError, match="kneighbors needs all values, but block 1 of Z is a mask"):
         kneighbors(blocks)
 
 

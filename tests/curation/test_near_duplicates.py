@@ -5,6 +5,7 @@ import pytest
 
 from sklssl import PatchDictionaryEmbedder
 from sklssl.curation import _groups, find_leaks, find_near_duplicates
+from sklssl.curation._rule import NearRule
 from sklssl.curation._spaces import Whitened
 from sklssl.datasets import load_digit_images
 from tests._seed import SEED
@@ -78,6 +79,16 @@ def test_blocks_are_compared_with_each_other(monkeypatch):
     expected = as_tuples(find_near_duplicates(Z))
     monkeypatch.setattr("sklssl.curation._search._BLOCK", 1000)
     assert as_tuples(find_near_duplicates(Z)) == expected
+
+
+@pytest.mark.parametrize("block", [2**24, 2000])
+def test_components_do_not_depend_on_the_blocks(monkeypatch, block):
+    pairs = [(2 * i, 2 * i + 1) for i in range(60)]
+    rule = NearRule("test", make_features(n=480, copies=pairs, seed=SEED))
+    images = np.arange(120)
+    monkeypatch.setattr("sklssl.curation._search._BLOCK", block)
+    labels = _groups._components(rule, images, 0.5)
+    np.testing.assert_array_equal(labels, np.repeat(images[::2], 2))
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])

@@ -138,6 +138,12 @@ def test_a_sample_of_the_images_covers_like_all(monkeypatch, blobs):
     assert sorted(clusters[rows]) == list(range(10))
 
 
+def test_masked_labels():
+    Z = np.random.default_rng(SEED).standard_normal((20, 3))
+    with pytest.raises(ValueError, match="select_to_label needs all values, but y is a masked"):
+        select_to_label(Z, 2, np.ma.masked_less(np.arange(len(Z)), 5))
+
+
 def test_identical_images():
     rows = select_to_label(np.ones((5, 3)), 5, random_state=SEED)
     assert sorted(rows) == [0, 1, 2, 3, 4]

@@ -68,7 +68,7 @@ class FeatureEstimator(TrainedEstimator):
         >>> with tempfile.TemporaryFile() as file:
         ...     for block in embedder.transform_iter(X):
         ...         _ = file.write(block)
-        ...     file.tell() == len(X) * 5120 * 4
+        ...     file.tell() == len(X) * 5248 * 4
         True
         """
         extractor, images = self._prepare(X)  # now, not when the first block is requested

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sklssl.backbones._base import Backbone, conv_block
-from sklssl.backbones._patchnet import check_n_atoms, make_dictionaries
+from sklssl.backbones._patchnet import N_LEVELS, check_n_atoms, make_dictionaries
 
 __all__ = ["patchconvnet"]
 
@@ -39,7 +39,8 @@ def patchconvnet(
     Returns
     -------
     backbone : Backbone
-        The network, with the stages patches1, patches2 (two channels per atom), block1 and block2.
+        The network, with the stages patches1 and patches2 (two channels per atom, and 32 for
+        brightness, colour and contrast in the first), block1 and block2.
 
     Raises
     ------
@@ -50,6 +51,7 @@ def patchconvnet(
     stages = make_dictionaries(in_channels, image_size, counts)
     for dictionary in stages.values():
         dictionary.requires_grad_(False)
-    stages["block1"] = conv_block(2 * counts[-1], width, kernel_size=1)
+    n_channels = 2 * counts[-1] + (N_LEVELS if len(counts) == 1 else 0)
+    stages["block1"] = conv_block(n_channels, width, kernel_size=1)
     stages["block2"] = conv_block(width, width)
     return Backbone(stages, in_channels, image_size)

@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from sklssl.backbones._base import Backbone
 
 __all__ = [
+    "N_LEVELS",
     "ChannelProjection",
     "PatchDictionary",
+    "PatchLevels",
     "check_n_atoms",
     "make_dictionaries",
     "patchnet",
@@ -31,6 +33,8 @@ Batches = Callable[[], Iterable[Tensor]]
 _N_PATCHES = 60_000  # for the whitening and the choice of atoms
 _THRESHOLD = 0.5  # in standard deviations of the responses
 _FLAT = 0.01  # of the mean variance; added to that of a patch to limit noise
+N_LEVELS = 32  # more cost accuracy where brightness and colour tell nothing
+_LEVEL_SCALE = 0.3  # averaged over regions, their variances are then like those of the others
 _LEAST_MAP = 16  # side from which feature maps are averaged over 4x4 windows
 
 
@@ -40,6 +44,7 @@ class PatchDictionary(nn.Module):
     A patch is normalised to zero mean and unit variance, whitened, and multiplied with each atom.
     The excess over a positive and a negative threshold gives two features per atom. This is
     implemented as a convolution, a division by the contrast of the patch, and two rectifications.
+    Levels keep what the normalisation removes: see :class:`PatchLevels`.
 
     Parameters
     ----------
@@ -47,7 +52,7 @@ class PatchDictionary(nn.Module):
         Number of channels of the feature maps.
 
     n_atoms : int
-        Number of atoms; the output has twice as many channels.
+        Number of atoms; each has two channels in the output.
 
     patch_size : int
         The side of a patch.
@@ -55,6 +60,9 @@ class PatchDictionary(nn.Module):
     regularisation : float
         Constant added to the variances of the patches, which are at most 1 on average, for the
         whitening.
+
+    n_levels : int, default=0
+        Number of levels; each has one channel in the output, after those of the atoms.
 
     stride : int, default=1
         Distance between neighbouring patches.
@@ -72,6 +80,7 @@ class PatchDictionary(nn.Module):
         patch_size: int,
         *,
         regularisation: float,
+        n_levels: int = 0,
         stride: int = 1,
         window: int = 1,
     ) -> None:
@@ -84,28 +93,38 @@ class PatchDictionary(nn.Module):
         self.weight = nn.Parameter(weight / math.sqrt(weight[0].numel()))
         self.bias = nn.Parameter(torch.zeros(n_atoms))
         self.register_buffer("floor", torch.full((1,), _FLAT))
+        self.levels = PatchLevels(in_channels, n_levels) if n_levels else None
         self.pool = nn.AvgPool2d(window, window // 2) if window > 1 else nn.Identity()
         self.least_side = patch_size + (window - 1) * stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the features (b, 2 * n_atoms, h', w') of feature maps (b, C, h, w)."""
+        """Return the features (b, 2 * n_atoms + n_levels, h', w') of feature maps (b, C, h, w)."""
         x = self._extend(x)
+        means, contrast = self._statistics(x)
         response = F.conv2d(x, self.weight, stride=self.stride)
-        response = response * self._inverse_contrast(x).to(response.dtype)
+        response = response * contrast.reciprocal().to(response.dtype)
         response = response + self.bias.to(response.dtype).view(1, -1, 1, 1)
-        signs = [F.relu(response - _THRESHOLD), F.relu(-response - _THRESHOLD)]
-        return torch.cat([self.pool(sign) for sign in signs], dim=1)
+        parts = [F.relu(response - _THRESHOLD), F.relu(-response - _THRESHOLD)]
+        if self.levels is not None:
+            parts.append(self.levels(means, contrast))
+        return torch.cat([self.pool(part) for part in parts], dim=1)
 
     def _extend(self, x: Tensor) -> Tensor:
         """Repeat the last row and column of maps that are too small for a single patch."""
         missing = [max(0, self.least_side - side) for side in (x.shape[3], x.shape[2])]
         return F.pad(x, (0, missing[0], 0, missing[1]), "replicate") if any(missing) else x
 
-    def _inverse_contrast(self, x: Tensor) -> Tensor:
-        """Return 1 / standard deviation of each patch: (b, 1, h', w')."""
-        moments = torch.stack([x.float().mean(1), x.float().square().mean(1)], dim=1)
-        mean, square = F.avg_pool2d(moments, self.patch_size, self.stride).split(1, dim=1)
-        return ((square - mean.square()).clamp(min=0) + self.floor).rsqrt()
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the means and the standard deviation (b, 1, h', w') of patches.
+
+        The means are (b, C, h', w'), or (b, 1, h', w') over all channels if there are no levels.
+        """
+        x = x.float()
+        square = F.avg_pool2d(x.square().mean(1, keepdim=True), self.patch_size, self.stride)
+        x = x.mean(1, keepdim=True) if self.levels is None else x
+        means = F.avg_pool2d(x, self.patch_size, self.stride)
+        variance = (square - means.mean(1, keepdim=True).square()).clamp(min=0)
+        return means, (variance + self.floor).sqrt()
 
     @torch.no_grad()
     def learn(self, batches: Batches, n_images: int) -> None:
@@ -116,11 +135,13 @@ class PatchDictionary(nn.Module):
         """
         per_image = math.ceil(_N_PATCHES / n_images)
         drawn = [draw_patches(self._extend(maps), self.patch_size, per_image) for maps in batches()]
-        patches = torch.cat(drawn).flatten(1)
+        patches = torch.cat(drawn)
+        means, patches = patches.mean((2, 3)), patches.flatten(1)
         patches -= patches.mean(1, keepdim=True)
         variance = patches.square().mean(1, keepdim=True)
         self.floor.copy_(_FLAT * variance.mean()).clamp_(min=1e-12)
-        patches *= (variance + self.floor).rsqrt()
+        contrast = (variance + self.floor).sqrt()
+        patches /= contrast
         mean, whitening = whiten(patches, self.regularisation)
         white = (patches - mean) @ whitening
         uneven = (variance[:, 0] > self.floor).nonzero()[:, 0]
@@ -132,15 +153,61 @@ class PatchDictionary(nn.Module):
         self.bias.copy_(-(weight @ mean))
         weight -= weight.mean(1, keepdim=True)
         self.weight.copy_(weight.view_as(self.weight))
+        if self.levels is not None:
+            self.levels.learn(torch.cat([means, contrast], dim=1))
 
 
-class ChannelProjection(nn.Module):
-    """The principal components of the channels of a feature map, as a 1x1 convolution.
+class PatchLevels(nn.Module):
+    """Features of the brightness, colour and contrast of patches.
+
+    These may be all that tells images apart, as with stained tissue. A feature is a random
+    projection of the whitened statistics of a patch, the means of its channels and its standard
+    deviation, above the value that a random patch has. It is not trained.
 
     Parameters
     ----------
     in_channels : int
         Number of channels of the feature maps.
+
+    n_levels : int
+        Number of features.
+    """
+
+    mean: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, in_channels: int, n_levels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, in_channels + 1, 1, 1))
+        self.register_buffer("weight", torch.randn(n_levels, in_channels + 1, 1, 1))
+        self.register_buffer("bias", torch.randn(n_levels))
+
+    def forward(self, means: Tensor, contrast: Tensor) -> Tensor:
+        """Return features (b, n_levels, h, w) of means (b, C, h, w) and contrast (b, 1, h, w)."""
+        # Centred, they lose little in bfloat16.
+        statistics = torch.cat([means, contrast], dim=1) - self.mean
+        return F.relu(F.conv2d(statistics, self.weight, self.bias))
+
+    @torch.no_grad()
+    def learn(self, statistics: Tensor) -> None:
+        """Compute the weights from the means and standard deviations (n, C + 1) of patches."""
+        mean, whitening = whiten(statistics, 0.01)
+        directions = F.normalize(torch.randn(self.weight.shape[:2]))
+        weight = _LEVEL_SCALE * directions @ whitening.T
+        thresholds = statistics[torch.randint(len(statistics), self.bias.shape)] - mean
+        self.mean.copy_(mean.view_as(self.mean))
+        self.weight.copy_(weight.view_as(self.weight))
+        self.bias.copy_(-(weight * thresholds).sum(1))
+
+
+class ChannelProjection(nn.Module):
+    """The principal components of the first channels of a feature map, as a 1x1 convolution.
+
+    Parameters
+    ----------
+    in_channels : int
+        Number of channels to project; the feature maps may have others after them.
 
     n_components : int
         Number of output channels.
@@ -155,13 +222,17 @@ class ChannelProjection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the components (b, n_components, h, w) of feature maps (b, C, h, w)."""
-        return F.conv2d(x, self.weight, self.bias)
+        return F.conv2d(self._first(x), self.weight, self.bias)
+
+    def _first(self, x: Tensor) -> Tensor:
+        return x[:, : self.weight.shape[1]]
 
     @torch.no_grad()
     def learn(self, batches: Batches, n_images: int) -> None:
         """Compute the components from the feature maps of `n_images` images."""
         per_image = math.ceil(_N_PATCHES / n_images)
-        pixels = torch.cat([draw_patches(maps, 1, per_image) for maps in batches()]).flatten(1)
+        drawn = [draw_patches(self._first(maps), 1, per_image) for maps in batches()]
+        pixels = torch.cat(drawn).flatten(1)
         mean, values, vectors = principal_axes(pixels)
         kept = slice(len(values) - len(self.weight), None)
         scale = values[kept].mean().clamp(min=1e-12).sqrt()
@@ -230,7 +301,8 @@ def patchnet(
     Returns
     -------
     backbone : Backbone
-        The network, with the stages patches1 and patches2, which have two channels per atom.
+        The network, with the stages patches1 and patches2, which have two channels per atom; in
+        the first there are 32 more, for brightness, colour and contrast.
 
     Raises
     ------
@@ -255,7 +327,13 @@ def make_dictionaries(
     n_places = (image_size - size) // stride + 1
     pooled = n_places >= _LEAST_MAP
     first = PatchDictionary(
-        in_channels, counts[0], size, regularisation=0.1, stride=stride, window=4 if pooled else 1
+        in_channels,
+        counts[0],
+        size,
+        regularisation=0.1,
+        n_levels=N_LEVELS,
+        stride=stride,
+        window=4 if pooled else 1,
     )
     if len(counts) == 1:
         return {"patches1": first}

@@ -25,15 +25,16 @@ class PatchDictionaryEmbedder(BaseEmbedder):
 
     Patches of the images are normalised in contrast and whitened, and a random selection of them
     becomes a dictionary. The features are the similarities between the patches in each region of an
-    image and those of the dictionary. A second dictionary is built in the same way from the feature
-    maps of the first. Nothing is trained: ``fit`` takes seconds, and most of the time is spent in
-    ``transform``. On small data sets this beats many trained networks.
+    image and those of the dictionary. Normalisation removes brightness, colour and contrast, which
+    have 32 features of their own in each region. A second dictionary is built in the same way from
+    the feature maps of the first. Nothing is trained: ``fit`` takes seconds, and most of the time
+    is spent in ``transform``. On small data sets this beats many trained networks.
 
     Parameters
     ----------
     n_atoms : int or tuple of int
         The number of patches in the first and in the second dictionary; a single number for the
-        first one alone. Each yields two features per region. More are better, and slower.
+        first one alone. Each patch yields two features per region. More are better, and slower.
 
     patch_size : int
         The side of the patches in pixels. None means 6 for images of 32 pixels and is proportional

@@ -109,7 +109,7 @@ def layer_scores(
     >>> embedder = RotNetEmbedder(max_epochs=1, random_state=0).fit(X[:200])
     >>> rows = layer_scores(embedder, X[:200], y[:200], pool_sizes=(1, 2), cv=3)
     >>> [(row["layer"], row["pool_size"], row["n_features"]) for row in rows][:3]
-    [('patches1', 1, 256), ('patches1', 2, 1024), ('patches2', 1, 768)]
+    [('patches1', 1, 288), ('patches1', 2, 1152), ('patches2', 1, 768)]
     >>> best = max(rows, key=lambda row: row["mean_score"])
     >>> embedder = embedder.set_params(pool_size=best["pool_size"]).set_layer(best["layer"])
     """

@@ -44,4 +44,4 @@ def test_a_forked_process_computes():
         timeout=300,
         check=False,
     )
-    assert done.stdout.splitlines() == 2 * ["1 (80, 5120) 2"], done.stderr
+    assert done.stdout.splitlines() == 2 * ["1 (80, 5248) 2"], done.stderr

@@ -1,12 +1,22 @@
 """The dictionary of patches, against loops over patches one by one."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 from sklssl.backbones import make_backbone
-from sklssl.backbones._patchnet import ChannelProjection, PatchDictionary, draw_patches, whiten
+from sklssl.backbones._patchconvnet import patchconvnet
+from sklssl.backbones._patchnet import (
+    ChannelProjection,
+    PatchDictionary,
+    PatchLevels,
+    draw_patches,
+    patchnet,
+    whiten,
+)
 from tests._seed import SEED
 
 
@@ -54,6 +64,48 @@ def test_brightness_and_contrast_hardly_matter(maps):
     assert_close(layer(0.5 * maps + 3), layer(maps), atol=0.2, rtol=0)
 
 
+def test_levels_are_those_of_a_loop_over_patches(maps):
+    layer = learned(maps, n_levels=5)
+    out = layer(maps)
+    levels = layer.levels.double()
+    weight, mean = levels.weight[:, :, 0, 0], levels.mean[0, :, 0, 0]
+    for row in range(out.shape[2]):
+        for column in range(out.shape[3]):
+            patch = maps[2, :, row : row + 4, column : column + 4].double()
+            contrast = (patch.var(correction=0) + layer.floor).sqrt()
+            expected = torch.relu(
+                weight @ (torch.cat([patch.mean((1, 2)), contrast]) - mean) + levels.bias
+            )
+            assert_close(out[2, 14:, row, column].double(), expected, atol=1e-4, rtol=0)
+
+
+def test_levels_see_brightness_and_contrast(maps):
+    layer = learned(maps, n_levels=20)
+    for changed in (maps + 0.1, 0.8 * (maps - 0.5) + 0.5):
+        moved = layer(changed) - layer(maps)
+        assert moved[:, 14:].abs().mean() > 3 * moved[:, :14].abs().mean()
+
+
+def test_levels_have_unit_scale_and_various_thresholds(maps):
+    torch.manual_seed(SEED)
+    levels = PatchLevels(3, 200)
+    statistics = torch.randn(3000, 4, generator=torch.Generator().manual_seed(SEED)) * 50 + 7
+    levels.learn(statistics)
+    out = levels(statistics[:, :3, None, None], statistics[:, 3:, None, None])[:, :, 0, 0]
+    response = statistics @ levels.weight[:, :, 0, 0].T / 0.3
+    assert_close(response.std(0), torch.ones(200), atol=0.1, rtol=0)
+    share = (out > 0).float().mean(0)
+    assert share.min() < 0.1 < 0.45 < share.median() < 0.55 < 0.9 < share.max()
+
+
+@pytest.mark.parametrize("n_atoms", [8, (8, 12)])
+def test_levels_are_not_part_of_the_second_dictionary(n_atoms):
+    shapes = make_backbone(partial(patchnet, n_atoms=n_atoms)).map_shapes((32, 32))
+    assert [shape[0] for shape in shapes.values()] == [16 + 32, 24][: len(shapes)]
+    trained = make_backbone(partial(patchconvnet, n_atoms=n_atoms, width=5))
+    assert trained.widths["block1"] == 5
+
+
 def test_whitened_rows_are_uncorrelated():
     generator = torch.Generator().manual_seed(SEED)
     rows = torch.randn(500, 5, generator=generator) @ torch.randn(5, 5, generator=generator) + 2
@@ -91,8 +143,6 @@ def test_every_side_has_maps_of_some_extent(side):
 
 
 def test_patches_larger_than_the_images_are_refused():
-    from sklssl.backbones._patchnet import patchnet
-
     with pytest.raises(ValueError, match="patches of 9x9 pixels do not fit into images of 8"):
         patchnet(image_size=8, patch_size=9)
 

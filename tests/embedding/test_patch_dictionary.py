@@ -41,12 +41,29 @@ def test_ten_labels_a_class_beat_pixels_and_the_untrained_network(digits):
     assert scores["dictionary"] > scores["untrained"] + 0.005, scores
 
 
+@pytest.mark.parametrize("kind", ["background", "contrast", "brightness"])
+def test_classes_that_differ_in_brightness_or_contrast_alone(digits, kind):
+    """Patches are normalised, which must not make such classes look alike (chance is 0.25)."""
+    rng = np.random.default_rng(SEED)
+    y = rng.integers(0, 4, 600)
+    level = y[:, np.newaxis, np.newaxis, np.newaxis]
+    strokes, texture = digits[0][:600].astype(float), 20 * rng.standard_normal((600, 32, 32, 1))
+    X = {
+        "background": 0.6 * strokes + 20 + 20 * level,
+        "contrast": (0.4 + 0.15 * level) * strokes,
+        "brightness": texture + 80 + 15 * level + 5 * rng.standard_normal((600, 1, 1, 1)),
+    }[kind]
+    X = np.clip(X + 3 * rng.standard_normal(X.shape), 0, 255).astype(np.uint8)
+    Z = PatchDictionaryEmbedder(random_state=SEED).fit_transform(X)
+    assert probe(Z[:400], y[:400], Z[400:], y[400:]) > 0.6
+
+
 def test_all_layers_side_by_side_are_those_of_each(X):
     embedder = make().fit(X)
     each = embedder.transform_layers(X)
     assert list(each) == ["patches1", "patches2"]
     assert_array_equal(embedder.transform(X), np.hstack(list(each.values())))
-    assert embedder.transform(X).shape[1] == 2 * (16 + 24) * 4
+    assert embedder.transform(X).shape[1] == (2 * (16 + 24) + 32) * 4
     assert_array_equal(embedder.set_layer("patches2").transform(X), each["patches2"])
 
 
@@ -69,7 +86,7 @@ def test_layer_all_of_a_trained_network(X):
 def test_one_number_of_atoms_is_one_dictionary(X):
     embedder = make(n_atoms=10).fit(X)
     assert embedder.layer_names_ == ("patches1",)
-    assert embedder.transform(X).shape == (len(X), 2 * 10 * 4)
+    assert embedder.transform(X).shape == (len(X), (2 * 10 + 32) * 4)
 
 
 def test_more_atoms_than_patches(X):

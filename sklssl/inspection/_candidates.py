@@ -139,20 +139,21 @@ def _check_embedder(name: object, embedder: object) -> None:
 
 
 def _make_names(named: list[tuple[str | None, Any]]) -> list[str]:
-    """Name embedders without a name by their repr; number those with the same name."""
+    """Name embedders without a name by their repr; number those with the same one."""
     names = [name or _short_repr(embedder) for name, embedder in named]
-    counts = Counter(names)
+    unnamed = [i for i, (name, _) in enumerate(named) if name is None]
+    counts = Counter(names[i] for i in unnamed)
     seen: Counter[str] = Counter()
-    for i, (name, _) in enumerate(named):
-        if counts[names[i]] == 1:
-            continue
-        if name is not None:
-            raise ValueError(
-                f"The 'embedders' argument of compare_embedders has the name {name!r} "
-                f"{counts[name]} times. Give each embedder a different name."
-            )
-        seen[names[i]] += 1
-        names[i] = f"{names[i]} #{seen[names[i]]}"
+    for i in unnamed:
+        if counts[names[i]] > 1:
+            seen[names[i]] += 1
+            names[i] = f"{names[i]} #{seen[names[i]]}"
+    ((most, count),) = Counter(names).most_common(1)
+    if count > 1:
+        raise ValueError(
+            f"The 'embedders' argument of compare_embedders has the name {most!r} {count} times. "
+            "Give each embedder a different name."
+        )
     return names
 
 

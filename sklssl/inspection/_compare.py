@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
@@ -21,7 +20,9 @@ from sklssl._data.rows import take_rows
 from sklssl.inspection._candidates import make_candidates
 from sklssl.inspection._comparison import Comparison, Result
 from sklssl.inspection._label_draws import Draws, check_n_labels, draw_rows
+from sklssl.inspection._scoring import check_scorer
 from sklssl.semi_supervised._labels import check_labels, encode_labels
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
 from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
 from sklssl.utils._typing import ImagesLike
@@ -204,13 +205,7 @@ def _check_probe(probe: Any, scoring: str | Callable[..., float] | None) -> Call
             f"The 'probe' argument of {_NAME} must be a classifier, since y holds classes, "
             f"or None for a logistic regression. Got {probe!r}."
         )
-    if isinstance(scoring, str) and scoring not in get_scorer_names():
-        raise ValueError(
-            f"The 'scoring' argument of {_NAME} must be a name returned by sklearn.metrics."
-            "get_scorer_names(), such as 'accuracy' or 'balanced_accuracy', a callable "
-            f"scorer(probe, Z, y), or None. Got {scoring!r}."
-        )
-    return check_scoring(_make_probe(probe, 1), scoring)
+    return check_scorer(_make_probe(probe, 1), scoring, _NAME)
 
 
 def _make_probe(probe: Any, n_features: int) -> Any:
@@ -231,7 +226,8 @@ def _check_data(
     _check_length("y", X, y)
     if groups is not None:
         with naming_data(f"The 'groups' argument of {_NAME}", "must hold one group an image"):
-            _, groups = np.unique(column_or_1d(groups), return_inverse=True)
+            groups = column_or_1d(check_complete(groups, "groups", _NAME))
+            _, groups = np.unique(groups, return_inverse=True)
         _check_length("groups", X, groups)
     rows = readable_rows(X, embedders)
     if rows is not None:

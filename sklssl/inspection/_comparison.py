@@ -49,7 +49,8 @@ class Result(NamedTuple):
 class Comparison:
     """The result of ``compare_embedders``: the scores of embedders on a set of images.
 
-    It prints as a table with the best embedder first, and advice on which one to use.
+    It prints as a table with the best embedder first, and advice on which one to use. Only
+    :func:`sklssl.inspection.compare_embedders` makes it; what there is to read are its attributes.
 
     Attributes
     ----------
@@ -74,9 +75,10 @@ class Comparison:
         The embedders, fitted on the training images.
 
     choice : str
-        The name of the recommended embedder: the fastest to fit among those that are not worse
-        than the best by more than the spread, which is the standard deviation of the difference
-        over the draws.
+        The name of the recommended embedder: the fastest to fit among those that are better than
+        raw pixels, if these are compared, and not worse than the best. Better and worse mean by
+        more than the spread, which is the standard deviation of the difference over the draws. If
+        no embedder is better than raw pixels, these are the choice.
 
     advice : str
         The recommendation in a sentence or two.
@@ -149,12 +151,17 @@ class Comparison:
         gain = (self.scores[name] - self.scores[other]).mean(axis=0)
         return gain.mean() > gain.std()
 
+    def _beats_pixels(self, name: str) -> bool:
+        return PIXELS not in self.scores or self._is_better(name, PIXELS)
+
     def _choose(self) -> str:
         best = self.rows[0]["name"]
-        if PIXELS in self.scores and not self._is_better(best, PIXELS):
-            return PIXELS
-        near = [row for row in self.rows if not self._is_better(best, row["name"])]
-        return min(near, key=lambda row: row["fit_time"])["name"]
+        near = [
+            row
+            for row in self.rows
+            if self._beats_pixels(row["name"]) and not self._is_better(best, row["name"])
+        ]
+        return min(near, key=lambda row: row["fit_time"])["name"] if near else PIXELS
 
     def _advise(self) -> str:
         labels = f"with {_join_words(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} per class"
@@ -169,8 +176,10 @@ class Comparison:
         time = self._results[self.choice].fit_time
         advice = f"Use {name}: it reaches {scores}{pixels}, fitted in {time:.1f} s."
         best = self.rows[0]["name"]
-        if best != self.choice:
+        if best != self.choice and self._beats_pixels(best):
             advice += f" {best} is not better by more than the spread, and takes longer to fit."
+        elif best != self.choice:
+            advice += f" {best} is not better than raw pixels by more than the spread."
         return advice
 
     def _suggest(self) -> str:

@@ -72,10 +72,21 @@ def explain_pretext(embedder: Any, X: Any, rows: np.ndarray, seed: int, owner: s
         with torch.no_grad():
             made = pretext.views(batch, rng, torch.from_numpy(rows).to(device))
         check_views(pretext, made)
-        # The largest decrease of the loss: towards the right answer.
-        maps = compute_maps(pretext.backbone, lambda: -pretext(*made)["loss"])
+        maps = compute_maps(pretext.backbone, lambda: _likelihood(pretext, made, rows, owner))
     views = split_views(made[0], *batch.shape[:2])
     return _collect(views, find_targets(made[1], len(views), len(batch)), maps)
+
+
+def _likelihood(pretext: Any, made: tuple[Any, Any], rows: np.ndarray, owner: str) -> Tensor:
+    """Return minus the loss, whose largest increase is towards the right answer."""
+    try:
+        loss: Tensor = pretext(*made)["loss"]
+    except ValueError as error:
+        raise ValueError(
+            f"The 'rows' argument of {owner} chooses {len(rows)} of the images, for which the loss "
+            f"of {type(pretext).__name__} cannot be computed: {error} Choose more of them."
+        ) from error
+    return -loss
 
 
 def explain_classifier(model: FineTuneClassifier, X: Any, codes: np.ndarray) -> Explanation:

@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
 __all__ = ["Draws", "check_n_labels", "draw_rows"]
 
-# Number of attempts to split by groups so that every class is in both parts.
+# Number of attempts to split by groups so that every class has enough images in both parts.
 _MAX_SPLITS = 100
 
 
@@ -34,7 +34,7 @@ class Draws(NamedTuple):
 
 def check_n_labels(n_labels: Any) -> list[int]:
     """Return the numbers of labels per class, in increasing order."""
-    numbers = [n_labels] if isinstance(n_labels, Integral) else list(n_labels)
+    numbers = list(n_labels) if np.iterable(n_labels) else [n_labels]
     valid = all(
         isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in numbers
     )
@@ -86,7 +86,8 @@ def draw_rows(
         If a class has too few images.
     """
     rows = np.flatnonzero(codes >= 0)
-    train, test = _split(codes[rows], None if groups is None else groups[rows], test_size, rng)
+    some_groups = None if groups is None else groups[rows]
+    train, test = _split(codes[rows], some_groups, n_labels[-1], test_size, rng)
     train, test = rows[train], rows[test]
     _check_classes(codes, train, test, n_labels[-1])
     labelled = []
@@ -100,19 +101,27 @@ def draw_rows(
 
 
 def _split(
-    codes: np.ndarray, groups: np.ndarray | None, test_size: float, rng: np.random.RandomState
+    codes: np.ndarray,
+    groups: np.ndarray | None,
+    n_most: int,
+    test_size: float,
+    rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split the labelled rows, stratified by class, or by groups with every class in both parts."""
+    """Split the labelled rows, stratified by class, or by groups.
+
+    Groups are split until every class has `n_most` training images and a test image, if possible.
+    """
     try:
         if groups is None:
             splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=rng)
             return next(splitter.split(codes, codes))
         splitter = GroupShuffleSplit(_MAX_SPLITS, test_size=test_size, random_state=rng)
-        n_classes = len(np.unique(codes))
-        for train, test in splitter.split(codes, codes, groups):
-            if len(np.unique(codes[train])) == len(np.unique(codes[test])) == n_classes:
+        tried = []
+        for split in splitter.split(codes, codes, groups):
+            tried.append(split)
+            if _count_least(codes, *split) >= n_most:
                 break
-        return train, test
+        return max(tried, key=lambda split: _count_least(codes, *split))
     except ValueError as error:
         raise ValueError(
             f"The 'test_size' argument of compare_embedders is {test_size!r}, but the "
@@ -120,13 +129,23 @@ def _split(
         ) from error
 
 
+def _count_classes(codes: np.ndarray, *parts: np.ndarray) -> list[np.ndarray]:
+    """Return how many rows of each class are in each part."""
+    return [np.bincount(codes[part], minlength=codes.max() + 1) for part in parts]
+
+
+def _count_least(codes: np.ndarray, train: np.ndarray, test: np.ndarray) -> int:
+    """Return the fewest training rows of a class, -1 if a class has no test rows."""
+    n_train, n_test = _count_classes(codes, train, test)
+    return int(n_train.min()) if n_test.all() else -1
+
+
 def _check_classes(codes: np.ndarray, train: np.ndarray, test: np.ndarray, n_most: int) -> None:
-    n_classes = codes.max() + 1
-    n_train, n_test = (np.bincount(codes[part], minlength=n_classes) for part in (train, test))
+    n_train, n_test = _count_classes(codes, train, test)
     if not n_test.all():
         raise ValueError(
             f"compare_embedders tests on {len(test)} images, but {np.sum(n_test == 0)} of "
-            f"{n_classes} classes have no test image. Set a larger test_size, or label more "
+            f"{len(n_test)} classes have no test image. Set a larger test_size, or label more "
             "images (with groups: of more groups) of the small classes."
         )
     smallest = n_train.argmin()

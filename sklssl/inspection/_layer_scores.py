@@ -20,6 +20,7 @@ from sklssl._data.input import decode_files, validate_input
 from sklssl._features.extractor import FeatureExtractor, make_extractor
 from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
+from sklssl.inspection._scoring import check_scorer
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._markers import warn_if_marker_is_class
 from sklssl.utils._typing import ImagesLike
@@ -115,9 +116,9 @@ def layer_scores(
     """
     embedder = _find_network(embedder)
     pool_sizes = _check_pool_sizes(_POOL_SIZES if pool_sizes is None else pool_sizes)
-    _check_scoring(scoring)
     if probe is None:
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    scorer = check_scorer(probe, scoring, "layer_scores")
     extractor = make_extractor(embedder)
     images = validate_input(embedder, X, reset=False)
     y = _check_targets(y, len(images), is_classifier(probe))
@@ -128,7 +129,7 @@ def layer_scores(
         folds = _reindex_folds(folds, readable, len(y))
         y = y[readable]
     features = extractor.embed_layers(images, _distinct_choices(extractor, pool_sizes))
-    settings = {"cv": folds, "scoring": scoring, "n_jobs": n_jobs, "error_score": "raise"}
+    settings = {"cv": folds, "scoring": scorer, "n_jobs": n_jobs, "error_score": "raise"}
     # Each matrix is released once it has been scored.
     return [
         {"layer": layer, "pool_size": size}
@@ -162,21 +163,13 @@ def _find_network(embedder: Any) -> BaseEmbedder:
 
 
 def _check_pool_sizes(pool_sizes: Any) -> list[int]:
-    sizes = [pool_sizes] if isinstance(pool_sizes, Integral) else list(pool_sizes)
+    sizes = list(pool_sizes) if np.iterable(pool_sizes) else [pool_sizes]
     if not sizes or not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
         raise ValueError(
             "The 'pool_sizes' argument of layer_scores must hold at least one whole number from "
             f"1, or be None for {_POOL_SIZES}. Got {pool_sizes!r}."
         )
     return [int(size) for size in sizes]
-
-
-def _check_scoring(scoring: object) -> None:
-    if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
-        raise ValueError(
-            "The 'scoring' argument of layer_scores must be the name of one score, a callable "
-            f"scorer(probe, Z, y), or None. Got {scoring!r}; call it once for each score."
-        )
 
 
 def _check_targets(y: Any, n_images: int, classes: bool) -> np.ndarray:
@@ -191,14 +184,15 @@ def _check_targets(y: Any, n_images: int, classes: bool) -> np.ndarray:
         check_consistent_length(range(n_images), y)
         if classes:
             check_classification_targets(y)
-    except ValueError as error:
+        labels = np.unique(y)
+    except (TypeError, ValueError) as error:
         remedy = " For numeric targets pass a regressor, such as probe=Ridge()." if classes else ""
         raise ValueError(
             f"The 'y' argument of layer_scores must match the {n_images} images and the probe. "
             f"{error}{remedy}"
         ) from error
     if classes:
-        warn_if_marker_is_class(np.unique(y), "layer_scores")
+        warn_if_marker_is_class(labels, "layer_scores")
     return y
 
 

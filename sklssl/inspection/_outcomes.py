@@ -9,10 +9,21 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
 from sklssl.inspection._label_names import name_labels
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 from sklssl.utils._markers import is_unlabelled
 
-__all__ = ["Outcome", "check_rankable", "predict_images", "rank_images", "read_outcome"]
+__all__ = [
+    "Outcome",
+    "check_outcome",
+    "check_rankable",
+    "predict_images",
+    "rank_images",
+    "read_outcome",
+    "tabulate_outcome",
+]
+
+_SCORES = ("predict_proba", "decision_function")
 
 
 class Outcome(NamedTuple):
@@ -26,17 +37,21 @@ class Outcome(NamedTuple):
     numeric : bool
         Whether they are numbers of a regressor.
 
-    scores : ndarray of shape (n, n_classes) or None
-        Probabilities or decision values.
-
     classes : ndarray of shape (n_classes,) or None
-        The labels of the columns of `scores`.
+        The labels that can be predicted.
+
+    scores : ndarray of shape (n, n_classes) or None
+        Probabilities or decision values of the classes.
+
+    are_probabilities : bool
+        Whether the scores are probabilities.
     """
 
     predictions: np.ndarray
     numeric: bool
-    scores: np.ndarray | None = None
     classes: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    are_probabilities: bool = False
 
 
 def check_rankable(
@@ -45,7 +60,7 @@ def check_rankable(
     """Raise an error, before anything is predicted, if images cannot be ranked or named."""
     if not is_regressor(model) and target_names is not None:
         name_labels(model.classes_, target_names, owner=owner)
-    has_scores = hasattr(model, "predict_proba") or hasattr(model, "decision_function")
+    has_scores = any(hasattr(model, method) for method in _SCORES)
     if y is None and (is_regressor(model) or not has_scores):
         raise ValueError(
             f"{owner} needs y for {type(model).__name__}, which has neither predict_proba nor "
@@ -54,37 +69,42 @@ def check_rankable(
         )
 
 
-def predict_images(model: Any, X: Any, *, owner: str) -> Outcome:
-    """Predict images, with probabilities or decision values if the model has them."""
+def predict_images(model: Any, X: Any, methods: Sequence[str] = _SCORES) -> Outcome:
+    """Predict images, with the scores by the first of `methods` that the model has."""
+    predictions = np.asarray(model.predict(X))
     if is_regressor(model):
-        values = np.asarray(model.predict(X))
-        values = values.ravel() if values.shape[1:] == (1,) else values
-        return read_outcome(values, numeric=True, owner=owner)
-    for method in ("predict_proba", "decision_function"):
-        if hasattr(model, method):
-            scores = np.asarray(getattr(model, method)(X))
-            if scores.ndim == 1:  # two classes
-                scores = np.column_stack([-scores, scores])
-            return read_outcome(scores, model.classes_, owner=owner)
-    return read_outcome(model.predict(X), numeric=False, owner=owner)
+        one = predictions.shape[1:] == (1,)
+        return Outcome(predictions.ravel() if one else predictions, numeric=True)
+    method = next((method for method in methods if hasattr(model, method)), None)
+    if method is None:
+        return Outcome(predictions, numeric=False, classes=getattr(model, "classes_", None))
+    scores = np.asarray(getattr(model, method)(X))
+    if scores.ndim == 1:  # two classes
+        scores = np.column_stack([-scores, scores])
+    classes = np.asarray(model.classes_)
+    return Outcome(predictions, False, classes, scores, method == "predict_proba")
 
 
-def read_outcome(
-    predictions: Any, classes: Any = None, *, numeric: bool | None = None, owner: str
-) -> Outcome:
-    """Check predictions.
+def check_outcome(outcome: Outcome, owner: str) -> Outcome:
+    """Return what a model predicts, if it is one finite value per image, with finite scores."""
+    predictions = _check_finite(outcome.predictions, owner)
+    if predictions.ndim != 1:
+        raise _shape_error(predictions, outcome.classes, owner)
+    if outcome.scores is None:
+        return outcome
+    return outcome._replace(scores=_check_finite(outcome.scores, owner))
+
+
+def read_outcome(predictions: Any, classes: Any, owner: str) -> Outcome:
+    """Check predictions that a user has made.
 
     Parameters
     ----------
     predictions : array-like of shape (n,) or (n, n_classes)
-        Labels or numbers, or scores of the classes.
+        Labels; numbers, of which one or more are not whole; or scores of the classes.
 
-    classes : array-like of shape (n_classes,), default=None
+    classes : array-like of shape (n_classes,) or None
         The labels of the columns; None means 0, 1, ...
-
-    numeric : bool, default=None
-        Whether the predictions are numbers of a regressor; None means that they are if one of them
-        is not whole.
 
     owner : str
         The caller; used in error messages.
@@ -98,19 +118,50 @@ def read_outcome(
     ValueError
         If the predictions have another shape, or are not finite.
     """
-    with naming_data(owner, "cannot use these predictions"):
-        values = check_array(predictions, ensure_2d=False, dtype=None, input_name="predictions")
+    values = _check_finite(check_complete(predictions, "predictions", owner), owner)
     if values.ndim == 1:
-        numeric = type_of_target(values) == "continuous" if numeric is None else numeric
-        return Outcome(values, numeric)
+        return Outcome(values, numeric=type_of_target(values) == "continuous")
     classes = np.arange(values.shape[1]) if classes is None else np.asarray(classes)
-    if numeric or values.shape[1] < 2 or classes.shape != values.shape[1:]:
-        raise ValueError(
-            f"{owner} needs predictions of shape (n,), labels or one number per image, or "
-            "(n, n_classes), scores of at least two classes. Got predictions of shape "
-            f"{values.shape}" + f" and {len(classes)} classes." * (not numeric)
+    if values.shape[1] < 2 or classes.shape != values.shape[1:]:
+        raise _shape_error(values, classes, owner)
+    is_share = values.min() >= 0 and np.allclose(values.sum(axis=1), 1, atol=1e-3)
+    return Outcome(classes[values.argmax(axis=1)], False, classes, values, bool(is_share))
+
+
+def _check_finite(values: Any, owner: str) -> np.ndarray:
+    with naming_data(owner, "cannot use these predictions"):
+        checked: np.ndarray = check_array(
+            values, ensure_2d=False, dtype=None, input_name="predictions"
         )
-    return Outcome(classes[values.argmax(axis=1)], False, values, classes)
+    return checked
+
+
+def _shape_error(values: np.ndarray, classes: np.ndarray | None, owner: str) -> ValueError:
+    known = "" if classes is None else f" and {len(classes)} classes"
+    return ValueError(
+        f"{owner} needs predictions of shape (n,), labels or one number per image, or "
+        "(n, n_classes), scores of at least two classes. Got predictions of shape "
+        f"{values.shape}{known}."
+    )
+
+
+def tabulate_outcome(
+    outcome: Outcome, target_names: Sequence[str] | None, owner: str
+) -> dict[str, list[Any]]:
+    """Return columns with the prediction of each image, and the best other class by the scores."""
+    columns = {"prediction": name_labels(outcome.predictions, target_names, owner=owner)}
+    if outcome.scores is None:
+        return columns
+    names = name_labels(np.asarray(outcome.classes), target_names, owner=owner)
+    is_predicted = outcome.predictions[:, np.newaxis] == outcome.classes
+    others = np.where(is_predicted, -np.inf, outcome.scores)
+    if outcome.are_probabilities:
+        columns["probability"] = np.where(is_predicted, outcome.scores, 0).sum(axis=1).tolist()
+    if len(names) > 1:
+        columns["second"] = [names[place] for place in others.argmax(axis=1)]
+        if outcome.are_probabilities:
+            columns["second_probability"] = others.max(axis=1).tolist()
+    return columns
 
 
 def rank_images(
@@ -152,27 +203,26 @@ def rank_images(
     ValueError
         If `y` or `target_names` do not match the predictions, or there is nothing to rank by.
     """
-    if y is None and outcome.scores is None:
-        raise ValueError(
-            f"{owner} ranks images by their errors, or by probabilities or decision values. There "
-            "are none: pass y, or a classifier with predict_proba or decision_function."
-        )
-    if outcome.numeric:
+    if outcome.numeric and y is not None:
         errors, labels = _read_errors(outcome.predictions, y, owner)
         chosen = {int(i): "error" for i in np.argsort(-errors, kind="stable")[:n_images]}
         counts = {"error": len(errors)}
     else:
         labels = _read_labels(outcome, y, target_names, owner)
         chosen, counts = _choose(outcome, labels, target_names, n_images, owner)
-    rows = np.array(list(chosen), dtype=int)
-    columns = {
-        "kind": list(chosen.values()),
-        "row": rows.tolist(),
-        **_predicted(outcome, rows, target_names, owner),
-    }
-    if y is not None:
-        columns["label"] = [labels[i] for i in rows]
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())], counts  # noqa: B905
+    if not counts:
+        raise ValueError(
+            f"{owner} ranks images by their errors, or by probabilities or decision values. There "
+            "are none: pass y, with labels or numbers, or a classifier with predict_proba or "
+            "decision_function."
+        )
+    names = None if outcome.numeric else target_names
+    columns = tabulate_outcome(outcome, names, owner) | ({} if y is None else {"label": labels})
+    rows = [
+        {"kind": kind, "row": i, **{name: column[i] for name, column in columns.items()}}
+        for i, kind in chosen.items()
+    ]
+    return rows, counts
 
 
 def _read_errors(predictions: np.ndarray, y: Any, owner: str) -> tuple[np.ndarray, list[Any]]:
@@ -189,12 +239,12 @@ def _read_labels(
     """Return the label of each image in the terms of the predictions, None where it has none."""
     if y is None:
         return [None] * len(outcome.predictions)
-    predicted = outcome.predictions if outcome.classes is None else outcome.classes
+    predicted = outcome.predictions if outcome.classes is None else np.asarray(outcome.classes)
     with naming_data(owner, "needs one label in y for each image"):
         y = column_or_1d(y)
         check_consistent_length(outcome.predictions, y)
     # -1 may also be a class, as of -1 and 1.
-    unlabelled = is_unlabelled(y) & ("-1" not in predicted.astype(str))
+    unlabelled = is_unlabelled(y) & ~is_unlabelled(predicted).any()
     known = y[~unlabelled].tolist()
     example = predicted.tolist()[0]
     if any(isinstance(v, str) != isinstance(example, str) or v is None or v != v for v in known):
@@ -217,11 +267,12 @@ def _choose(
     predicted = name_labels(outcome.predictions, target_names, owner=owner)
     pairs = zip(labels, predicted, strict=True)
     is_wrong = np.array([label not in (None, found) for label, found in pairs], dtype=bool)
-    margins = _margins(outcome)
+    margins = _margins(outcome.scores)
     wrong, others = np.flatnonzero(is_wrong), np.flatnonzero(~is_wrong)
-    wrong = wrong[np.argsort(-margins[wrong], kind="stable")]
-    doubtful = others[np.argsort(margins[others], kind="stable")]
-    doubtful = doubtful if outcome.scores is not None else doubtful[:0]
+    doubtful = others[:0]
+    if margins is not None:
+        wrong = wrong[np.argsort(-margins[wrong], kind="stable")]
+        doubtful = others[np.argsort(margins[others], kind="stable")]
     n_wrong = max((n_images + 1) // 2, n_images - len(doubtful))
     chosen = {int(i): "wrong" for i in wrong[:n_wrong]}
     chosen |= {int(i): "doubt" for i in doubtful[: n_images - len(chosen)]}
@@ -230,31 +281,9 @@ def _choose(
     return chosen, counts | ({"doubt": len(doubtful)} if len(doubtful) else {})
 
 
-def _margins(outcome: Outcome) -> np.ndarray:
-    """Return the difference of the two largest scores of each image; without scores, zeros."""
-    if outcome.scores is None:
-        return np.zeros(len(outcome.predictions))
-    ordered = np.sort(outcome.scores, axis=1)
+def _margins(scores: np.ndarray | None) -> np.ndarray | None:
+    """Return the difference of the two largest scores of each image, None if there are no two."""
+    if scores is None or scores.shape[1] < 2:
+        return None
+    ordered = np.sort(scores, axis=1)
     return ordered[:, -1] - ordered[:, -2]
-
-
-def _predicted(
-    outcome: Outcome, rows: np.ndarray, target_names: Sequence[str] | None, owner: str
-) -> dict[str, list[Any]]:
-    """Return columns with the prediction of some rows, and the second class if there are scores."""
-    if outcome.scores is None:
-        names = None if outcome.numeric else target_names
-        return {"prediction": name_labels(outcome.predictions[rows], names, owner=owner)}
-    scores = outcome.scores
-    are_probabilities = scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
-    classes = name_labels(np.asarray(outcome.classes), target_names, owner=owner)
-    order = np.argsort(-scores[rows], axis=1, kind="stable")
-    columns = {}
-    for place, name, probability in (
-        (0, "prediction", "probability"),
-        (1, "second", "second_probability"),
-    ):
-        columns[name] = [classes[i] for i in order[:, place]]
-        if are_probabilities:
-            columns[probability] = scores[rows, order[:, place]].tolist()
-    return columns

@@ -11,7 +11,7 @@ from sklearn.manifold import TSNE
 
 from sklssl.metrics._checks import standardise
 
-__all__ = ["check_reducer", "reduce_features", "to_positions"]
+__all__ = ["check_reducer", "find_positions", "reduce_features", "to_positions"]
 
 _MAX_COMPONENTS = 50  # as in the paper on t-SNE; more take longer and add noise
 _PERPLEXITY = 30
@@ -25,6 +25,19 @@ def check_reducer(reducer: Any, owner: str) -> None:
             f"The 'reducer' argument of {owner} must be a transformer with fit_transform, such as "
             f"PCA(2), or None for t-SNE. Got {reducer!r}."
         )
+
+
+def find_positions(
+    Z: np.ndarray, reducer: Any, random_state: Any, owner: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return positions (n, 2), and the reduced features that they were computed from.
+
+    Two columns are positions already if there is no `reducer`; then there are no reduced features.
+    """
+    if reducer is None and Z.shape[1] == 2:
+        return Z, None
+    reduced = reduce_features(Z, random_state)
+    return to_positions(reduced, reducer, random_state, owner), reduced
 
 
 def reduce_features(Z: np.ndarray, random_state: Any) -> np.ndarray:

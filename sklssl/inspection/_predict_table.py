@@ -4,14 +4,13 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.columns import is_path_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl.datasets import list_images
-from sklssl.inspection._label_names import name_labels
+from sklssl.inspection._outcomes import predict_images, tabulate_outcome
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["predict_table"]
@@ -46,11 +45,11 @@ def predict_table(
         file : str or int
             The file name, relative to the folder if `X` is a folder; for arrays, the row index.
         prediction : object
-            The class (its name if `target_names` is given) or the predicted value.
+            What ``predict`` returns: the class (its name if `target_names` is given) or the value.
         probability : float
             The probability of that class, if `model` has ``predict_proba``.
         second : object
-            The second most probable class.
+            The most probable other class, if there are several.
         second_probability : float
             Its probability.
 
@@ -90,27 +89,9 @@ def predict_table(
     rows = readable_rows(images, model)
     if names is not None and rows is not None:
         images, names = take_rows(images, rows), [names[row] for row in rows]
-    if not hasattr(model, "predict_proba"):
-        predictions = model.predict(images)
-        columns = {"prediction": name_labels(predictions, target_names, owner=_NAME)}
-    else:
-        columns = _probability_columns(model, images, target_names)
+    outcome = predict_images(model, images, ["predict_proba"])
+    columns = tabulate_outcome(outcome, target_names, _NAME)
     n_rows = len(columns["prediction"])
     files = range(n_rows) if names is None else list(map(str, names))
     columns = {"file": list(files), **columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _probability_columns(
-    model: Any, X: ImagesLike, target_names: Sequence[str] | None
-) -> dict[str, list[Any]]:
-    probabilities = model.predict_proba(X)
-    classes = name_labels(model.classes_, target_names, owner=_NAME)
-    first, second = np.argsort(-probabilities, axis=1, kind="stable")[:, :2].T
-    rows = np.arange(len(probabilities))
-    return {
-        "prediction": [classes[i] for i in first],
-        "probability": probabilities[rows, first].tolist(),
-        "second": [classes[i] for i in second],
-        "second_probability": probabilities[rows, second].tolist(),
-    }

@@ -97,12 +97,12 @@ def _encode_classes(Z: np.ndarray, y: npt.ArrayLike) -> tuple[np.ndarray, np.nda
         check_consistent_length(Z, y)
         assert_all_finite(y)
         check_classification_targets(y)
-    except ValueError as error:
+        classes, codes = np.unique(y, return_inverse=True)
+    except (TypeError, ValueError) as error:
         raise ValueError(
             "The 'y' argument of knn_score must hold the class of each row of Z, as an array of "
             f"shape ({len(Z)},). {error}"
         ) from error
-    classes, codes = np.unique(y, return_inverse=True)
     warn_if_marker_is_class(classes, "knn_score")
     return classes, codes
 

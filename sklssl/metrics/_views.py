@@ -9,6 +9,7 @@ import torch
 from sklssl._data.arrays import check_images, fold_rows
 from sklssl._runtime.device import plain_torch
 from sklssl.augmentation import RandomViews
+from sklssl.metrics._steps import find_reader, list_steps
 from sklssl.utils._checks import warn_if_other_range
 from sklssl.utils._typing import ImagesLike
 
@@ -38,12 +39,11 @@ def embed_two_views(name: str, estimator: Any, X: ImagesLike) -> tuple[np.ndarra
     Z1, Z2 : ndarrays of shape (n, d)
     """
     images = check_images(X, estimator=name, dtype=_DTYPES)
-    steps = [step for _, step in getattr(estimator, "steps", ())] or [estimator]
-    learner = next((step for step in steps if hasattr(step, "image_shape_")), None)
-    shape = _image_shape(name, estimator, learner, images)
+    shape = _image_shape(name, estimator, images)
+    first = list_steps(estimator)[0]
     # For the images only: views are clipped to the range seen in fit.
-    warn_if_other_range(steps[0], fold_rows(images, shape))
-    value_range = _find_value_range(steps[0], images)
+    warn_if_other_range(first, fold_rows(images, shape))
+    value_range = _find_value_range(first, images)
     rng = torch.Generator().manual_seed(0)
     features: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for start in range(0, len(images), _IMAGES_AT_ONCE):  # to limit memory
@@ -64,18 +64,17 @@ def _draw(images: np.ndarray, value_range: tuple[Any, Any], rng: torch.Generator
     return (np.rint(views) if images.dtype == np.uint8 else views).astype(images.dtype)
 
 
-def _image_shape(
-    name: str, estimator: object, learner: Any, images: np.ndarray
-) -> tuple[int, int, int]:
+def _image_shape(name: str, estimator: object, images: np.ndarray) -> tuple[int, int, int]:
     if images.ndim > 2:
         return (*images.shape[1:], 1)[:3]
-    if learner is None:
+    learner = find_reader(estimator)
+    shape: tuple[int, int, int] | None = getattr(learner, "image_shape_", None)
+    if shape is None:
         raise ValueError(
             f"{name} draws views of images, but X holds rows and {type(estimator).__name__} has no "
             "image shape. Pass images (n, height, width) or (n, height, width, "
             "channels), or an embedder, which has an image_shape_."
         )
-    shape = learner.image_shape_
     padded = getattr(learner, "n_features_in_", None) == images.shape[1]
     if math.prod(shape) != images.shape[1] and not padded:
         raise ValueError(

@@ -169,6 +169,19 @@ def test_groups_stay_apart():
     assert (y[tested] >= 0).all()
 
 
+def test_groups_leave_enough_labels_of_each_class():
+    # Each class has a large group and small ones: many splits leave a class too few images.
+    sizes = [8, 1, 1, 1] * 2
+    groups, y = np.repeat(np.arange(8), sizes), np.repeat([0, 1], 11)
+    for seed in range(10):
+        rng = np.random.RandomState(seed)
+        draws = draw_rows(y, groups, n_labels=[8], n_draws=1, test_size=0.25, rng=rng)
+        assert np.bincount(y[draws.train]).min() >= 8
+        assert np.bincount(y[draws.test]).all()
+    with pytest.raises(ValueError, match="'n_labels' argument .* Set n_labels to 10 or less"):
+        draw_rows(y, groups, n_labels=[11], n_draws=1, test_size=0.25, rng=rng)
+
+
 def test_unlabelled_images_are_learned_from_and_not_tested_on():
     for marker, names in [(-1, np.arange(3)), ("-1", np.array(["ant", "bee", "cat"]))]:
         y = np.array([*names[np.arange(60) % 3], *[marker] * 30])
@@ -315,6 +328,18 @@ def test_advice_takes_what_is_faster_within_the_spread():
     assert "raw pixels" not in result.advice
 
 
+def test_advice_takes_nothing_that_may_be_worse_than_pixels():
+    noisy = 0.6 + 20 * NOISE
+    scores = {"raw pixels": 0.65 + NOISE, "good": 0.7 + NOISE[::-1], "noisy": noisy}
+    result = make_comparison(scores, [0.0, 9.0, 0.1])
+    assert not result._is_better("good", "noisy")  # by more than the spread
+    assert result.choice == "good"
+    result = make_comparison({**scores, "noisy": noisy + 0.2}, [0.0, 9.0, 0.1])
+    assert result.rows[0]["name"] == "noisy"
+    assert result.choice == "good"
+    assert "noisy is not better than raw pixels by more than the spread." in result.advice
+
+
 def test_advice_where_nothing_is_better_than_pixels():
     scores = {"raw pixels": 0.77 + NOISE, "A()": 0.771 + NOISE[::-1]}
     result = make_comparison(scores)
@@ -414,6 +439,7 @@ def test_what_an_embedder_raises_names_it(images, labels):
             {"groups": [None, "a"] * (N // 2)},
             "'groups' argument of compare_embedders must hold one",
         ),
+        ({"groups": np.ma.array(np.arange(N), mask=np.arange(N) < 9)}, "groups is a masked array"),
         ({"groups": np.zeros(N)}, "'test_size' argument"),
         (
             {"y": np.arange(N) % 4, "groups": np.arange(N) % 4},
@@ -434,6 +460,7 @@ def test_what_an_embedder_raises_names_it(images, labels):
         ),
         ({"embedders": [(3, Spy())]}, "must use strings as names. Got 3"),
         ({"embedders": [("a", Spy()), ("a", Spy())]}, "the name 'a' 2 times"),
+        ({"embedders": [("Spy() #1", Spy()), Spy(), Spy()]}, r"the name 'Spy\(\) #1' 2 times"),
         ({"embedders": {"raw pixels": Spy()}}, "'raw pixels', the name of a baseline"),
         ({"image_size": 2}, "'image_size' parameter of compare_embedders"),
         ({"image_shape": (3, 3)}, "image_shape"),

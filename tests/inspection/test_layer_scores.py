@@ -159,8 +159,12 @@ def test_an_embedder_that_is_not_fitted_or_none(images, labels):
         ({"y": np.linspace(0, 1, 120)}, r"'y' argument.*continuous.*probe=Ridge\(\)"),
         ({"pool_sizes": (1, 0)}, r"'pool_sizes' argument of layer_scores.*Got \(1, 0\)"),
         ({"pool_sizes": (1.5,)}, r"'pool_sizes' argument.*Got \(1\.5,\)"),
+        ({"pool_sizes": 2.0}, r"'pool_sizes' argument of layer_scores.*Got 2\.0"),
         ({"pool_sizes": ()}, r"'pool_sizes' argument.*at least one.*Got \(\)"),
+        ({"y": np.array(["a", 1] * 60, object)}, "'y' argument of layer_scores.*'<' not supported"),
         ({"scoring": ["accuracy", "f1_macro"]}, "'scoring' argument of layer_scores.*one score"),
+        # Found before the images are read.
+        ({"scoring": "acuracy", "X": None}, "'scoring' argument of layer_scores.*Got 'acuracy'"),
         ({"X": np.zeros((120, 9, 9))}, r"fitted on images of shape \(8, 8, 1\)"),
         ({"cv": 1}, "n_splits"),
     ],

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
 
 from sklssl import RotNetEmbedder, SemiSupervisedClassifier
@@ -58,6 +60,25 @@ def test_without_probabilities(listed):
         rows = predict_table(model, listed.paths)
         assert [list(row) for row in rows] == [["file", "prediction"]] * len(NAMES)
         assert_allclose([row["prediction"] for row in rows], model.predict(listed.paths))
+
+
+def test_the_prediction_is_what_the_model_predicts(listed):
+    few, y = listed.paths[:8], listed.target[:8]
+    pipe = make_pipeline(EMBEDDER, LogisticRegression(C=1e-4))
+    model = FixedThresholdClassifier(pipe, threshold=0.95).fit(few, y)
+    rows = predict_table(model, few)
+    assert [row["prediction"] for row in rows] == model.predict(few).tolist() == [0] * 8
+    probabilities = model.predict_proba(few)
+    assert probabilities[:, 1].max() > 0.5
+    assert_allclose([row["probability"] for row in rows], probabilities[:, 0])
+    assert {row["second"] for row in rows} == {1}
+    assert_allclose([row["second_probability"] for row in rows], probabilities[:, 1])
+
+
+def test_a_single_class(listed):
+    model = make_pipeline(EMBEDDER, DummyClassifier()).fit(listed.paths, ["cat"] * len(NAMES))
+    rows = predict_table(model, listed.paths[:1])
+    assert [list(row.values())[1:] for row in rows] == [["cat", 1.0]]
 
 
 def test_mistakes(folder, listed):

@@ -104,6 +104,7 @@ def test_wrong_features(Z, match):
         (np.zeros((30, 2), dtype=int), r"\(30, 2\)"),
         (np.linspace(0, 1, 30), "continuous"),
         (np.full(30, np.nan), "NaN"),
+        (np.array(["a", 1] * 15, dtype=object), "'<' not supported"),
     ],
 )
 def test_wrong_labels(y, match):

@@ -16,7 +16,13 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklssl import ImageResizer, MultiScaleEmbedder, RotNetEmbedder, metrics
+from sklssl import (
+    ImageResizer,
+    MultiScaleEmbedder,
+    RotNetEmbedder,
+    SemiSupervisedClassifier,
+    metrics,
+)
 from sklssl.metrics import _views as views
 from tests._seed import SEED
 
@@ -246,6 +252,17 @@ def test_rows_through_a_function_and_padded_rows(X):
     assert -4 <= metrics.alignment_scorer(pipe, rows) <= 0
     short = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED).fit(rows[:, :60])
     assert -4 <= metrics.alignment_scorer(short, rows[:, :60]) <= 0
+
+
+def test_rows_for_an_embedder_inside_of_other_estimators(embedder, X, y):
+    rows = X.reshape(len(X), -1) / 255
+    plain = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED).fit(rows)
+    # Whose values are between those of fit, so that the range is not that of the images.
+    some = rows[:20] / 2
+    expected = metrics.alignment_scorer(plain, some)
+    few = SemiSupervisedClassifier(FrozenEstimator(plain)).fit(rows, y)
+    assert metrics.alignment_scorer(few, some) == expected
+    assert metrics.alignment_scorer(make_pipeline(plain), some) == expected
 
 
 def test_rows_that_do_not_fold(X):

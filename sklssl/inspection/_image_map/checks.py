@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data import arrays
 from sklssl._data.columns import (
     check_file_names,
+    is_image_sequence,
     is_path_sequence,
-    is_picture_sequence,
     to_path_string,
     unwrap_images,
 )
@@ -37,10 +37,10 @@ _N_SAMPLE = 100  # images, to estimate the size of the file
 
 
 def check_images(X: Any) -> Any:
-    """Return X, as a list if it holds file names or pictures."""
+    """Return X, as a list if it holds file names, or images that may differ in size."""
     X = unwrap_images(X)
     check_file_names(X, OWNER)
-    if is_path_sequence(X) or is_picture_sequence(X):
+    if is_path_sequence(X) or is_image_sequence(X):
         X = list(X)
     else:
         arrays.check_images(X, estimator=OWNER)  # only checked: an embedder reads X its own way

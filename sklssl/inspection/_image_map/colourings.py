@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sklssl.inspection._colors import UNLABELLED, class_colors
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 
 __all__ = ["make_colourings"]
@@ -72,7 +73,7 @@ def make_colourings(
 def _check_column(name: object, column: Any, n_images: int, owner: str) -> np.ndarray:
     who = f"The 'y' argument of {owner}"
     with naming_data(who, f"must hold one value an image, in {name!r}"):
-        values = np.asarray(column)
+        values = np.asarray(check_complete(column, "y", owner))
     if values.shape != (n_images,):
         raise ValueError(
             f"{who} must hold one value an image, an array of shape ({n_images},) or a dict of "
@@ -88,6 +89,9 @@ def _check_column(name: object, column: Any, n_images: int, owner: str) -> np.nd
 
 def _texts(column: np.ndarray, target_names: Sequence[str] | None, owner: str) -> list[str]:
     """Return labels as texts."""
+    if column.dtype.kind == "M":  # as a list, dates may become nanoseconds
+        dates = np.datetime_as_string(column, unit="auto")
+        column = np.where(np.isnat(column), None, dates)  # type: ignore[call-overload]
     if target_names is not None and column.dtype.kind in "iu":
         column = _named(column, target_names, owner)
     return [_text(value) for value in column.tolist()]
@@ -136,8 +140,11 @@ def _text(label: Any) -> str:
 
 
 def _natural(text: str) -> list[tuple[float, str]]:
-    """Return a key that sorts numbers within texts by their value: day 2 before day 10."""
-    parts = re.split(r"(-?\d+)", text)
+    """Return a key that sorts numbers within texts by their value: day 2 before day 10.
+
+    A hyphen is a minus sign only if the whole text is a number.
+    """
+    parts = re.split(r"(^-\d+\Z|\d+)", text)
     return [(float(p), "") if i % 2 else (np.inf, p) for i, p in enumerate(parts)]
 
 

@@ -5,7 +5,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
-  const { names, x, y, neighbours, extent, widths, heights, slots } = data;
+  const { rows, names, x, y, neighbours, extent, widths, heights, slots } = data;
   const n = names.length, map = byId("map"), overlay = byId("overlay"), legend = byId("legend");
   const KEPT_SHEETS = 48; // decoded, of up to 4 MB each
   const REACH = 12; // pixels from a dot within which it is pointed at
@@ -332,9 +332,10 @@
   }
 
   function save() {
-    const rows = [...selection].map((i) => [i, names[i], ...named().map((by) => valueOf(by, i))]);
+    const chosen = [...selection].map((i) =>
+      [rows[i], names[i], ...named().map((by) => valueOf(by, i))]);
     const quote = (value) => `"${String(value).replaceAll('"', '""')}"`;
-    const lines = [["row", "name", ...named().map((by) => by.name)], ...rows]
+    const lines = [["row", "name", ...named().map((by) => by.name)], ...chosen]
       .map((row) => row.map(quote).join() + "\r\n");
     const link = Object.assign(element("a"), { download: "images.csv" });
     link.href = URL.createObjectURL(new Blob(lines, { type: "text/csv;charset=utf-8" }));

@@ -31,7 +31,7 @@ from sklssl.inspection._image_map.positions import (
     zoom_order,
 )
 from sklssl.inspection._image_map.sheets import pack_thumbnails
-from sklssl.inspection._positions import check_reducer, reduce_features, to_positions
+from sklssl.inspection._positions import check_reducer, find_positions
 from sklssl.utils._extras import import_extra
 from sklssl.utils._sklearn_compat import Interval, validate_params
 from sklssl.utils._typing import ImagesLike
@@ -81,15 +81,16 @@ def write_image_map(
 
     Z : array-like of shape (n, d), or fitted transformer
         Features of at least two images, such as those from ``embedder.transform(X)``, or the
-        embedder. With two columns, they are the positions on the map.
+        embedder. If there are two columns, and `reducer` is None, they are the positions on the
+        map.
 
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
         The images, at most 20,000.
 
     y : array-like of shape (n,), or dict or data frame of such, default=None
         What the images can be coloured by: labels, predictions, or numbers. If there are several,
-        the page has a menu of their names. Floats are shown on a scale and anything else as
-        classes. -1 and missing values are grey.
+        the page has a menu of their names. Floats are shown on a scale, -1.0 like any other value,
+        and anything else as classes, without -1. Missing values, and -1 of classes, are grey.
 
     names : sequence of str of shape (n,), default=None
         Names of the images. None means the file names, from the folder that all are in, or the row
@@ -102,9 +103,8 @@ def write_image_map(
         The title of the page. None means the file name.
 
     reducer : object with fit_transform, default=None
-        A copy of it computes positions (n, 2) from features with more than two columns, as
-        ``umap.UMAP()`` does. It gets the standardised features, or their first 50 principal
-        components if there are more. None means t-SNE.
+        A copy of it computes positions (n, 2) from the features, as ``umap.UMAP()`` does. It gets
+        the first 50 principal components of the standardised features. None means t-SNE.
 
     thumbnail_size : int, default=64
         Larger images are shrunk until neither side is longer, in pixels; 16 to 256.
@@ -176,10 +176,10 @@ def write_image_map(
     features = check_features(Z, len(X)) if embedder is None else None
     shown_names = check_names(names, X)
     colourings = make_colourings(y, len(X), target_names=target_names, owner=OWNER)
-    X, shown_names, colourings = _drop_unreadable(X, shown_names, colourings, embedder)
+    X, shown = _drop_unreadable(X, shown_names, colourings, embedder)
     draw = partial(make_thumbnails, longest=thumbnail_size, image_shape=image_shape, owner=OWNER)
     report = _Report(verbose)
-    report(f"{len(X):,} images, about {check_size(X, shown_names, draw) / 1e6:.0f} MB")
+    report(f"{len(X):,} images, about {check_size(X, shown['names'], draw) / 1e6:.0f} MB")
     pictures = draw(X, np.arange(len(X)))
     report("thumbnails made")
     if features is None:
@@ -189,7 +189,7 @@ def write_image_map(
     report("positions and neighbours computed")
     order = zoom_order(positions, rng)
     sheets = pack_thumbnails(pictures, order)
-    data = _page_data(shown_names, colourings, positions, neighbors, order, pictures)
+    data = shown | _placed(positions, neighbors, order, pictures)
     title = Path(path).stem if title is None else title
     page = make_page(title, data, sheets, plotly.get_plotlyjs())
     write_atomically(target, lambda part: _write(part, page))
@@ -216,11 +216,11 @@ def _write(path: Path, page: bytes) -> None:
 
 def _drop_unreadable(
     X: Any, names: list[str], colourings: list[dict[str, Any]], embedder: Any
-) -> tuple[Any, list[str], list[dict[str, Any]]]:
-    """Return all without the files that the embedder skips, if it skips unreadable ones."""
+) -> tuple[Any, dict[str, Any]]:
+    """Return the images, and what the page shows of them, without the files an embedder skips."""
     rows = readable_rows(X, embedder)
     if rows is None:
-        return X, names, colourings
+        return X, {"rows": list(range(len(X))), "names": names, "colourings": colourings}
     colourings = [
         {
             key: [values[row] for row in rows] if key in ("codes", "values") else values
@@ -228,34 +228,27 @@ def _drop_unreadable(
         }
         for colouring in colourings
     ]
-    return take_rows(X, rows), [names[row] for row in rows], colourings
+    names = [names[row] for row in rows]
+    return take_rows(X, rows), {"rows": rows.tolist(), "names": names, "colourings": colourings}
 
 
 def _place(Z: np.ndarray, reducer: Any, rng: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return positions (n, 2) from 0 to 1000, and the nearest neighbours (n, k) of each image."""
-    if Z.shape[1] == 2:
-        positions = space = scale_positions(Z)
-    else:
-        space = reduce_features(Z, rng)
-        placed = to_positions(space, reducer, rng, OWNER)
-        positions = scale_positions(placed)
-    return positions, find_neighbors(space, _N_NEIGHBORS)
+    placed, reduced = find_positions(Z, reducer, rng, OWNER)
+    positions = scale_positions(placed)
+    return positions, find_neighbors(positions if reduced is None else reduced, _N_NEIGHBORS)
 
 
-def _page_data(
-    names: list[str],
-    colourings: list[dict[str, Any]],
+def _placed(
     positions: np.ndarray,
     neighbors: np.ndarray,
     order: np.ndarray,
     pictures: list[np.ndarray],
 ) -> dict[str, Any]:
-    """Return what the program of the page reads."""
+    """Return where the page draws the images, and from which cells of its sheets."""
     slots = np.empty_like(order)
     slots[order] = np.arange(len(order))
     return {
-        "names": names,
-        "colourings": colourings,
         "x": positions[:, 0].round(3).tolist(),
         "y": positions[:, 1].round(3).tolist(),
         "extent": [0, positions[:, 0].max().round(3), 0, positions[:, 1].max().round(3)],

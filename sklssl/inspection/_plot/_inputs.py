@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +11,18 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 
+from sklssl._data.arrays import parse_image_shape
 from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl._data.thumbnails import make_thumbnails
 from sklssl.inspection._plot._axes import check_matplotlib
 from sklssl.metrics._checks import check_feature_matrix
+from sklssl.metrics._steps import find_reader
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._markers import is_unlabelled
 
 __all__ = [
@@ -27,7 +30,7 @@ __all__ = [
     "NamedImages",
     "check_features_of",
     "check_inputs",
-    "choose_rows",
+    "choose_places",
     "embed_images",
     "find_image_shape",
 ]
@@ -47,8 +50,10 @@ class NamedImages:
     classes : list
         The labels.
     class_names : list of str
-    names : list of str or None
-        None means the row numbers, or the file names if `X` holds any.
+    names : list of str
+    rows : ndarray of shape (n,), int
+        Their rows among the `n_given` images that the display was given.
+    n_given : int
     image_shape : tuple of int or None
         The shape of images stored as rows.
     """
@@ -57,34 +62,33 @@ class NamedImages:
     codes: np.ndarray
     classes: list[Any]
     class_names: list[str]
-    names: list[str] | None
+    names: list[str]
+    rows: np.ndarray
+    n_given: int
     image_shape: Sequence[int] | None
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def take(self, rows: np.ndarray) -> Self:
+    def take(self, places: np.ndarray) -> Self:
         """Return some of the images."""
-        names = [self.name(row) for row in rows]
-        return replace(self, X=take_rows(self.X, rows), codes=self.codes[rows], names=names)
+        return replace(
+            self,
+            X=take_rows(self.X, places),
+            codes=self.codes[places],
+            names=[self.names[place] for place in places],
+            rows=self.rows[places],
+        )
 
-    def name(self, row: int) -> str:
-        """Return the name of an image."""
-        if self.names is not None:
-            return self.names[row]
-        if is_path_sequence(self.X):
-            return os.path.basename(os.fsdecode(_item(self.X, row)))
-        return f"row {row}"  # a number alone could be a class
-
-    def caption(self, row: int) -> str:
+    def caption(self, place: int) -> str:
         """Return the class of an image, or its name if it has none."""
-        code = self.codes[row]
-        return self.name(row) if code == NO_LABEL else self.class_names[code]
+        code = self.codes[place]
+        return self.names[place] if code == NO_LABEL else self.class_names[code]
 
-    def pictures(self, rows: np.ndarray, owner: str, longest: int | None = None) -> list[Any]:
+    def pictures(self, places: np.ndarray, owner: str, longest: int | None = None) -> list[Any]:
         """Return some images as RGB pictures."""
         return make_thumbnails(
-            self.X, rows, longest=longest, image_shape=self.image_shape, owner=owner
+            self.X, places, longest=longest, image_shape=self.image_shape, owner=owner
         )
 
 
@@ -117,14 +121,14 @@ def check_inputs(
     if target_names is not None:  # all of them, so that each always has the same colour
         classes, codes = _all_classes(codes, classes, len(target_names), owner)
     class_names = list(map(str, classes if target_names is None else target_names))
-    if names is not None:
-        names = [str(name) for name in names]
-        _check_length("names", len(names), n_images, owner)
+    names = _default_names(X, n_images) if names is None else [str(name) for name in names]
+    _check_length("names", len(names), n_images, owner)
     if estimator is not None:
-        image_shape = find_image_shape(estimator)
-    images = NamedImages(X, codes, classes.tolist(), class_names, names, image_shape)
-    rows = None if estimator is None else readable_rows(X, estimator)
-    return images if rows is None else images.take(rows)
+        image_shape = find_image_shape(estimator, X)
+    rows, classes = np.arange(n_images), classes.tolist()
+    images = NamedImages(X, codes, classes, class_names, names, rows, n_images, image_shape)
+    readable = None if estimator is None else readable_rows(X, estimator)
+    return images if readable is None else images.take(readable)
 
 
 def embed_images(estimator: Any, X: Any, owner: str) -> np.ndarray:
@@ -151,43 +155,61 @@ def check_features_of(Z: npt.ArrayLike, images: NamedImages, owner: str) -> np.n
     return Z
 
 
-def choose_rows(
-    rows: int | npt.ArrayLike, codes: np.ndarray, rng: np.random.RandomState, owner: str
+def choose_places(
+    rows: int | npt.ArrayLike, images: NamedImages, rng: np.random.RandomState, owner: str
 ) -> np.ndarray:
-    """Return the rows to show: those given, or a number of them, one per class first.
+    """Return which images to show: those of given rows, or a number of them, one per class first.
 
     Parameters
     ----------
     rows : int or array-like of int
-        At most this number of images, or their indices.
+        At most this number of images, or their rows in what the display was given.
 
-    codes : ndarray of shape (n,)
-        The class of each image, -1 for none.
+    images : NamedImages
 
     rng : RandomState
 
     owner : str
         The caller; used in error messages.
+
+    Returns
+    -------
+    places : ndarray of int
+        Indices into `images`.
     """
-    n_images = len(codes)
     if isinstance(rows, Integral) and not isinstance(rows, bool) and int(rows) > 0:
-        order = rng.permutation(n_images)
-        classes, firsts = np.unique(codes[order], return_index=True)
+        order = rng.permutation(len(images))
+        classes, firsts = np.unique(images.codes[order], return_index=True)
         firsts = np.sort(firsts[classes != NO_LABEL])
         chosen = np.append(order[firsts], np.delete(order, firsts))[: int(rows)]
-        return chosen[np.argsort(codes[chosen], kind="stable")]
+        return chosen[np.argsort(images.codes[chosen], kind="stable")]
+    return _find_places(rows, images, owner)
+
+
+def _find_places(rows: npt.ArrayLike, images: NamedImages, owner: str) -> np.ndarray:
+    """Return the places of rows that were given one by one."""
     chosen = np.asarray(rows)
     is_valid = chosen.ndim == 1 and chosen.size and chosen.dtype.kind in "iu"
-    if not is_valid or chosen.min() < 0 or chosen.max() >= n_images:
+    if not is_valid or chosen.min() < 0 or chosen.max() >= images.n_given:
         raise ValueError(
             f"The 'rows' argument of {owner} must be a number of images above 0, or a list of row "
-            f"numbers from 0 to {n_images - 1}. Got {rows!r}."
+            f"numbers from 0 to {images.n_given - 1}. Got {rows!r}."
         )
-    return chosen
+    places = np.full(images.n_given, -1)
+    places[images.rows] = np.arange(len(images))
+    skipped = chosen[places[chosen] < 0]
+    if len(skipped):
+        raise ValueError(
+            f"The 'rows' argument of {owner} must hold rows of images that can be read, but the "
+            f"file of row {skipped[0]} was skipped. Leave this row out, or replace the file."
+        )
+    return places[chosen]
 
 
-def _item(X: Any, row: int) -> Any:
-    return X.iloc[row] if hasattr(X, "iloc") else X[row]
+def _default_names(X: Any, n_images: int) -> list[str]:
+    if is_path_sequence(X):
+        return [os.path.basename(os.fsdecode(path)) for path in X]
+    return [f"row {row}" for row in range(n_images)]  # a number alone could be a class
 
 
 def _count_images(X: Any, owner: str) -> int:
@@ -205,7 +227,7 @@ def _encode(y: npt.ArrayLike | None, n_images: int, owner: str) -> tuple[np.ndar
     if y is None:
         return np.full(n_images, NO_LABEL), np.array([], dtype=int)
     try:
-        labels: np.ndarray = column_or_1d(y)
+        labels: np.ndarray = column_or_1d(check_complete(y, "y", owner))
     except ValueError as error:
         raise ValueError(
             f"The 'y' argument of {owner} must hold the class of each image. {error}"
@@ -221,7 +243,12 @@ def _encode(y: npt.ArrayLike | None, n_images: int, owner: str) -> tuple[np.ndar
     if labels.dtype.kind == "f":
         labels = _whole(labels, owner)
     codes = np.full(n_images, NO_LABEL)
-    classes, codes[labelled] = np.unique(labels[labelled], return_inverse=True)
+    try:
+        classes, codes[labelled] = np.unique(labels[labelled], return_inverse=True)
+    except TypeError as error:
+        raise ValueError(
+            f"The 'y' argument of {owner} must hold labels of one type, such as strings. {error}."
+        ) from error
     return codes, classes
 
 
@@ -259,18 +286,14 @@ def _check_length(name: str, n_values: int, n_images: int, owner: str) -> None:
         )
 
 
-def find_image_shape(estimator: Any) -> Sequence[int] | None:
-    """Return the shape of the images of an estimator, which may wrap the embedder."""
-    while True:
-        if isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif isinstance(estimator, Pipeline):
-            estimator = estimator.steps[0][1]
-        elif hasattr(estimator, "embedder_"):
-            estimator = estimator.embedder_
-        else:
-            break
-    shape: Sequence[int] | None = getattr(
-        estimator, "image_shape_", getattr(estimator, "image_shape", None)
-    )
-    return shape
+def find_image_shape(estimator: Any, X: Any) -> Sequence[int] | None:
+    """Return the shape of the images in rows `X` of an estimator, which may contain the embedder.
+
+    None if `X` holds no rows, or if a step before the embedder changes how many values they have.
+    """
+    reader = find_reader(estimator)
+    shape = getattr(reader, "image_shape_", getattr(reader, "image_shape", None))
+    sides = X.shape[1:] if hasattr(X, "shape") else np.shape(X[0])
+    if shape is None or len(sides) != 1 or math.prod(parse_image_shape(shape, reader)) != sides[0]:
+        return None
+    return tuple(shape)

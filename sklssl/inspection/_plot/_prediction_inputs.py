@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_images
+from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 
 __all__ = ["read_images"]
@@ -22,7 +23,7 @@ def read_images(
     with naming_data(owner, "needs images, and one label or number in y for each"):
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         if y is not None:
-            y = column_or_1d(y)
+            y = column_or_1d(check_complete(y, "y", owner))
             check_consistent_length(X, y)
     if names is None:
         paths = is_path_sequence(X)

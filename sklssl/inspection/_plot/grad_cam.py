@@ -19,12 +19,7 @@ from sklssl.embedding import MultiScaleEmbedder
 from sklssl.finetuning import FineTuneClassifier
 from sklssl.inspection._grad_cam import Explanation, explain_classifier, explain_pretext
 from sklssl.inspection._plot._axes import draw_picture, grid_of_axes, make_axes, shorten
-from sklssl.inspection._plot._inputs import (
-    NO_LABEL,
-    NamedImages,
-    check_inputs,
-    choose_rows,
-)
+from sklssl.inspection._plot._inputs import NO_LABEL, NamedImages, check_inputs, choose_places
 from sklssl.inspection._pretext_views import check_has_views, name_targets
 from sklssl.utils._checks import check_whole
 from sklssl.utils._typing import ImagesLike
@@ -103,6 +98,9 @@ class GradCAMDisplay:
     is to classify, this is the log-probability of the right answer. Each map is divided by its
     maximum, so that colours can be compared within a map, but not between maps. A map without
     any evidence is 0 everywhere.
+
+    A loss that compares images, as the one of SimCLREmbedder, needs at least two. The map of an
+    image then depends on the others that are drawn with it.
 
     References
     ----------
@@ -210,11 +208,11 @@ class GradCAMDisplay:
         images = check_inputs(_OWNER, X, y, names=names, estimator=first)
         answers = {name: _find_classes(model, images) for name, model in models.items()}
         rng = check_random_state(random_state)
-        chosen = choose_rows(rows, images.codes, rng, _OWNER)
+        places = choose_places(rows, images, rng, _OWNER)
         seed = int(rng.randint(np.iinfo(np.int32).max))
-        some = images.take(chosen)
+        some = images.take(places)
         explained = {
-            name: _explain(model, some, chosen, seed, answers[name])
+            name: _explain(model, some, places, seed, answers[name])
             for name, model in models.items()
         }
         n_views = min(n_views, *(len(explanation.views) for explanation in explained.values()))
@@ -222,7 +220,7 @@ class GradCAMDisplay:
             name: _to_heat(explanation, models[name], n_views, layers, target_names)
             for name, explanation in explained.items()
         }
-        shown = [some.name(i) for i in range(len(some)) for _ in range(n_views)]
+        shown = [name for name in some.names for _ in range(n_views)]
         return cls(heat, names=shown).plot(ax, alpha=alpha)
 
     def plot(self, ax: Axes | None = None, *, alpha: float = 0.55) -> Self:
@@ -316,9 +314,9 @@ def _check_model(model: Any) -> Any:
     if not isinstance(model, (BaseEmbedder, MultiScaleEmbedder, FineTuneClassifier)):
         raise TypeError(
             f"{_OWNER} explains the pretext task of embedders, and the classes of "
-            f"FineTuneClassifier. Got {type(model).__name__}, whose scores have no gradient in "
-            "torch. Pass its embedder (embedder_, or the first step of a pipeline) to explain the "
-            "task that this was trained on, or train a FineTuneClassifier."
+            f"FineTuneClassifier. Got {type(model).__name__}, which is neither. Pass its embedder "
+            "(embedder_, or the first step of a pipeline) to explain the task that this was "
+            "trained on, or train a FineTuneClassifier."
         )
     check_is_fitted(model)
     model = getattr(model, "estimator_", model)  # of a MultiScaleEmbedder
@@ -339,7 +337,7 @@ def _check_layers(layers: Sequence[str] | None, models: dict[str, Any]) -> list[
     """Check that all models have the stages; those of a classifier end below its head."""
     if layers is None:
         return None
-    layers = [layers] if isinstance(layers, str) else list(layers)
+    layers = [layers] if isinstance(layers, str) or not np.iterable(layers) else list(layers)
     for name, model in models.items():
         known = list(model.layer_names_)
         known = known[: 1 + known.index(getattr(model, "layer_", known[-1]))]
@@ -367,11 +365,11 @@ def _find_classes(model: Any, images: NamedImages) -> np.ndarray | None:
 
 
 def _explain(
-    model: Any, images: NamedImages, rows: np.ndarray, seed: int, answers: np.ndarray | None
+    model: Any, images: NamedImages, places: np.ndarray, seed: int, answers: np.ndarray | None
 ) -> Explanation:
     if answers is None:
-        return explain_pretext(model, images.X, rows, seed, _OWNER)
-    return explain_classifier(model, images.X, answers[rows])
+        return explain_pretext(model, images.X, places, seed, _OWNER)
+    return explain_classifier(model, images.X, answers[places])
 
 
 def _to_heat(
@@ -386,10 +384,11 @@ def _to_heat(
     def in_rows(values: np.ndarray) -> np.ndarray:
         return values[:n_views].swapaxes(0, 1).reshape(-1, *values.shape[2:])
 
-    answers, kind = explanation.answers, "target"
-    if answers is not None and not isinstance(model, BaseEmbedder):
-        answers, kind = model.classes_[answers], "class"
-    named = np.array(name_targets(answers, target_names, _OWNER, kind))
+    if isinstance(model, BaseEmbedder):
+        names = name_targets(explanation.answers, target_names, _OWNER)
+    else:
+        names = name_targets(model.classes_[explanation.answers], None, _OWNER, "class")
+    named = np.array(names)
     return Heat(
         view_pictures(in_rows(explanation.views)),
         in_rows(named).tolist() if named.size else [],

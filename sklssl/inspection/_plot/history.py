@@ -65,7 +65,7 @@ class HistoryDisplay:
     Raises
     ------
     ValueError
-        If there are no runs, or one of them has no epochs.
+        If there are no runs, or one of them has no epochs or no numbers to draw.
 
     See Also
     --------
@@ -225,6 +225,11 @@ def _check_histories(histories: Any) -> dict[str, list[dict[str, Any]]]:
                 f"HistoryDisplay needs rows with the key 'epoch', at least one for {name!r}. Got "
                 f"{list(rows)[:1]}. An embedder with max_epochs=0, or one that trains no network, "
                 "has no epochs to draw."
+            )
+        if not _group_terms({name: rows}):
+            raise ValueError(
+                f"HistoryDisplay needs numbers to draw, such as a 'loss', in the rows of {name!r}. "
+                f"Got rows with the keys {list(rows[0])}."
             )
     return {str(name): list(rows) for name, rows in histories.items()}
 

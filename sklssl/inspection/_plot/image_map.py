@@ -20,7 +20,7 @@ from sklssl.inspection._plot._inputs import (
     embed_images,
 )
 from sklssl.inspection._plot._layout import choose_apart, sample_rows
-from sklssl.inspection._positions import check_reducer, reduce_features, to_positions
+from sklssl.inspection._positions import check_reducer, find_positions
 from sklssl.utils._typing import ImagesLike
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ImageMapDisplay:
         The names of the classes.
 
     rows : ndarray of shape (n,), int
-        The rows of X, without unreadable files that are skipped, which the images come from.
+        The rows of X that the images come from.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class ImageMapDisplay:
     Notes
     -----
     Only the neighbourhoods of a t-SNE map have a meaning: neither the distances between groups
-    nor their sizes do. The colours of the twelve largest classes differ; images of all others
+    nor their sizes do. The colours of the ten largest classes differ; images of all others
     are grey.
 
     References
@@ -188,10 +188,9 @@ class ImageMapDisplay:
         images = check_inputs(_OWNER, X, y, target_names=target_names, estimator=estimator)
         _check_arguments(reducer, image_size)
         rng = check_random_state(random_state)
-        rows = sample_rows(len(images), n_images, rng, _OWNER)
-        images = images.take(rows)
+        images = images.take(sample_rows(len(images), n_images, rng, _OWNER))
         Z = embed_images(estimator, images.X, _OWNER)
-        return cls._compute(Z, images, rows, reducer, rng).plot(ax, image_size=image_size)
+        return cls._compute(Z, images, reducer, rng).plot(ax, image_size=image_size)
 
     @classmethod
     def from_features(
@@ -257,8 +256,8 @@ class ImageMapDisplay:
         _check_arguments(reducer, image_size)
         Z = check_features_of(Z, images, _OWNER)
         rng = check_random_state(random_state)
-        rows = sample_rows(len(images), n_images, rng, _OWNER)
-        display = cls._compute(Z[rows], images.take(rows), rows, reducer, rng)
+        places = sample_rows(len(images), n_images, rng, _OWNER)
+        display = cls._compute(Z[places], images.take(places), reducer, rng)
         return display.plot(ax, image_size=image_size)
 
     @classmethod
@@ -266,20 +265,17 @@ class ImageMapDisplay:
         cls,
         Z: np.ndarray,
         images: NamedImages,
-        rows: np.ndarray,
         reducer: Any,
         rng: np.random.RandomState,
     ) -> Self:
         Z = check_features_of(Z, images, _OWNER)
         pictures = images.pictures(np.arange(len(images)), _OWNER, _LONGEST)
-        if reducer is not None or Z.shape[1] != 2:
-            Z = to_positions(reduce_features(Z, rng), reducer, rng, _OWNER)
         return cls(
-            Z,
+            find_positions(Z, reducer, rng, _OWNER)[0],
             pictures,
             labels=images.codes,
             class_names=images.class_names,
-            rows=rows,
+            rows=images.rows,
         )
 
     def plot(self, ax: Axes | None = None, *, image_size: float = 0.05) -> Self:

@@ -16,7 +16,7 @@ from sklssl.inspection._plot._inputs import (
     NamedImages,
     check_features_of,
     check_inputs,
-    choose_rows,
+    choose_places,
     embed_images,
 )
 from sklssl.utils._checks import check_whole
@@ -41,8 +41,7 @@ class NeighborsDisplay:
     Parameters
     ----------
     neighbors : ndarray of shape (n_rows, 1 + n_neighbors), int
-        The rows of X, without unreadable files that are skipped: each image, and its neighbours,
-        nearest first.
+        The rows of X: each image, and its neighbours, nearest first.
 
     similarities : ndarray of shape (n_rows, 1 + n_neighbors)
         The cosine similarity of each image and its neighbours.
@@ -256,12 +255,13 @@ class NeighborsDisplay:
         codes = images.codes[neighbors]
         both_known = (codes != NO_LABEL) & (codes[:, :1] != NO_LABEL)
         shown = np.unique(neighbors)
+        rows = images.rows[shown].tolist()
         pictures = images.pictures(shown, _OWNER, _LONGEST)
         return cls(
-            neighbors,
+            images.rows[neighbors],
             similarities,
-            pictures=dict(zip(shown.tolist(), pictures, strict=True)),
-            captions={row: images.caption(row) for row in shown.tolist()},
+            pictures=dict(zip(rows, pictures, strict=True)),
+            captions=dict(zip(rows, map(images.caption, shown), strict=True)),
             is_other=both_known & (codes != codes[:, :1]),
         )
 
@@ -304,7 +304,7 @@ def _choose(
             f"The 'X' argument of {_OWNER} must hold at least two images: an image and its "
             f"neighbours. Got {len(images)}."
         )
-    return choose_rows(rows, images.codes, check_random_state(random_state), _OWNER)
+    return choose_places(rows, images, check_random_state(random_state), _OWNER)
 
 
 def _find_neighbors(

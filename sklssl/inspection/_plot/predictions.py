@@ -15,7 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl._data.thumbnails import make_thumbnails
-from sklssl.inspection._outcomes import check_rankable, predict_images, rank_images, read_outcome
+from sklssl.inspection._outcomes import (
+    check_outcome,
+    check_rankable,
+    predict_images,
+    rank_images,
+    read_outcome,
+)
 from sklssl.inspection._plot._axes import (
     caption_room,
     check_matplotlib,
@@ -68,7 +74,7 @@ class PredictionsDisplay:
         probability : float
             The probability of that class, if there are probabilities.
         second : object
-            The second class, if there are probabilities or decision values.
+            The best other class, if there are probabilities or decision values.
         second_probability : float
             Its probability.
         label : object
@@ -183,13 +189,14 @@ class PredictionsDisplay:
         check_rankable(model, y, target_names, owner)
         readable = readable_rows(X, model)
         rows = np.arange(len(names)) if readable is None else readable
-        outcome = predict_images(model, X if readable is None else take_rows(X, rows), owner=owner)
+        outcome = predict_images(model, X if readable is None else take_rows(X, rows))
+        outcome = check_outcome(outcome, owner)
         table, counts = rank_images(
             outcome, None if y is None else y[rows], target_names, n_images=n_images, owner=owner
         )
         for row in table:
             row["row"] = int(rows[row["row"]])
-        return cls._show(X, table, counts, names, find_image_shape(model), owner).plot(ax)
+        return cls._show(X, table, counts, names, find_image_shape(model, X), owner).plot(ax)
 
     @classmethod
     def from_predictions(
@@ -254,7 +261,7 @@ class PredictionsDisplay:
         """
         owner = "PredictionsDisplay.from_predictions"
         check_matplotlib(owner)
-        outcome = read_outcome(predictions, classes, owner=owner)
+        outcome = read_outcome(predictions, classes, owner)
         check_whole("n_images", n_images, owner)
         X, y, names = read_images(X, y, names, owner)
         with naming_data(owner, "needs one prediction for each image"):

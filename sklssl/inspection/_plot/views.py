@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from sklssl._data.thumbnails import view_pictures
 from sklssl.inspection._plot._axes import captioned_grid, draw_picture, make_axes
-from sklssl.inspection._plot._inputs import check_inputs, choose_rows
+from sklssl.inspection._plot._inputs import check_inputs, choose_places
 from sklssl.inspection._pretext_views import (
     ScaleViews,
     draw_views,
@@ -53,7 +53,7 @@ class ViewsDisplay:
         The names of the images.
 
     rows : ndarray of shape (n,), int
-        The rows of X, without unreadable files that are skipped, which the images come from.
+        The rows of X that the images come from.
 
     Attributes
     ----------
@@ -75,9 +75,8 @@ class ViewsDisplay:
 
     Notes
     -----
-    The views are those of one training step at each scale, drawn from a generator with the seed
-    `random_state`. The first epoch of a ``fit`` draws them for other batches of images, and so
-    gets other ones.
+    The views are those of one training step at each scale, drawn from a generator whose seed
+    `random_state` determines. A ``fit`` with the same `random_state` draws other ones.
 
     Examples
     --------
@@ -170,15 +169,15 @@ class ViewsDisplay:
         embedder = getattr(estimator, "estimator", estimator)
         images = check_inputs(_OWNER, X, y, names=names, estimator=embedder)
         rng = check_random_state(random_state)
-        chosen = choose_rows(rows, images.codes, rng, _OWNER)
+        places = choose_places(rows, images, rng, _OWNER)
         seed = int(rng.randint(np.iinfo(np.int32).max))
-        scales = draw_views(estimator, images.X, chosen, seed, _OWNER)
+        scales = draw_views(estimator, images.X, places, seed, _OWNER)
         return cls(
-            images.pictures(chosen, _OWNER, _LONGEST),
+            images.pictures(places, _OWNER, _LONGEST),
             {part.scale: _to_pictures(part) for part in scales},
             {part.scale: _make_titles(part, target_names) for part in scales},
-            names=[images.name(row) for row in chosen],
-            rows=chosen,
+            names=[images.names[place] for place in places],
+            rows=images.rows[places],
         ).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:

@@ -64,3 +64,28 @@ def test_target_names():
     (by,) = make([1, 0, -1], 3, target_names=["cat", "dog"])
     assert labels_of(by) == ["dog", "cat", "unlabelled"]
     assert make({"a": ["x", "y"]}, 2, target_names=["cat"])[0]["classes"] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["day-1", "day-2", "day-10"],
+        ["2024-01-09", "2024-01-10", "2024-11-02"],
+        ["-10", "-2", "3", "10"],
+    ],
+)
+def test_a_hyphen_is_a_minus_sign_of_whole_numbers_alone(classes):
+    assert make(classes[::-1], len(classes))[0]["classes"] == classes
+
+
+@pytest.mark.parametrize("unit", ["ns", "s", "D"])
+def test_dates_are_texts(unit):
+    y = np.array(["2024-01-10", "NaT", "2024-01-09"], f"datetime64[{unit}]")
+    (by,) = make(y, 3)
+    assert by["classes"] == ["2024-01-09", "2024-01-10", "unlabelled"]
+    assert labels_of(by)[1] == "unlabelled"
+
+
+def test_masked_labels():
+    with pytest.raises(ValueError, match="y is a masked array"):
+        make(np.ma.array([0, 1], mask=[0, 1]), 2)

@@ -103,6 +103,18 @@ def test_positions_are_kept_in_proportion(X, tmp_path):
     assert (np.corrcoef(shown[:, 0], positions[:, 0] / 1e200)[0, 1]) > 0.999
 
 
+def test_two_columns_with_a_reducer(X, tmp_path):
+    Z, reducer = np.random.default_rng(SEED).normal(size=(40, 2)), Counting()
+    write_image_map(tmp_path / "map.html", Z, X, reducer=reducer)
+    assert reducer.calls == 1
+
+
+def test_images_of_several_sizes(X, tmp_path):
+    images = [image[:side] for image, side in zip(X, [8, 6] * 20, strict=True)]
+    path = write_image_map(tmp_path / "map.html", np.eye(40)[:, :2], images)
+    assert [image.shape for image in read(path)[1]] == [(8, 8, 3), (6, 8, 3)] * 20
+
+
 def test_an_embedder_and_pipelines(X, tmp_path):
     flat = FunctionTransformer(lambda X: X.reshape(len(X), -1))
     for embedder in (
@@ -133,6 +145,7 @@ def test_file_names_and_files_that_are_skipped(tmp_path):
     data, images = read(path)
     kept = [name for name in files if name != "a/2.png"]
     assert data["names"] == kept
+    assert data["rows"] == [0, 1, 3, 4, 5, 6, 7]
     assert all(image.shape == (8, 12, 3) for image in images)
     assert [data["colourings"][0]["classes"][i] for i in data["colourings"][0]["codes"]] == [
         *"0134567"

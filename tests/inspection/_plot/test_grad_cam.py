@@ -142,8 +142,8 @@ def test_images_that_are_all_the_same(rotnet, X):
     ("model", "kind", "message"),
     [
         (RotNetEmbedder("convnet"), NotFittedError, "RotNetEmbedder"),
-        (FineTuneRegressor("convnet"), TypeError, "Got FineTuneRegressor"),
-        (LogisticRegression(), TypeError, "Got LogisticRegression, whose scores have no gradient"),
+        (FineTuneRegressor("convnet"), TypeError, "Got FineTuneRegressor, which is neither"),
+        (LogisticRegression(), TypeError, "Got LogisticRegression, which is neither. Pass"),
         (make_pipeline(LogisticRegression()), TypeError, "first step of a pipeline"),
         ([], ValueError, "holds no estimator"),
     ],
@@ -158,6 +158,19 @@ def test_an_embedder_without_a_task(X):
         draw(PatchDictionaryEmbedder(8).fit(X), X)
 
 
+def test_target_names_are_those_of_tasks_alone(rotnet, classifier, X):
+    angles = ["0°", "90°", "180°", "270°"]
+    display = draw([rotnet, classifier], X, rows=[3], target_names=angles)
+    assert display.heat["RotNetEmbedder"].answers == ["0°"]
+    assert display.heat["FineTuneClassifier"].answers == classifier.predict(X[3:4]).tolist()
+
+
+def test_one_image_for_a_loss_that_compares_images(X):
+    embedder = SimCLREmbedder("convnet", max_epochs=1, random_state=SEED).fit(X)
+    with pytest.raises(ValueError, match="'rows' argument of GradCAMDisplay chooses 1 .*two image"):
+        draw(embedder, X, rows=[1])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -165,6 +178,7 @@ def test_an_embedder_without_a_task(X):
         ({"y": ["odd"]}, "'y' argument of GradCAMDisplay must hold one value"),
         ({"layers": ["block9"]}, "'layers' argument of GradCAMDisplay .*Got .'block9'.; FineTune"),
         ({"layers": []}, "'layers' argument of GradCAMDisplay"),
+        ({"layers": 3}, "'layers' argument of GradCAMDisplay"),
         ({"n_views": 0}, "'n_views' argument of GradCAMDisplay"),
         ({"alpha": 2}, "'alpha' argument of GradCAMDisplay"),
         ({"rows": [40]}, "'rows' argument of GradCAMDisplay"),

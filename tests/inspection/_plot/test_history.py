@@ -110,6 +110,12 @@ def test_no_rows(histories):
         HistoryDisplay(histories)
 
 
+@pytest.mark.parametrize("others", [{}, {"first": [{"epoch": 1, "loss": 1.0}]}])
+def test_rows_without_numbers(others):
+    with pytest.raises(ValueError, match=r"needs numbers to draw.*of 'run'.*keys \['epoch'\]"):
+        HistoryDisplay({**others, "run": [{"epoch": 1}]})
+
+
 def test_estimators_without_a_history(pyplot, X, embedder):
     with pytest.raises(NotFittedError):
         HistoryDisplay.from_estimator(RotNetEmbedder())

@@ -1,12 +1,22 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sklssl import PatchDictionaryEmbedder, SemiSupervisedClassifier
-from sklssl.inspection._plot._inputs import check_inputs, choose_rows, embed_images
+from sklssl._data.columns import is_path_sequence
+from sklssl.inspection._plot._inputs import (
+    check_inputs,
+    choose_places,
+    embed_images,
+    find_image_shape,
+)
+from sklssl.metrics import rankme_scorer
 
 X = np.zeros((6, 4, 4), np.uint8)
 
@@ -34,9 +44,9 @@ def test_target_names_are_those_of_the_numbers_of_classes():
 
 def test_names(tmp_path):
     paths = [str(tmp_path / "one.png"), tmp_path / "two.png"]
-    assert [check(paths).name(row) for row in range(2)] == ["one.png", "two.png"]
-    assert check(pd.DataFrame({"file": paths}, index=[7, 8])).name(1) == "two.png"
-    assert check(names=range(10, 16)).name(1) == "11"
+    assert check(paths).names == ["one.png", "two.png"]
+    assert check(pd.DataFrame({"file": paths}, index=[7, 8])).names[1] == "two.png"
+    assert check(names=range(10, 16)).names[1] == "11"
     assert check(names=list("abcdef")).take(np.array([4, 2])).names == ["e", "c"]
     assert check().take(np.array([4, 2])).names == ["row 4", "row 2"]
 
@@ -47,6 +57,11 @@ def test_names(tmp_path):
         ({"y": [0, 1]}, "'y' argument of SomeDisplay must hold one value .* Got 2 values for 6"),
         ({"y": np.zeros((6, 2))}, "'y' argument of SomeDisplay must hold the class of each image"),
         ({"y": [0, 1, np.nan, 0, 0, 0]}, r"'y' .* Got (np.float64\()?nan\)? in row 2"),
+        ({"y": np.ma.array([0] * 6, mask=[1] + [0] * 5)}, "SomeDisplay needs all.* masked array"),
+        (
+            {"y": np.array(["a", 1, 1, 1, 1, 1], object)},
+            "'y' argument of Some.* labels of one type",
+        ),
         ({"names": ["a"]}, "'names' argument of SomeDisplay"),
         ({"X": []}, "SomeDisplay got an empty X"),
         ({"X": np.zeros((0, 4, 4))}, "'X' argument of SomeDisplay must hold at least one image"),
@@ -67,19 +82,20 @@ def test_without_matplotlib(monkeypatch):
 
 def test_one_row_of_each_class_first():
     codes = np.repeat([-1, 0, 1, 2], [50, 5, 5, 1])
+    images = check(np.zeros((61, 4, 4)), codes)
     for seed in range(5):
         rng = np.random.RandomState(seed)
-        chosen = choose_rows(4, codes, rng, "SomeDisplay")
+        chosen = choose_places(4, images, rng, "SomeDisplay")
         assert sorted(set(codes[chosen]) - {-1}) == [0, 1, 2]
-        assert len(set(choose_rows(100, codes, rng, "SomeDisplay"))) == len(codes)
-        assert len(set(codes[choose_rows(2, codes, rng, "SomeDisplay")])) == 2
-    assert choose_rows([7, 3, 3], codes, rng, "SomeDisplay").tolist() == [7, 3, 3]
+        assert len(set(choose_places(100, images, rng, "SomeDisplay"))) == len(codes)
+        assert len(set(codes[choose_places(2, images, rng, "SomeDisplay")])) == 2
+    assert choose_places([7, 3, 3], images, rng, "SomeDisplay").tolist() == [7, 3, 3]
 
 
 @pytest.mark.parametrize("rows", [0, -1, True, [], [6], [-1], [0.5], "all", [[1, 2]], None])
 def test_rows_that_are_not_there(rows):
     with pytest.raises(ValueError, match="'rows' argument of SomeDisplay.* from 0 to 5"):
-        choose_rows(rows, np.zeros(6, int), np.random.RandomState(0), "SomeDisplay")
+        choose_places(rows, check(), np.random.RandomState(0), "SomeDisplay")
 
 
 def test_features_of_what_wraps_an_embedder(digits):
@@ -96,6 +112,31 @@ def test_features_of_what_wraps_an_embedder(digits):
         embed_images(LogisticRegression(), X, "SomeDisplay")
 
 
+def test_the_shape_of_rows_that_pass_through_other_steps(digits):
+    X = np.random.default_rng(0).random((20, 64))
+    embedder = PatchDictionaryEmbedder(8, image_shape=(4, 16), random_state=0)
+    same, other = FunctionTransformer(), FunctionTransformer(lambda rows: np.repeat(rows, 2, 1))
+    pipe = make_pipeline(same, clone(embedder)).fit(X)
+    search = GridSearchCV(pipe, {}, scoring=rankme_scorer, cv=2).fit(X)
+    for estimator in (pipe, FrozenEstimator(pipe), search):
+        assert find_image_shape(estimator, X) == (4, 16, 1)
+    assert find_image_shape(pipe, list(X)) == (4, 16, 1)
+    assert find_image_shape(pipe, X.reshape(20, 8, 8)) is None  # already images
+    doubled = make_pipeline(other, clone(embedder).set_params(image_shape=(8, 16))).fit(X)
+    assert find_image_shape(doubled, X) is None
+
+
+def test_names_of_many_files_are_found_once(monkeypatch):
+    n_calls = []
+    monkeypatch.setattr(
+        "sklssl.inspection._plot._inputs.is_path_sequence",
+        lambda X: n_calls.append(len(X)) or is_path_sequence(X),
+    )
+    images = check([f"{i}.png" for i in range(100)]).take(np.arange(50))
+    assert [images.caption(place) for place in range(50)] == [f"{i}.png" for i in range(50)]
+    assert len(n_calls) == 1
+
+
 def test_unreadable_files_are_left_out_with_their_labels(digits, tmp_path):
     import cv2
 
@@ -109,6 +150,11 @@ def test_unreadable_files_are_left_out_with_their_labels(digits, tmp_path):
     assert images.names == ["a", "c", "d", "e"]
     assert [images.caption(row) for row in range(4)] == ["0", "2", "3", "4"]
     assert [path[-5] for path in images.X] == ["0", "2", "3", "4"]
+    assert images.rows.tolist() == [0, 2, 3, 4]
+    rng = np.random.RandomState(0)
+    assert choose_places([4, 2], images, rng, "SomeDisplay").tolist() == [3, 1]
+    with pytest.raises(ValueError, match="'rows' argument of SomeDisplay .* file of row 1 was sk"):
+        choose_places([0, 1], images, rng, "SomeDisplay")
 
 
 def test_minus_one_marks_no_label_in_any_dtype(pyplot):

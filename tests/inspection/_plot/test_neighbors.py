@@ -1,10 +1,11 @@
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 
-from sklssl import PatchDictionaryEmbedder
-from sklssl.inspection import NeighborsDisplay
+from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
+from sklssl.inspection import ImageMapDisplay, NeighborsDisplay, ViewsDisplay
 from sklssl.metrics import knn_score
 from tests._seed import SEED
 
@@ -129,3 +130,34 @@ def test_an_image_without_class_is_not_named_like_a_class():
     X, Z = np.zeros((8, 8, 8), np.uint8), np.random.default_rng(0).normal(size=(8, 3))
     display = NeighborsDisplay.from_features(Z, X, [1, -1] * 4, rows=[0, 1])
     assert [display.axes_[i, 0].get_title() for i in range(2)] == ["1", "row 1"]
+
+
+def test_rows_are_those_of_x_where_files_are_skipped(digits, tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(8)]
+    for path, image in zip(paths, digits[0], strict=False):
+        cv2.imwrite(path, image)
+    (tmp_path / "1.png").write_bytes(b"no image")
+    embedder = PatchDictionaryEmbedder(8, image_shape=(8, 8, 1), on_error="skip", random_state=0)
+    with pytest.warns(UserWarning, match="1.png"):
+        embedder.fit(paths)
+    with pytest.warns(UserWarning, match="1.png"):
+        display = NeighborsDisplay.from_estimator(embedder, paths, rows=[2, 7], n_neighbors=9)
+    assert display.neighbors[:, 0].tolist() == [2, 7]
+    assert sorted(display.neighbors[0]) == [0, 2, 3, 4, 5, 6, 7]
+    for i, j in np.ndindex(display.neighbors.shape):
+        row = display.neighbors[i, j]
+        assert display.captions[row] == display.axes_[i, j].get_title() == f"{row}.png"
+        np.testing.assert_array_equal(display.pictures[row][..., 0], digits[0][row, ..., 0])
+    with (
+        pytest.warns(UserWarning, match="1.png"),
+        pytest.raises(ValueError, match="row 1 was"),
+    ):
+        NeighborsDisplay.from_estimator(embedder, paths, rows=[1])
+    with pytest.warns(UserWarning, match="1.png"):
+        points = ImageMapDisplay.from_estimator(embedder, paths)
+    assert points.rows.tolist() == [0, 2, 3, 4, 5, 6, 7]
+    rotnet = RotNetEmbedder("convnet", image_shape=(8, 8, 1), on_error="skip")
+    with pytest.warns(UserWarning, match="1.png"):
+        views = ViewsDisplay.from_estimator(rotnet, paths, rows=[2, 7])
+    assert views.rows.tolist() == [2, 7]
+    assert views.names == ["2.png", "7.png"]

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 
@@ -37,6 +39,29 @@ class NoScores(NearestCentroid):
 
 def make_images(n, seed=SEED):
     return np.random.default_rng(seed).integers(0, 256, (n, 8, 8, 1), dtype=np.uint8)
+
+
+def test_predictions_of_a_model_with_a_threshold(pyplot, digits):
+    X, y = digits[0][:200], digits[1][:200]
+    X, y = X[y < 2], y[y < 2]
+    model = FixedThresholdClassifier(fit(LogisticRegression(C=0.1), X, y), threshold=0.95)
+    display = PredictionsDisplay.from_estimator(model.fit(X, y), X, y)
+    assert {row["prediction"] for row in display.rows} == {0}
+    assert display.counts["wrong"] == y.sum()
+    probabilities = model.predict_proba(X)
+    for row in display.rows:
+        shown = [row["probability"], row["second_probability"]]
+        assert_allclose(shown, probabilities[row["row"]])
+
+
+def test_a_model_of_a_single_class(pyplot, X):
+    model = fit(DummyClassifier(), X, np.ones(len(X), int))
+    display = PredictionsDisplay.from_estimator(model, X, [2, *[1] * (len(X) - 1)])
+    assert [(row["row"], row["prediction"], row["probability"]) for row in display.rows] == [
+        (0, 1, 1.0)
+    ]
+    with pytest.raises(ValueError, match="ranks images by their errors"):
+        PredictionsDisplay.from_estimator(model, X)
 
 
 def test_order_of_wrong_and_doubtful(pyplot):
@@ -199,6 +224,8 @@ def test_classes_that_are_strings_and_minus_one(pyplot):
         X, [[0.9, 0.1], [0.2, 0.8]], [1, 1], classes=[-1, 1]
     )
     assert [row["kind"] for row in signed.rows] == ["wrong", "doubt"]
+    floats = PredictionsDisplay.from_predictions(X, [1.0, -1.0], [-1.0, -1.0])
+    assert [(row["row"], row["label"]) for row in floats.rows] == [(0, -1.0)]
 
 
 def test_no_labels_at_all_in_y(pyplot):
@@ -237,6 +264,12 @@ def test_rows_with_a_shape_on_given_axes(pyplot):
         ({"predictions": [[1.0]] * 3}, r"at least two classes. Got predictions of shape \(3, 1\)"),
         ({"classes": ["a", "b", "c"]}, "and 3 classes"),
         ({"predictions": [0, 1, 0]}, "ranks images by their errors, or by prob.*pass y"),
+        ({"predictions": [0, 1, 0], "y": [-1] * 3}, "ranks images by their errors.*pass y, with"),
+        ({"y": np.ma.array([0, 1, 0], mask=[0, 0, 1])}, "needs all values, but y is a masked"),
+        (
+            {"predictions": np.ma.array([[0.9, 0.1]] * 3, mask=[[1, 0]] * 3)},
+            "but predictions is a masked array",
+        ),
         ({"y": ["a", "b", "a"]}, "'y' argument of .* as they are predicted, such as 0, and -1"),
         ({"y": [0, 1, np.nan]}, "'y' argument of .* must hold labels"),
         ({"X": []}, "got an empty X"),

@@ -26,6 +26,7 @@ __all__ = [
     "fold_rows",
     "parse_image_shape",
     "resolve_image_shape",
+    "stand_in_rows",
     "validate_images",
 ]
 
@@ -210,12 +211,19 @@ def validate_images(
     if reset:
         shape = resolve_image_shape(images.shape, estimator.image_shape, estimator=estimator)
     if reset or not named:
-        # As rows: otherwise the height would count as the number of features.
-        rows = X if named else images.reshape(len(images), -1)
+        rows = X if named else stand_in_rows(images.shape)
         validate_data(estimator, rows, skip_check_array=True, reset=reset)
     if reset:
         estimator.image_shape_ = shape
     return fold_rows(images, estimator.image_shape_)
+
+
+def stand_in_rows(shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array without memory that has the shape of images (n, ...) as rows.
+
+    scikit-learn would take the height of images for their number of features.
+    """
+    return np.broadcast_to(np.uint8(0), (shape[0], math.prod(shape[1:])))
 
 
 def _check_fitted_shape(estimator: Any, shape: tuple[int, ...]) -> None:

@@ -154,13 +154,20 @@ def move_to_device_if_fits(images: Any, device: torch.device) -> Any:
         return images
     dtype = _as_tensor(np.empty(0, images.dtype)).dtype
     n_bytes = math.prod(images.shape) * dtype.itemsize
-    if n_bytes > _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+    if n_bytes > _RESIDENT_SHARE * _free_memory(device):
         return images
     resident = torch.empty(images.shape, dtype=dtype, device=device)
     rows = slices(len(images), max(1, _PIECE_BYTES * len(images) // n_bytes))
     for part in rows:  # piece by piece, since they may be memory-mapped
         resident[part] = _as_tensor(images[part])
     return resident
+
+
+def _free_memory(device: torch.device) -> int:
+    """Return the free bytes of a GPU, with what torch keeps for later."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free: int = torch.cuda.mem_get_info(device)[0] + kept
+    return free
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -65,7 +65,7 @@ def is_array_sequence(X: Any) -> bool:
         and all(isinstance(x, np.ndarray) and x.ndim in (2, 3) for x in X)
         and len({(_kind(x), x.shape[2:]) for x in X}) == 1
         and not any(isinstance(x, np.ma.MaskedArray) or 0 in x.shape for x in X)
-        and X[0].dtype.kind in "uf"
+        and X[0].dtype.kind in "biuf"
     )
 
 

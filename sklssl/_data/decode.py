@@ -43,6 +43,7 @@ Channels: TypeAlias = int | str | tuple[int, ...]
 _MAX_FILE_BYTES = 2**28
 # These errors are due to a lack of resources, not to a bad file.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_RESIZABLE = (np.uint8, np.uint16, np.float32, np.float64)  # by cv2
 
 
 def read_image_file(
@@ -123,7 +124,7 @@ def decode_image(
     - Up to 8 bits per channel: uint8. 1 bit becomes 0 and 255.
     - More bits: unchanged values as uint16; signed, 32-bit and float values as float32.
     - Grey to RGB: all three channels are the grey value. RGB to grey: 0.299 red + 0.587 green +
-      0.114 blue.
+      0.114 blue; a JPEG stores this value, which may be a few levels from that of its colours.
     - Palette: converted to the colours of the palette.
     - Alpha: dropped, unless requested as a channel. Transparent pixels show their stored colour.
     - CMYK and YCbCr: converted to RGB without a colour profile. CMYK JPEGs are assumed to be
@@ -149,7 +150,8 @@ def decode_image(
         maximum or mean over all, or each as a grey channel.
 
     multipage : list, default=None
-        If only the first of several pages is read, (name, number of pages) is appended.
+        If only the first of several pages is read, and the list is empty, (name, number of pages)
+        is appended.
 
     Returns
     -------
@@ -168,7 +170,7 @@ def decode_image(
         n_pages, read = open_pages(content, name)
         if pages == "first" and n_pages == channels and channels not in (1, 3):
             pages = "channels"
-        if pages == "first" and n_pages > 1 and multipage is not None:
+        if pages == "first" and n_pages > 1 and multipage == []:
             multipage.append((name, n_pages))
         image = _combine_pages(read, n_pages, pages, channels, name)
     except (ImageFileError, ImportError, MemoryError):
@@ -270,9 +272,14 @@ def _select_stored(image: np.ndarray, channels: Channels, name: str) -> np.ndarr
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize one image (H, W, C) to `size`, a pair (height, width), keeping its dtype."""
+    """Resize one image (H, W, C) to `size`, a pair (height, width).
+
+    Its dtype is kept if cv2 supports it, and otherwise becomes float64.
+    """
     import cv2  # slow to import
 
+    if image.dtype not in _RESIZABLE:
+        image = image.astype(np.float64)
     channels = image.shape[2]
     if channels > 4:  # cv2 averages at most 4 channels at a time
         parts = [resize_image(image[..., i : i + 4], size) for i in range(0, channels, 4)]

@@ -17,7 +17,7 @@ def comparable_rows(X: Any, estimator: object) -> Any:
     if is_path_sequence(X):
         return np.array([os.fsdecode(path) for path in X])
     if is_image_sequence(X):
-        return X
+        return list(X)  # a Series would be indexed by its labels
     return check_images(X, estimator=estimator, min_samples=2)
 
 

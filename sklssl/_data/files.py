@@ -57,7 +57,8 @@ def first_image(
         the bit depth that most of the first nine have: a single odd one does not decide.
 
     multipage : list, default=None
-        If only the first of several pages is read, (name, number of pages) is appended.
+        If only the first of several pages is read, and the list is empty, (name, number of pages)
+        is appended.
 
     Returns
     -------
@@ -117,7 +118,7 @@ class ImageFiles:
         Images that are already decoded, by file name.
 
     multipage : list, default=None
-        Files with several pages about which a warning has already been issued.
+        The file with several pages about which a warning has already been issued, if any.
 
     Attributes
     ----------

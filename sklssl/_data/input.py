@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from sklssl._data.arrays import parse_image_shape, validate_images
+from sklssl._data.arrays import parse_image_shape, stand_in_rows, validate_images
 from sklssl._data.columns import is_path_sequence, is_picture_sequence, unwrap_images
 from sklssl._data.decode import warn_unread_pages
 from sklssl._data.files import ImageFiles, first_image
@@ -31,7 +31,7 @@ def validate_input(
         ``image_shape_`` are set; otherwise `X` is compared with them.
 
     X : array-like of images or rows, or sequence or column of file names or pictures
-        The images. Only the first file is read.
+        The images. Of files only the first one is read, or with ``on_error="skip"`` the first nine.
 
     reset : bool
         Whether to set the attributes, as in ``fit``.
@@ -50,11 +50,12 @@ def validate_input(
     """
     name = type(embedder).__name__
     shape, size = _wanted(embedder, reset)
-    given = unwrap_images(X, stack=size is None)
+    resizes = embedder.image_size is not None
+    given = unwrap_images(X, stack=not resizes)
     images: CheckedImages
     if is_picture_sequence(given):
         given = stack_pictures(given, 3 if shape is None else shape[2], size, who=name)
-    elif size is not None:
+    elif resizes and size is not None:
         given = resize_each(given, size, who=name)
     if is_path_sequence(given):
         images = _open_files(embedder, given, reset, min_samples)
@@ -83,9 +84,7 @@ def _open_files(embedder: Any, paths: Sequence[str], reset: bool, min_samples: i
             decoded={path: first},
             multipage=multipage,
         )
-    # A dummy array with the shape of the files as rows.
-    rows = np.broadcast_to(np.uint8(0), (len(files), int(np.prod(files.shape[1:]))))
-    validate_data(embedder, rows, skip_check_array=True, reset=reset)
+    validate_data(embedder, stand_in_rows(files.shape), skip_check_array=True, reset=reset)
     if reset:
         embedder.image_shape_ = files.shape[1:]
     return files

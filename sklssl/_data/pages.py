@@ -73,7 +73,9 @@ def _read(image: Image, content: bytes, name: str, number: int, channels: Any) -
         # Some versions of cv2 fill missing pixels with grey, and all write to stderr.
         if not _is_complete(content):
             raise ImageFileError(f"{name!r} is corrupt: its end is missing. {REMEDY}")
-        if channels in (1, 3):  # same result as Pillow, but faster
+        # Faster than Pillow, and the same in colour; the grey of a JPEG is what it stores, a few
+        # levels from that of its colours.
+        if channels in (1, 3):
             return _decode_with_cv2(content, name, channels)
     if _may_exceed_8_bits(image, content):
         deep = _decode_with_cv2(content, name, channels if channels in (1, 3) else None)

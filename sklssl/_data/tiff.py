@@ -34,7 +34,7 @@ __all__ = ["TIFF", "open_tiff"]
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such files begin
 
-_MAX_PAGES = 2**12
+_MAX_PAGES = 2**16  # a hostile file of the largest size may have millions
 _FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # of the values of tags: unsigned integers
 _TAGS = (256, 257, 258, 262, 274, 277, 284, 338, 339)
 _GREY, _RGB = (0, 1), 2  # colour spaces; grey with 0 as white, or as black
@@ -100,7 +100,7 @@ def open_tiff(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.n
     if not _is_big(content):
         with suppress(UnidentifiedImageError):  # Pillow knows neither all depths nor all layouts
             image = Image.open(io.BytesIO(content), formats=("TIFF",))
-    places = _find_pages(content)
+    places = _find_pages(content, name)
     return len(places), partial(_read, image, content, name, places)
 
 
@@ -164,17 +164,22 @@ def _read_with_tifffile(content: bytes, name: str, number: int) -> np.ndarray:
 # Tags ---------------------------------------------------------------------------------------
 
 
-def _find_pages(content: bytes) -> list[int]:
+def _find_pages(content: bytes, name: str) -> list[int]:
     """Return the offset of the tags of each page, by following the chain of pages."""
     order, pointer, count, entry, at = _layout(content)
-    places: list[int] = []
+    places: dict[int, None] = {}  # in order
     (place,) = struct.unpack_from(order + pointer, content, at)
-    while place and place not in places and len(places) < _MAX_PAGES:
-        places.append(place)
+    while place and place not in places:
+        if len(places) == _MAX_PAGES:
+            raise ImageFileError(
+                f"{name!r} has more than {_MAX_PAGES} pages. Divide it into several files, or "
+                "remove it."
+            )
+        places[place] = None
         (n_tags,) = struct.unpack_from(order + count, content, place)
         place += struct.calcsize(count) + n_tags * struct.calcsize(order + entry)
         (place,) = struct.unpack_from(order + pointer, content, place)
-    return places
+    return list(places)
 
 
 def _is_big(content: bytes) -> bool:

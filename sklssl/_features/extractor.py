@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sklssl._data.batches import MIN_SIDE, ToTensor, embed_blocks, embed_in_batches
 from sklssl._features.symmetry import average_orientations
-from sklssl._runtime.device import network_precision, plain_torch, resolve_device
+from sklssl._runtime.device import current_device, network_precision, plain_torch, resolve_device
 from sklssl._runtime.ranks import alone
 from sklssl.backbones import Backbone, pool_map, pool_stages
 from sklssl.utils._checks import check_network
@@ -117,7 +117,7 @@ class FeatureExtractor:
     def evaluating(self, *modules: nn.Module) -> Iterator[None]:
         """Set the network and other `modules` to evaluation mode on the device within the block."""
         device = self.to_tensor.device
-        with plain_torch(), alone():
+        with plain_torch(), alone(), current_device(device):
             for module in (self.encoder, *modules):
                 module.to(device).eval()
             with torch.inference_mode(), network_precision(device, self.precision):
@@ -171,16 +171,13 @@ def make_extractor(embedder: Any) -> FeatureExtractor:
     layer, pool_size = resolve_layer(embedder, encoder), embedder.pool_size
     if embedder.layer == "auto":
         pool_size = _usable_pool_size(encoder.map_shapes(size), layer, pool_size)
-    symmetry = embedder.symmetry
-    if symmetry == "auto":
-        symmetry = getattr(embedder, "symmetry_", None)  # not set yet while being determined
     return FeatureExtractor(
         encoder,
         ToTensor(device, embedder.value_range_, size),
         embedder.precision,
         layer,
         pool_size,
-        symmetry,
+        _resolve_symmetry(embedder),
     )
 
 
@@ -209,6 +206,17 @@ def resolve_layer(embedder: Any, encoder: Backbone, layer: str | None = None) ->
             f"of its backbone, {list(names)}. Got {layer!r}."
         )
     return layer
+
+
+def _resolve_symmetry(embedder: Any) -> str | None:
+    if embedder.symmetry != "auto":
+        return embedder.symmetry
+    if embedder.symmetry_ == "unknown":
+        raise ValueError(
+            f"The 'symmetry' parameter of {type(embedder).__name__} is 'auto', which is determined "
+            "in fit, but had another value then. Set it to 'mirror', 'all' or None, or fit again."
+        )
+    return embedder.symmetry_
 
 
 def count_features(shapes: dict[str, tuple[int, int, int]], layer: str, pool_size: int) -> int:

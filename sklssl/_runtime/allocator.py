@@ -7,11 +7,11 @@ import ctypes
 import functools
 import os
 import sys
-import threading
 from collections.abc import Iterator
 
 import torch
 
+from sklssl._runtime.locks import ForkSafeLock
 from sklssl.utils._checks import is_out_of_memory
 
 __all__ = ["memory_errors", "retain_freed_memory"]
@@ -26,7 +26,7 @@ _USUAL = {
 }
 _KEEP = {_TRIM_THRESHOLD: -1, _MMAP_MAX: 0}
 
-_lock = threading.Lock()
+_lock = ForkSafeLock()
 _depth = 0
 
 
@@ -54,7 +54,7 @@ def retain_freed_memory(device: torch.device) -> Iterator[None]:
 def _enter(libc: ctypes.CDLL, change: int) -> None:
     """Count the active blocks of all threads; the first one sets, the last one resets."""
     global _depth
-    with _lock:
+    with _lock.hold():
         _depth += change
         if _depth == max(change, 0):
             for option, value in (_KEEP if change > 0 else _usual()).items():

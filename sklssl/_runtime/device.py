@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sklssl._runtime.locks import ForkSafeLock
 from sklssl._runtime.parts import parts_of
 
 __all__ = [
+    "current_device",
     "forked_rng",
     "network_autocast",
     "network_dtype",
@@ -48,6 +50,11 @@ def _of_this_process(device: torch.device) -> torch.device:
     return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
 
 
+def current_device(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Make a GPU the current one within the block, or the first one would be used, too."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def plain_torch() -> Iterator[None]:
     """Use torch's default settings within the block, regardless of the settings of the program.
@@ -72,36 +79,34 @@ def plain_torch() -> Iterator[None]:
 
 @functools.cache
 def _survive_forks() -> None:
-    """Make processes that are forked from now on compute with one thread, and with open locks.
+    """Make processes that are forked from now on compute with one thread.
 
     The threads of this process do not exist in a forked process, but the threading library would
-    wait for them, and locks that they hold would stay closed.
+    wait for them.
     """
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_begin_alone)
+        os.register_at_fork(after_in_child=_compute_alone)
 
 
-def _begin_alone() -> None:
-    global _LOCK, _dtype_lock
-    _LOCK, _dtype_lock = threading.RLock(), threading.Lock()
+def _compute_alone() -> None:
     if torch.get_num_threads() > 1:
         torch.set_num_threads(1)
 
 
 # torch has one default dtype for all threads: the first block sets it, the last restores it.
-_dtype_lock = threading.Lock()
+_dtype_lock = ForkSafeLock()
 _dtypes: list[torch.dtype] = []  # one per block, beginning with the original one
 
 
 @contextlib.contextmanager
 def _float32_by_default() -> Iterator[None]:
-    with _dtype_lock:
+    with _dtype_lock.hold():
         _dtypes.append(torch.get_default_dtype())
         torch.set_default_dtype(torch.float32)
     try:
         yield
     finally:
-        with _dtype_lock:
+        with _dtype_lock.hold():
             last = _dtypes.pop()
             if not _dtypes:
                 torch.set_default_dtype(last)
@@ -157,7 +162,7 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
 
 
 # torch has one generator per device for all threads, so a lock is needed.
-_LOCK = threading.RLock()
+_LOCK = ForkSafeLock()
 _forks: list[dict[str, Tensor]] = []
 
 
@@ -165,16 +170,18 @@ _forks: list[dict[str, Tensor]] = []
 def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
     """Seed torch's global generators for the block and restore their state afterwards.
 
-    Blocks of several threads may overlap; the state before the first one is restored.
+    Blocks of several threads may overlap; the state before the first one is restored. The device is
+    the current one within the block.
     """
-    with _LOCK:
+    with _LOCK.hold():
         before = _states(device)
         _forks.append(before)
         _seed(device, seed)
     try:
-        yield
+        with current_device(device):
+            yield
     finally:
-        with _LOCK:
+        with _LOCK.hold():
             place = next(i for i, fork in enumerate(_forks) if fork is before)
             if before is _forks[-1]:
                 _set_states(before)
@@ -186,7 +193,7 @@ def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
 @contextlib.contextmanager
 def seeded(device: torch.device, seed: int) -> Iterator[None]:
     """Seed the generators for a block without interference of threads, in :func:`forked_rng`."""
-    with _LOCK:
+    with _LOCK.hold():
         _seed(device, seed)
         yield
 

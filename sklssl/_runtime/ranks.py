@@ -67,13 +67,13 @@ class Ranks:
             dist.all_gather_object(values, value)
         return values
 
-    def any(self, flag: bool) -> bool:
-        """Return whether the flag of any process is true."""
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """Return for each flag whether that of any process is true."""
         if self.size > 1:
-            total = torch.tensor(int(flag))
-            dist.all_reduce(total)
-            flag = total.item() > 0
-        return flag
+            totals = torch.tensor(flags, dtype=torch.int64)
+            dist.all_reduce(totals)
+            flags = tuple(total > 0 for total in totals.tolist())
+        return flags
 
     def part(self, n_rows: int) -> Share:
         """Return the share of this process in the rows of a batch."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from sklssl._runtime.device import plain_torch
 
 __all__ = [
     "PackedModules",
+    "check_kept",
     "module_state",
     "named_tensors",
     "pack_module",
     "set_module_state",
+    "tensor_bytes",
     "unpack_module",
     "without_weights",
 ]
@@ -33,15 +36,21 @@ class _Slot:
     """Placeholder for a parameter or buffer."""
 
     def __init__(self, tensor: Tensor) -> None:
-        # A copy in C order, since joblib's hash depends on the strides.
-        self.array: np.ndarray = tensor.detach().cpu().numpy().copy(order="C")
+        self.array = tensor_bytes(tensor).copy()  # NumPy does not have all dtypes
+        self.dtype, self.shape = tensor.dtype, tuple(tensor.shape)
         self.is_parameter = isinstance(tensor, nn.Parameter)
         self.requires_grad = tensor.requires_grad
 
     def tensor(self) -> Tensor:
         # A copy, since memory-mapped arrays are read-only, which torch does not support.
-        tensor = torch.tensor(self.array)
+        tensor = torch.empty(self.shape, dtype=self.dtype)
+        tensor_bytes(tensor)[:] = self.array
         return nn.Parameter(tensor, self.requires_grad) if self.is_parameter else tensor
+
+
+def tensor_bytes(tensor: Tensor) -> np.ndarray:
+    """Return the bytes of a tensor of any dtype in C order; they share its memory if possible."""
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
 def pack_module(module: nn.Module) -> nn.Module:
@@ -111,6 +120,29 @@ def module_state(module: nn.Module) -> dict[str, Any]:
     return {"tensors": named_tensors(module), "values": values}
 
 
+def check_kept(module: nn.Module) -> None:
+    """Check that :func:`module_state` leaves out no data of `module`.
+
+    Raises
+    ------
+    TypeError
+        If an attribute outside of backbones is a container that is not a plain value, or a random
+        generator. Others, such as functions, are taken for settings.
+    """
+    backbones = [f"{name}." for name, part in module.named_modules() if _is_backbone(part)]
+    for name, part in module.named_modules():
+        if f"{name}.".startswith(tuple(backbones)) or _is_built(part):
+            continue
+        for key, value in vars(part).items():
+            if key not in _NO_VALUES and _is_lost(value):
+                raise TypeError(
+                    f"checkpoints would lose the attribute {key!r} of {type(part).__name__}, a "
+                    f"{type(value).__name__}. They keep numbers, strings, tensors, arrays, and "
+                    "lists, tuples and dicts (with strings as keys) of these. Convert it, or set "
+                    "checkpoint_dir=None."
+                )
+
+
 def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
     """Restore the `state` of `module` returned by :func:`module_state`.
 
@@ -151,11 +183,17 @@ def set_module_state(module: nn.Module, state: dict[str, Any]) -> None:
 
 
 _NO_VALUES = vars(nn.Module()).keys()
+_GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
+_CONSTANTS = (bytes, range, str, torch.Size)
 
 
 def _is_built(part: nn.Module) -> bool:
     """Return whether `part` learns only weights, so that its other values never change."""
     return type(part).__module__.startswith(("torch.", "sklssl.backbones."))
+
+
+def _is_backbone(part: nn.Module) -> bool:
+    return any(base.__module__.startswith("sklssl.backbones.") for base in type(part).__mro__)
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -186,3 +224,13 @@ def _is_plain_value(value: Any) -> bool:
         return value.dtype.kind in "biuf"
     plain = type(value) in (bool, int, float, str)
     return value is None or plain or isinstance(value, Tensor | np.number)
+
+
+def _is_lost(value: Any) -> bool:
+    """Return whether a value is data that is not plain."""
+    if isinstance(value, _GENERATORS):
+        return True
+    if _is_plain_value(value) or isinstance(value, _CONSTANTS) or not isinstance(value, Collection):
+        return False
+    items = value.values() if isinstance(value, Mapping) else value
+    return all(_is_plain_value(item) or _is_lost(item) for item in items)

@@ -66,7 +66,7 @@ def write_state(
     Raises
     ------
     TypeError
-        If the tree contains anything else; the message has its position.
+        If the tree contains anything else, or tensors of a kind that the format does not have.
     OSError
         If the file cannot be written. `path` is then unchanged.
     """
@@ -75,7 +75,12 @@ def write_state(
     about = {"version": FORMAT_VERSION, "kind": kind, "digest": _EMPTY_DIGEST, "state": state}
     # A single entry, since safetensors does not keep the order of several, for reproducible bytes.
     text = json.dumps(about, separators=(",", ":"))
-    data = safetensors.torch.save(tensors, {"sklssl": text})
+    try:
+        data = safetensors.torch.save(tensors, {"sklssl": text})
+    except MemoryError:
+        raise
+    except Exception as error:  # of many kinds
+        raise TypeError(f"A tensor cannot be written: {error}") from error
     end = 8 + struct.unpack("<Q", data[:8])[0]
     digest = _digest(data[:end], memoryview(data)[end:])
     header = data[:end].replace(_field(_EMPTY_DIGEST), _field(digest), 1)
@@ -213,6 +218,7 @@ class _Encoder:
 
     def __init__(self, tensors: dict[str, Tensor]) -> None:
         self.tensors = tensors
+        self.memories: set[int] = set()  # where those of tensors begin
 
     def encode(self, value: Any, place: str) -> Any:
         if value is None or isinstance(value, bool) or type(value) in (int, float, str):
@@ -263,8 +269,18 @@ class _Encoder:
     def _keep(self, value: Tensor | np.ndarray, place: str) -> str:
         if isinstance(value, np.ndarray):
             value = torch.from_numpy(np.array(value, value.dtype.newbyteorder("="), order="C"))
-        self.tensors[place] = value.detach().cpu().contiguous()
+        if value.layout != torch.strided:
+            raise TypeError(f"A tensor with {value.layout} at {place!r} cannot be written.")
+        self.tensors[place] = self._own(value.detach().cpu().contiguous())
         return place
+
+    def _own(self, tensor: Tensor) -> Tensor:
+        """Return a tensor that shares no memory with those collected, as safetensors demands."""
+        memory = tensor.untyped_storage().data_ptr()
+        if memory in self.memories:
+            return tensor.clone()
+        self.memories.add(memory)
+        return tensor
 
 
 def _is_plain_scalar(scalar: np.generic) -> bool:

@@ -17,11 +17,13 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from sklssl._runtime.ranks import Ranks
+from sklssl._storage.module_state import check_kept
 from sklssl._storage.state_file import read_state, write_state
 from sklssl._training.fingerprint import callbacks_repr, fingerprint_module
 from sklssl._training.signals import DeferredSignals
 from sklssl._training.state import checkpoint_mismatch_errors
 from sklssl.exceptions import CheckpointWarning, StateFileError
+from sklssl.utils._checks import naming_parameter
 
 __all__ = ["Checkpoints", "open_checkpoints"]
 
@@ -54,7 +56,7 @@ class Checkpoints:
     Attributes
     ----------
     found : dict or None
-        The state from which training is resumed.
+        The state from which training is resumed, until the run takes it.
     """
 
     def __init__(
@@ -82,12 +84,12 @@ class Checkpoints:
         """Return whether a checkpoint is due; all processes must ask together."""
         if self.ranks is None:
             return False
-        self._stops = self.ranks.any(self._signals.pending is not None)
-        if self._stops or self.folder is None:
-            return self._stops
-        if self.owner.checkpoint_every == "epoch":
-            return epoch_ended
-        return time.monotonic() - self._saved_at >= 60 * float(self.owner.checkpoint_every)
+        is_time = epoch_ended
+        if self.owner.checkpoint_every != "epoch":  # by the clock of the process that writes
+            seconds = 60 * float(self.owner.checkpoint_every)
+            is_time = self.ranks.leads and time.monotonic() - self._saved_at >= seconds
+        self._stops, is_time = self.ranks.any(self._signals.pending is not None, is_time)
+        return self._stops or is_time
 
     def save(self, state: dict[str, Any], *, finished: bool = False, stopped: bool = False) -> None:
         """Write a checkpoint, then stop if a signal was received. The two newest are kept.
@@ -171,6 +173,18 @@ class Checkpoints:
                 "its random_state), use another folder, or set resume='never' to replace it."
             )
         self.start = start
+
+    def check_task(self, task: nn.Module) -> None:
+        """Check that checkpoints keep all that a task remembers.
+
+        Raises
+        ------
+        TypeError
+            If they would lose some of it. The message names the attribute.
+        """
+        if self.ranks is not None:
+            with naming_parameter(self.owner, "checkpoint_dir"):
+                check_kept(task)
 
     def _paths(self) -> list[Path]:
         """List the checkpoints, newest first."""

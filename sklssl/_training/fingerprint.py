@@ -17,7 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import Tensor, nn
 
 from sklssl._data.batches import slices
-from sklssl._storage.module_state import named_tensors
+from sklssl._storage.module_state import named_tensors, tensor_bytes
 from sklssl._training.config import Plan
 
 __all__ = [
@@ -97,7 +97,7 @@ def canonical_repr(value: Any) -> str:
     if isinstance(value, nn.Module):
         return f"{_name(type(value))} with {fingerprint_module(value)}"
     if isinstance(value, Tensor):
-        return canonical_repr(value.detach().cpu().numpy())
+        return f"tensor {_fingerprint_tensors({'': value})}"
     if hasattr(value, "get_params") and not isinstance(value, type):
         fitted = hasattr(value, "pretext_")
         learned = f" with {fingerprint_module(value.pretext_)}" if fitted else ""
@@ -140,10 +140,14 @@ def _instructions(code: CodeType) -> list[Any]:
 
 def fingerprint_module(module: Any) -> str:
     """Hash the tensors of a module."""
+    return _fingerprint_tensors(named_tensors(module))
+
+
+def _fingerprint_tensors(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
-    for name, tensor in named_tensors(module).items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor_bytes(tensor).data)
     return digest.hexdigest()
 
 

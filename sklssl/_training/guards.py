@@ -153,6 +153,3 @@ class SpreadGuard:
             CollapseWarning,
             stacklevel=2,
         )
-
-    def after_training(self, estimator: Any) -> None:
-        """Do nothing: every epoch has been looked at."""

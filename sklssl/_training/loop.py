@@ -21,7 +21,6 @@ from sklssl._data.batches import (
     count_batches,
     iter_batches,
     move_to_device_if_fits,
-    slices,
 )
 from sklssl._runtime.device import network_precision
 from sklssl._runtime.gather import gather_rows
@@ -31,7 +30,7 @@ from sklssl._storage.module_state import module_state
 from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import OPTIMIZERS, Phase, TrainingConfig
 from sklssl._training.pretext import Pretext
-from sklssl._training.pretext_checks import check_terms, check_views
+from sklssl._training.pretext_checks import NOT_TERMS, check_names, check_terms, check_views
 from sklssl._training.progress_line import ProgressLine
 from sklssl._training.schedules import SCHEDULES
 from sklssl._training.state import (
@@ -45,7 +44,7 @@ from sklssl._training.state import (
 from sklssl._training.step import Step
 from sklssl.exceptions import StopTraining
 
-__all__ = ["embed_all", "train_phase"]
+__all__ = ["embed_all", "fixed_batches", "train_phase"]
 
 
 class Run(Protocol):
@@ -86,7 +85,7 @@ def train_phase(run: Run, phase: Phase, start: dict[str, Any] | None = None) -> 
     phase : Phase
     start : dict, default=None
         The state of this phase from a checkpoint, to continue from. The task and the generators
-        have already been restored.
+        have already been restored. It is emptied, to free memory.
 
     Raises
     ------
@@ -112,6 +111,7 @@ def train_phase(run: Run, phase: Phase, start: dict[str, Any] | None = None) -> 
             for callback, state in zip(schedule, start["schedule"], strict=True):
                 check_same_structure(state, callback.lr_scheduler_.state_dict())
                 callback.lr_scheduler_.load_state_dict(state)
+        start.clear()
         net.first_step = checkpoint_mismatch_errors(run.name)  # which reveals other mismatches
     precision = network_precision(run.device, run.config.precision)
     parts = parts_of(run.config.micro_batch_size)
@@ -218,6 +218,7 @@ class _PretextNet(NeuralNet):
         self.loss_monitor.check_weights()
         means = {name: total.item() / len(iterator.images) for name, total in totals.items()}
         found = self.step.ranks.share(self.module_.eval().after_epoch())
+        check_names(self.module, "after_epoch", found)
         for name, value in {**means, **found}.items():
             self.history.record(name, value)
 
@@ -260,8 +261,7 @@ class _Bookkeeping(Callback):
             self.run.save(self._state(net))
 
     def on_epoch_end(self, net: _PretextNet, **kwargs: Any) -> None:
-        skip = {"batches", "epoch", "event_lr"}
-        terms = {name: value for name, value in net.history[-1].items() if name not in skip}
+        terms = {name: value for name, value in net.history[-1].items() if name not in NOT_TERMS}
         row = {"scale": self.phase.scale, "learning_rate": net.progress.rate, **terms}
         net.progress = PhaseProgress(net.progress.epoch + 1)
         self.run.record({**row, "duration": time.perf_counter() - self.start_})
@@ -292,20 +292,31 @@ def embed_all(
     batch_size: int,
     encode: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Return the outputs (b, ...) of `encode` for all training images, in row order.
+    """Return the outputs (n, ...) of `encode` for all training images, in row order.
 
-    By default, the last feature map of the encoder, averaged to (n, d).
+    By default, the last feature map of the encoder, averaged to (n, d). The batches are those of
+    :func:`fixed_batches`, since `encode` may compute their statistics.
     """
     pretext.eval()
     encode = encode or (lambda batch: pretext.encoder(batch).mean((2, 3)))
-    parts = slices(len(images), batch_size)
+    parts = fixed_batches(len(images), batch_size)
     share = current_ranks().part(len(parts))
     own = parts[share.rows] or parts[:1]  # the first one for its number of features
     with torch.no_grad():
         features = torch.cat([encode(batch) for batch in iter_batches(images, own, to_tensor)])
     pretext.train()
     everywhere, _ = gather_rows(features if share.n_here else features[:0], "embed")
-    return everywhere
+    places = torch.from_numpy(np.concatenate(parts).argsort())
+    return everywhere[places.to(everywhere.device)]
+
+
+def fixed_batches(n_images: int, batch_size: int) -> list[np.ndarray]:
+    """Return the rows of batches of nearly equal size, in a random order that never changes.
+
+    In the order of the rows, images sorted by class would be among their like in each batch.
+    """
+    order = np.random.default_rng(0).permutation(n_images)
+    return np.array_split(order, count_batches(n_images, batch_size))
 
 
 def _clipping(config: TrainingConfig) -> list[Callback]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
 
 from sklssl._training.pretext import Pretext
 
-__all__ = ["check_made", "check_terms", "check_views"]
+__all__ = ["NOT_TERMS", "check_made", "check_names", "check_terms", "check_views"]
+
+# What else a row of the history has: in history_, and in that of skorch.
+NOT_TERMS = {"epoch", "phase", "scale", "learning_rate", "duration", "batches", "event_lr"}
 
 
 def check_made(pretext: Any, owner: object) -> Pretext:
@@ -54,7 +58,7 @@ def check_terms(pretext: nn.Module, terms: Any) -> None:
     TypeError
         If they are no dict of scalar tensors by name.
     ValueError
-        If there is no ``"loss"``, or it has no gradient.
+        If there is no ``"loss"``, or it has no gradient, or a name is that of something else.
     """
     method = f"{type(pretext).__name__}.forward"
     allowed = "a dict of scalar tensors by name, of which 'loss' is minimised"
@@ -68,6 +72,7 @@ def check_terms(pretext: nn.Module, terms: Any) -> None:
                 f"{method} must return {allowed}. Got {_describe(term)} for {name!r}. Average it "
                 "over the images of the batch, as by .mean(), or leave it out."
             )
+    check_names(pretext, "forward", terms)
     if "loss" not in terms:
         raise ValueError(
             f"{method} must return {allowed}. Got the names {list(terms)}. Call what is to be "
@@ -79,6 +84,23 @@ def check_terms(pretext: nn.Module, terms: Any) -> None:
             "without. Compute it from what the backbone or a head gives, outside of "
             "torch.no_grad() and without .detach()."
         )
+
+
+def check_names(pretext: nn.Module, method: str, terms: Iterable[str]) -> None:
+    """Check that no term has the name of something else in a row of the history.
+
+    Raises
+    ------
+    ValueError
+        If one has.
+    """
+    for name in terms:
+        if name in NOT_TERMS:
+            raise ValueError(
+                f"{type(pretext).__name__}.{method} must return terms with names other than "
+                f"{sorted(NOT_TERMS)}, which rows of the history have anyway. Got {name!r}. Rename "
+                "it."
+            )
 
 
 def _describe(value: Any) -> str:

@@ -11,17 +11,12 @@ from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import Any, Protocol, TextIO
 
+from sklssl._training.pretext_checks import NOT_TERMS
+
 __all__ = ["ProgressLine"]
 
 _EVERY = 0.25  # seconds between two updates
 _WINDOW = 100  # updates over which the speed is measured
-_NOT_TERMS = {
-    "epoch",
-    "phase",
-    "scale",
-    "learning_rate",
-    "duration",
-}  # entries of a row that are not loss terms
 _LONGEST = 100  # characters per line of a notebook
 
 # Ranks of the parts: if a line is too long, those with larger numbers are omitted first.
@@ -143,10 +138,9 @@ class ProgressLine:
         if self._several:
             yield _SCALE, f"scale {self._scale:.3g}"
         for name in sorted(self._row, key=_rank):  # stable, to keep the order of the others
-            if name not in _NOT_TERMS and isinstance(self._row[name], Real):
+            if name not in NOT_TERMS and isinstance(self._row[name], Real):
                 yield _rank(name), _show_term(name, self._row[name])
-        (start, before), (now, done_now) = self._marks[0], self._marks[-1]
-        epochs_per_second = (done_now - before) / (now - start) if now > start else 0.0
+        epochs_per_second = self._epochs_per_second()
         if epochs_per_second > 0:
             yield _SPEED, _show_speed(self._n_images * epochs_per_second)
         if is_over:
@@ -154,6 +148,13 @@ class ProgressLine:
         elif epochs_per_second > 0:
             left = self._phase_end - self._done - share + self._later
             yield _TIME, f"{_clock(left / epochs_per_second)} left"
+
+    def _epochs_per_second(self) -> float:
+        """Return the speed of late, or 0 if it is not known."""
+        if not self._marks:
+            return 0.0
+        (start, before), (now, done) = self._marks[0], self._marks[-1]
+        return (done - before) / (now - start) if now > start else 0.0
 
 
 def _rank(term: str) -> int:

@@ -89,8 +89,10 @@ class TrainingRun:
         # The phases of earlier fits, which warm_start and partial_fit continue from, count too.
         self._n_earlier = 1 + max((row.get("phase", 0) for row in self._history), default=-1)
         self._number, self._n_done = 0, 0  # the phase to begin with, and its epochs done
-        self._good: dict[str, Any] | None = None  # what was learned when the last epoch ended
+        self._good: dict[str, Any] | None = None  # what was learned until the point named
+        self._good_until = ""
         self._stopped = False  # whether a callback has ended a phase
+        self._was_finished = False  # before this run
 
     @property
     def _history(self) -> list[dict[str, Any]]:
@@ -108,12 +110,15 @@ class TrainingRun:
             If the loss becomes infinite or not a number in the first epoch.
         StateFileError
             If the checkpoint does not fit the task.
+        TypeError
+            If checkpoints would lose some of what the task remembers.
 
         Warns
         -----
         NonFiniteLossWarning
             If it does so later: what was learned until then is kept.
         """
+        self.checkpoints.check_task(self.task)
         self.task.to(self.device)
         with retain_freed_memory(self.device), self.line, self.checkpoints.defer_signals():
             with contextlib.suppress(StopTraining), self._rollback_on_divergence():
@@ -133,6 +138,7 @@ class TrainingRun:
         row = {"epoch": len(history) + 1, "phase": self._n_earlier + self._number, **row}
         history.append(row)
         self._good = copy.deepcopy(module_state(self.task))
+        self._good_until = f"the end of epoch {row['epoch']}"
         stop = self._call_callbacks(row) if self.ranks.leads else None
         # They may have added to the row.
         history[-1], stop = self.ranks.share((row, stop))
@@ -162,23 +168,32 @@ class TrainingRun:
 
     def _restore(self) -> dict[str, Any] | None:
         """Return to where the run was left, if there is a checkpoint; return its state."""
-        state = self.checkpoints.found
+        state, self.checkpoints.found = self.checkpoints.found, None  # large
         if state is None:
             return None
         with checkpoint_mismatch_errors(self.name):
             set_module_state(self.task, state["pretext"])
             self.estimator.history_ = list(state["history"])
-            self._good = state["pretext"] if state["history"] else None
-            if not state["finished"]:
-                set_generators(state["generators"], self.order_rng, self.views_rng)
-                self._number, self._n_done = int(state["phase"]), int(state["position"]["epoch"])
+            self._was_finished = bool(state["finished"])
+            if not self._was_finished:
+                self._continue_from(state)
         return state
+
+    def _continue_from(self, state: dict[str, Any]) -> None:
+        """Return to the position of an unfinished run."""
+        set_generators(state["generators"], self.order_rng, self.views_rng)
+        self._number, self._n_done = int(state["phase"]), int(state["position"]["epoch"])
+        n_epochs, step = len(self._history), int(state["position"]["step"])
+        self._good = state["pretext"] if n_epochs else None
+        self._good_until = f"the end of epoch {n_epochs}"
+        if step:
+            self._good_until = f"step {step} of epoch {n_epochs + 1}, where it was resumed"
 
     def _iter_phases(
         self, state: dict[str, Any] | None
     ) -> Iterator[tuple[Phase, dict[str, Any] | None]]:
         """Begin one after the other the phases that are left; yield each with its start."""
-        if state is not None and state["finished"]:
+        if self._was_finished:
             return
         for number, phase in list(enumerate(self.phases))[self._number :]:
             self._number, n_left = number, phase.max_epochs - self._n_done
@@ -190,7 +205,7 @@ class TrainingRun:
 
     @contextlib.contextmanager
     def _rollback_on_divergence(self) -> Iterator[None]:
-        """End a run that diverges with what it had learned by the end of the last epoch."""
+        """End a run that diverges with what it had learned by the end of an epoch, or before."""
         try:
             yield
         except Diverged as error:
@@ -208,8 +223,7 @@ class TrainingRun:
             set_module_state(self.task, self._good)
             if self.ranks.leads:
                 warnings.warn(
-                    f"{what} Training ends with what was learned by the end of epoch {epoch - 1}. "
-                    f"{remedy}",
+                    f"{what} Training ends with what was learned by {self._good_until}. {remedy}",
                     NonFiniteLossWarning,
                     stacklevel=2,
                 )
@@ -218,8 +232,7 @@ class TrainingRun:
         """Write the last checkpoint, and notify the callbacks that want to know."""
         self.line.close()
         self.task.eval()
-        found = self.checkpoints.found
-        if found is None or not found["finished"]:
+        if not self._was_finished:
             state = {"pretext": module_state(self.task), "history": self._history}
             self.checkpoints.save(state, finished=True, stopped=self._stopped)
         if self.ranks.leads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -13,7 +14,8 @@ __all__ = ["DeferredSignals"]
 class DeferredSignals:
     """Defers the first SIGTERM or Ctrl-C within the block; a second one takes effect at once.
 
-    It does nothing outside the main thread, where handlers cannot be set, and for ignored signals.
+    It does nothing outside the main thread, where handlers cannot be set, for ignored signals, and
+    in processes that are forked within the block.
 
     Attributes
     ----------
@@ -26,6 +28,7 @@ class DeferredSignals:
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> DeferredSignals:
+        self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
@@ -47,8 +50,9 @@ class DeferredSignals:
             self._handlers[again] = signal.signal(again, self._hold)
 
     def _hold(self, number: int, frame: FrameType | None) -> None:
+        forked = os.getpid() != self._process
         second, self.pending = self.pending is not None, number
-        if second:
+        if second or forked:
             self.release()
 
     def _restore(self) -> list[int]:

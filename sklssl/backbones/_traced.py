@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, fx, nn
 
+from sklssl._runtime.locks import ForkSafeLock
 from sklssl.backbones._base import Backbone
 
 __all__ = ["SIDE", "Node", "TracedBackbone", "quicken_statistics"]
@@ -22,7 +23,7 @@ Node = tuple[str, str, int]
 _MOMENTUM = 0.1  # of batch norm: torch's default
 # Traced in each process and stored outside the networks, so that pickles have only weights.
 _GRAPHS: WeakKeyDictionary[nn.Module, fx.Graph] = WeakKeyDictionary()
-_TRACING = threading.RLock()  # one thread at a time
+_TRACING = ForkSafeLock()  # one thread at a time
 
 
 class TracedBackbone(Backbone):
@@ -84,7 +85,7 @@ class TracedBackbone(Backbone):
         self._graph()
 
     def _graph(self) -> fx.Graph:
-        with _TRACING:
+        with _TRACING.hold():
             if self not in _GRAPHS:
                 names = {node: stage for stage, (node, *_) in self.nodes.items()}
                 _GRAPHS[self] = _trace(self.stages.get_submodule("net"), names)
@@ -176,7 +177,7 @@ def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
     inside = [m for m in net.modules() if type(m) is not nn.Sequential and m is not net]
     leaves = {type(m) for m in inside if not isinstance(m, Encoder)}
     tracer = OwnThreadTracer(leaf_modules=list(leaves), autowrap_modules=(math, torchvision.ops))
-    with _TRACING:
+    with _TRACING.hold():
         graph: fx.Graph = tracer.trace(_to_meta(net))
     nodes = {name: node for node, name in tracer.node_to_qualname.items()}
     if names is None:

@@ -62,8 +62,8 @@ def load_cifar10(
 ) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load the 60,000 colour images of CIFAR-10 [1]_.
 
-    Looks in `data_home` for torchvision's copy (``cifar-10-batches-py/``), then for a zip file
-    ``cifar10*.zip`` in the layout read by :func:`load_image_folder`, with ``train/`` and
+    Looks in `data_home` for a complete copy of torchvision (``cifar-10-batches-py/``), then for a
+    zip file ``cifar10*.zip`` in the layout read by :func:`load_image_folder`, with ``train/`` and
     ``test/``.
 
     Parameters
@@ -129,25 +129,32 @@ def load_cifar10(
         )
     home = Path(data_home or os.environ.get("SKLSSL_DATA") or _DEFAULT_HOME).expanduser()
     archive = min(home.glob(_ZIP_PATTERN), default=None)
-    if (home / _TORCHVISION_FOLDER).is_dir() or (archive is None and download):
-        bunch = _from_torchvision(home, _SUBSETS[subset], download)
-    elif archive is not None:
+    bunch = _from_torchvision(home, _SUBSETS[subset], download and archive is None)
+    if bunch is None and archive is not None:
         bunch = _from_zip(archive, _SUBSETS[subset])
-    else:
+    if bunch is None:
         raise FileNotFoundError(
-            f"load_cifar10 found neither {_TORCHVISION_FOLDER!r} nor {_ZIP_PATTERN!r} in "
-            f"{str(home)!r}. Pass data_home, set the environment variable SKLSSL_DATA to the "
+            f"load_cifar10 found neither a complete {_TORCHVISION_FOLDER!r} nor {_ZIP_PATTERN!r} "
+            f"in {str(home)!r}. Pass data_home, set the environment variable SKLSSL_DATA to the "
             "folder that contains one of them, or use download=True."
         )
     bunch.DESCR = f"CIFAR-10, {len(bunch.images)} images of 32x32 pixels in 10 classes."
     return (bunch.images, bunch.target) if return_X_y else bunch
 
 
-def _from_torchvision(home: Path, subsets: Sequence[str], download: bool) -> Bunch:
+def _from_torchvision(home: Path, subsets: Sequence[str], download: bool) -> Bunch | None:
+    """Load torchvision's copy, if it is complete or may be downloaded."""
+    if not download and not (home / _TORCHVISION_FOLDER).is_dir():
+        return None
     from torchvision.datasets import CIFAR10  # slow to import
 
-    # torchvision compares checksums before it unpickles these files.
-    parts = [CIFAR10(home, train=name == "train", download=download) for name in subsets]
+    try:
+        # torchvision compares checksums before it unpickles these files.
+        parts = [CIFAR10(home, train=name == "train", download=download) for name in subsets]
+    except RuntimeError:
+        if download:
+            raise
+        return None
     return make_bunch(
         np.concatenate([part.data for part in parts]),
         np.concatenate([part.targets for part in parts]),

@@ -194,8 +194,7 @@ def _decode_sklssl(node: Any, names: Names, estimators: list[Any]) -> BaseEstima
 
 
 def _convert_old_file(cls: Any, params: dict[str, Any], learned: dict[str, Any]) -> None:
-    """Convert older files: those without `symmetry`, or with the former mark of clones."""
-    learned.pop("_is_clone", None)
+    """Convert older files, which have no `symmetry`."""
     if "symmetry" in params or "symmetry" not in cls._get_param_names():
         return
     params["symmetry"] = None

@@ -5,13 +5,12 @@ import importlib
 # Loaded on first use, so that importing other modules of this folder does not load them.
 _PUBLIC_NAMES = {
     "Interval": "sklssl.utils._sklearn_compat",
-    "RandomViews": "sklssl.augmentation",  # where it was at first
     "StrOptions": "sklssl.utils._sklearn_compat",
     "check_images": "sklssl._data.arrays",
     "show_versions": "sklssl.utils._versions",
 }
 
-__all__ = ["Interval", "RandomViews", "StrOptions", "check_images", "show_versions"]
+__all__ = ["Interval", "StrOptions", "check_images", "show_versions"]
 
 
 def __getattr__(name):

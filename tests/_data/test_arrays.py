@@ -1,4 +1,5 @@
 import pathlib
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from scipy.sparse import csr_array
 
 from sklssl import RotNetEmbedder
-from sklssl._data.arrays import fold_rows, resolve_image_shape
+from sklssl._data.arrays import fold_rows, resolve_image_shape, validate_images
 from sklssl.utils import check_images
 
 
@@ -22,6 +23,15 @@ def test_other_numbers_become_float32_without_wrapping(dtype):
     checked = check_images(X)
     assert checked.dtype == np.float32
     np.testing.assert_array_equal(checked, X.astype(np.float32))
+
+
+def test_transposed_images_are_not_copied():
+    X = np.zeros((500, 3, 32, 32), np.uint8).transpose(0, 2, 3, 1)
+    tracemalloc.start()
+    validate_images(RotNetEmbedder(), X, reset=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < X.nbytes / 2
 
 
 def test_list_of_images():

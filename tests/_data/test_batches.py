@@ -212,6 +212,14 @@ def test_what_fits_a_gpu_is_copied_there_piece_by_piece(pretend, monkeypatch, dt
     np.testing.assert_array_equal(next(iter_batches(resident, [rows], PretendGPU())), images[rows])
 
 
+def test_memory_that_torch_keeps_for_later_is_free(pretend, monkeypatch):
+    images = np.zeros((50, 8, 8, 1), np.uint8)
+    kept = int(images.nbytes / batches._RESIDENT_SHARE) + 1
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: kept + 100)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 100)
+    assert isinstance(move_to_device_if_fits(images, PretendGPU.device), torch.Tensor)
+
+
 @pytest.mark.gpu
 def test_images_reside_on_a_gpu_with_room_for_them(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)

@@ -238,6 +238,13 @@ def _stack(pages, **options):
 STACK = np.stack([GREY16, GREY16 // 2, GREY16[::-1]])
 
 
+def test_one_file_with_several_pages_is_remembered():
+    content, multipage = _stack(STACK), []
+    for name in "aab":
+        decode_image(content, name, 1, multipage=multipage)
+    assert multipage == [("a", 3)]
+
+
 def test_pages():
     content, multipage = _stack(STACK), []
     assert_array_equal(decode_image(content, "a", 1, multipage=multipage)[..., 0], STACK[0])

@@ -1,10 +1,13 @@
 """Rows that are there twice."""
 
 import numpy as np
+import pandas as pd
+import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from sklssl._data.duplicates import merge_duplicates
+from sklssl._data.columns import unwrap_images
+from sklssl._data.duplicates import comparable_rows, merge_duplicates
 
 
 def test_repeats_are_merged_and_weights_added():
@@ -37,6 +40,15 @@ def test_pictures_with_other_colours_or_shapes_are_no_duplicates():
     rows, weights = merge_duplicates(pictures, np.zeros(7), np.ones(7))
     assert sorted(rows) == [0, 1, 2, 3, 4, 5]
     assert weights[rows.tolist().index(0)] == 2
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_pictures_in_a_table_are_told_apart_by_position(column):
+    pictures = [Image.fromarray(np.full((8, 8), i // 2, np.uint8)) for i in range(8)]
+    table = pd.Series(pictures, index=[5, 103, 0, 2, 7, 101, 1, 4])
+    given = unwrap_images(table.to_frame() if column else table, stack=False)
+    rows, _ = merge_duplicates(comparable_rows(given, "me"), np.zeros(8), np.ones(8))
+    assert sorted(rows) == [0, 2, 4, 6]
 
 
 def test_a_moved_folder_is_the_same_data():

@@ -84,6 +84,22 @@ def test_images_of_one_size_are_resized_like_others():
     assert embedder.image_shape_ == (12, 12, 3)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "int8", "float16", "uint32", "int64", "uint64", ">u2"])
+def test_numbers_of_any_kind_are_resized(dtype):
+    images = [(image // 2).astype(dtype) for image in IMAGES]
+    expected = ImageResizer(12).fit_transform([image.astype(np.float64) for image in images])
+    assert_array_equal(ImageResizer(12).fit_transform(images), expected)
+    assert quick().fit(images).image_shape_ == (12, 12, 3)
+
+
+def test_lists_are_not_resized_to_image_shape():
+    images = rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    embedder = RotNetEmbedder("convnet", image_shape=(12, 12, 3), max_epochs=1)
+    for X in (images, list(images)):
+        with pytest.raises(ValueError, match=r"'image_shape' .* is \(12, 12, 3\), but X"):
+            embedder.fit(X)
+
+
 def test_a_picture_that_cannot_be_read_is_named():
     file = io.BytesIO()
     Image.fromarray(IMAGES[0]).save(file, "PNG")

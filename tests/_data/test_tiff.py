@@ -127,6 +127,19 @@ def test_pages_of_different_layouts():
         assert_array_equal(read, page if page.ndim == 3 else page[..., np.newaxis])
 
 
+def test_pages_are_not_left_out(monkeypatch):
+    pages = np.zeros((5000, 2, 2), np.uint8)
+    pages[-1] = 7
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for page in pages:
+            writer.write(page, photometric="minisblack", contiguous=False)
+    assert_array_equal(decode_image(file.getvalue(), "a", 1, pages=4999)[..., 0], pages[-1])
+    monkeypatch.setattr("sklssl._data.tiff._MAX_PAGES", 4999)
+    with pytest.raises(ImageFileError, match="'a' has more than 4999 pages"):
+        decode_image(file.getvalue(), "a", 1)
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 def test_deep_colours_that_are_not_read(dtype):
     content = tiff(pixels(dtype, 4), "separated", "unspecified")

@@ -1,10 +1,13 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 import torch
 
+from sklssl import RotNetEmbedder
 from sklssl._runtime import device
 from sklssl._runtime.device import (
+    current_device,
     forked_rng,
     network_dtype,
     network_precision,
@@ -85,3 +88,23 @@ def test_each_process_of_a_launcher_has_its_gpu(monkeypatch):
     assert device._of_this_process(torch.device("cuda")) == torch.device("cuda", 1)
     assert device._of_this_process(torch.device("cuda", 0)) == torch.device("cuda", 0)
     assert device._of_this_process(torch.device("cpu")) == torch.device("cpu")
+
+
+def test_a_gpu_is_the_current_one_where_it_computes(monkeypatch, X):
+    entered = []
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext(entered.append(device)))
+    gpu = torch.device("cuda", 1)
+    with current_device(gpu), current_device(CPU):
+        assert entered == [gpu]
+    asked = []
+    monkeypatch.setattr(device, "current_device", lambda device: nullcontext(asked.append("fit")))
+    monkeypatch.setattr(
+        "sklssl._features.extractor.current_device",
+        lambda device: nullcontext(asked.append("transform")),
+    )
+    embedder = RotNetEmbedder("convnet", max_epochs=1, symmetry=None).fit(X)
+    assert "fit" in asked
+    asked.clear()
+    embedder.transform(X)
+    assert asked == ["transform"]
+    assert entered == [gpu]

@@ -3,8 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from sklssl._runtime import allocator, device
+from sklssl.backbones import _traced
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 
 SCRIPT = """
 import multiprocessing
@@ -34,7 +40,7 @@ for _ in range(2):
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@forks
 def test_a_forked_process_computes():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
@@ -45,3 +51,28 @@ def test_a_forked_process_computes():
         check=False,
     )
     assert done.stdout.splitlines() == 2 * ["1 (80, 5248) 2"], done.stderr
+
+
+@forks
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forks beside threads
+@pytest.mark.parametrize(
+    "lock", [device._LOCK, device._dtype_lock, allocator._lock, _traced._TRACING]
+)
+def test_no_lock_stays_closed_that_another_thread_held(lock):
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with lock.hold():
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if lock.hold().acquire(timeout=5) else 1)
+    _, status = os.waitpid(child, 0)
+    done.set()
+    thread.join()
+    assert status == 0

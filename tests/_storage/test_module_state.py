@@ -1,11 +1,17 @@
 import copy
 import pickle
+from collections import deque
+from pathlib import Path
 
 import joblib
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from sklssl._storage.module_state import pack_module, unpack_module
+from sklssl._storage.module_state import check_kept, pack_module, unpack_module
+from sklssl.augmentation import RandomViews
+from sklssl.backbones import make_backbone
 
 
 class Odd(nn.Module):
@@ -17,6 +23,8 @@ class Odd(nn.Module):
         self.second = self.first
         self.frozen = nn.Parameter(torch.rand(2), requires_grad=False)
         self.register_buffer("queue", torch.arange(4))
+        self.register_buffer("bank", torch.rand(2, 3).bfloat16())
+        self.register_buffer("empty", torch.zeros(0, 3))
 
 
 def test_round_trip_keeps_everything():
@@ -62,3 +70,34 @@ def test_read_only_arrays_are_fine():
     with torch.no_grad():
         module.weight.zero_()
     assert packed.weight.array.any()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        deque(maxlen=3),
+        {1, 2},
+        {0: torch.zeros(3)},
+        [[1], {"a": set()}],
+        np.array([[1], [2, 3]], dtype=object),
+        torch.Generator(),
+        np.random.default_rng(0),
+    ],
+    ids=str,
+)
+def test_data_that_checkpoints_would_lose_are_named(value):
+    module = nn.Sequential(Odd())
+    module[0].recent = value
+    with pytest.raises(TypeError, match=rf"'recent' of Odd, a {type(value).__name__}\. They keep"):
+        check_kept(module)
+
+
+def test_settings_may_be_anything():
+    module, backbone = Odd(), make_backbone("convnet")
+    backbone.seen = {1, 2}
+    module.inner = nn.Sequential(backbone)
+    module.functions = [torch.relu, {"a": torch.tanh}, RandomViews()]
+    module.others = [Path("a"), torch.device("cpu"), torch.float32]
+    module.names, module.steps, module.size = np.array(["a"]), range(3), torch.Size([2])
+    module.history = {"loss": [1.0, None]}
+    check_kept(module)

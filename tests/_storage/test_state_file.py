@@ -105,6 +105,21 @@ def test_what_cannot_be_written_is_named(value, path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(2).to_sparse(), torch.zeros(2, dtype=torch.complex128)]
+)
+def test_tensors_that_the_format_does_not_have(tensor, path):
+    with pytest.raises(TypeError, match="cannot be written"):
+        write_state(path, {"a": [tensor]}, kind="estimator")
+
+
+def test_tensors_that_share_memory(path):
+    queue = torch.arange(8.0).reshape(4, 2)
+    tree = {"queue": queue, "newest": queue[2:], "oldest": queue[:2], "same": [queue]}
+    write_state(path, tree, kind="estimator")
+    assert_same(read_state(path, kind="estimator"), tree)
+
+
 # Reading what is not right ---------------------------------------------------------------------
 
 

@@ -24,8 +24,9 @@ from sklssl import (
     SimCLREmbedder,
 )
 from sklssl._storage.state_file import read_state, write_state
+from sklssl._training.loop import train_phase
 from sklssl.callbacks import EarlyStopping
-from sklssl.exceptions import CheckpointWarning, StateFileError
+from sklssl.exceptions import CheckpointWarning, NonFiniteLossWarning, StateFileError
 
 # Forty digits and a handful of epochs teach little.
 pytestmark = [
@@ -441,6 +442,55 @@ def test_what_a_task_of_the_user_remembers_is_kept(tmp_path, X):
     resumed, _ = stop_and_go_on(make, tmp_path, 3, X)
     assert_same(resumed, make().fit(X), X)
     assert resumed.pretext_.means == make().fit(X).pretext_.means
+
+
+def test_what_a_checkpoint_would_lose_is_refused(tmp_path, X):
+    class Forgetful(CountingEmbedder):
+        def _make_pretext(self, backbone):
+            pretext = super()._make_pretext(backbone)
+            pretext.recent = {0}
+            return pretext
+
+    message = "'checkpoint_dir' parameter of Forgetful: .*'recent' of CountingPretext, a set"
+    with pytest.raises(TypeError, match=message):
+        Forgetful(max_epochs=1, checkpoint_dir=tmp_path).fit(X)
+    Forgetful(max_epochs=1).fit(X)
+
+
+def test_a_state_is_not_kept_once_it_has_been_restored(tmp_path, X, monkeypatch):
+    kept = []
+
+    def train(run, phase, start):
+        train_phase(run, phase, start)
+        kept.append((run.checkpoints.found, start))
+
+    monkeypatch.setattr("sklssl._training.run.train_phase", train)
+    stop_and_go_on(rotnet, tmp_path, 2, X)
+    assert kept == [(None, {})]
+
+
+def test_divergence_within_an_epoch_that_was_resumed(tmp_path, X):
+    class Diverges(RotNetEmbedder):
+        def _make_pretext(self, backbone):
+            pretext = super()._make_pretext(backbone)
+
+            def after_step(progress):
+                if progress == self.stop_at:
+                    raise Stopped
+                if progress == 0.9:
+                    backbone.stages[0][0].weight.data.fill_(torch.nan)
+
+            pretext.after_step = after_step
+            return pretext
+
+    params = {"max_epochs": 2, "batch_size": 8, "checkpoint_every": 1e-9, "random_state": 0}
+    embedder = Diverges("convnet", checkpoint_dir=tmp_path, **params)
+    embedder.stop_at = 0.8
+    with pytest.raises(Stopped):
+        embedder.fit(X)
+    embedder.stop_at = None
+    with pytest.warns(NonFiniteLossWarning, match="by step 2 of epoch 2, where it was resumed"):
+        embedder.fit(X)
 
 
 @pytest.mark.gpu

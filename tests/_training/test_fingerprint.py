@@ -63,6 +63,8 @@ def countdown():
         ),
         (linear(0), linear(0), linear(1)),
         (torch.arange(5000), torch.arange(5000), torch.arange(5000) % 4999),
+        (torch.ones(2).bfloat16(), torch.ones(2).bfloat16(), torch.ones(2).half()),
+        (torch.tensor(1.0), torch.tensor(1.0), torch.ones(1)),
         (np.arange(5000), np.arange(5000), np.arange(5000) % 4999),
         (countdown(), countdown(), make(1)),
         (Recursive(), Recursive(), Builder(1)),

@@ -65,6 +65,15 @@ def test_a_loss_without_gradient(X):
         SlippingEmbedder(lambda z: {"loss": z.detach().mean()}).fit(X)
 
 
+@pytest.mark.parametrize("name", ["epoch", "scale", "learning_rate", "duration", "batches"])
+def test_names_that_rows_have_anyway(X, monkeypatch, name):
+    with pytest.raises(ValueError, match=rf"SlippingPretext\.forward .* Got '{name}'\. Rename"):
+        SlippingEmbedder(lambda z: {"loss": z.mean(), name: z.mean()}).fit(X)
+    monkeypatch.setattr(SlippingPretext, "after_epoch", lambda task: {name: 1.0})
+    with pytest.raises(ValueError, match=rf"SlippingPretext\.after_epoch .* Got '{name}'"):
+        SlippingEmbedder().fit(X)
+
+
 @pytest.mark.parametrize(
     ("make", "came"),
     [

@@ -249,6 +249,13 @@ def test_an_error_begins_on_a_line_of_its_own(X):
     assert terminal.screen[1:] == ["Traceback"]
 
 
+def test_an_error_before_the_first_step_is_the_one_shown():
+    phase = Phase(1.0, 0.1, 1)
+    with Terminal() as terminal, ProgressLine("Me", 10, [phase], verbose=1) as line:
+        line.begin(0, 0, 0)
+    assert epochs_of(terminal.screen) == ["0"]
+
+
 def test_many_terms_fit(X):
     with Terminal() as terminal:
         quick(RotationDecouplingEmbedder).fit(X)

@@ -1,3 +1,4 @@
+import os
 import signal
 import threading
 
@@ -76,3 +77,16 @@ def test_other_threads_have_no_handlers():
     thread.start()
     thread.join()
     assert handlers == [before]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forks beside threads
+def test_a_forked_process_ends_at_once():
+    with DeferredSignals() as held:
+        child = os.fork()
+        if child == 0:
+            signal.raise_signal(signal.SIGTERM)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGTERM
+        assert held.pending is None

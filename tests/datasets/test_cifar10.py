@@ -128,6 +128,14 @@ def test_nothing_found_names_the_remedies(tmp_path):
     assert "download=True" in str(error.value)
 
 
+def test_an_incomplete_folder_is_not_used(tmp_path):
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    with pytest.raises(FileNotFoundError, match="neither a complete 'cifar-10-batches-py' nor"):
+        load_cifar10(tmp_path)
+    write_zip(tmp_path / "cifar10.zip", FILES)
+    assert len(load_cifar10(tmp_path).images) == 10
+
+
 def test_bad_subset():
     with pytest.raises(ValueError, match=r"'subset' parameter of load_cifar10.*Got 'val'"):
         load_cifar10(subset="val")

@@ -6,6 +6,7 @@ Called by torchrun with a folder, in which it leaves what it has seen.
 import os
 import sys
 import warnings
+from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
@@ -58,6 +59,12 @@ class BadViews:
         RotationPretext.views = self.views
 
 
+def spoil_weights(task, progress):
+    """Make a weight NaN in the second of three steps of the second of four epochs."""
+    if progress == 5 / 12:
+        next(task.parameters()).data.fill_(torch.nan)
+
+
 def fails(views):
     raise MemoryError("no room left")
 
@@ -83,7 +90,7 @@ def only_in_last(good, bad):
     return bad if RANK == 1 else good
 
 
-def mistakes():
+def mistakes(folder):
     """Fits that end early: all of them in the same order in all processes."""
     X, _ = load()
     changed = X.copy()
@@ -109,6 +116,9 @@ def mistakes():
             found[f"rank {rank} fails"] = result_of(lambda: rotnet().fit(X))
         with BadViews(rank, lambda views: views * torch.nan):
             found[f"NaN in rank {rank}"] = result_of(lambda: rotnet().fit(X))
+    with patch.object(RotationPretext, "after_step", spoil_weights):
+        often = rotnet(checkpoint_dir=f"{folder}/spoilt", checkpoint_every=1e-9)
+        found["NaN in a weight"] = result_of(lambda: often.fit(X))
     found["no seed"] = result_of(lambda: rotnet(random_state=None, max_epochs=1).fit(X))
     found["callback stops"]["seen"] = stopping.seen
     return found
@@ -151,6 +161,7 @@ if __name__ == "__main__":
     folder = sys.argv[1]
     warnings.simplefilter("error")
     found = {"cases": {case: fitted(case) for case in CASES}}
-    found |= {"mistakes": mistakes(), "searches": searches(), "resumed": run(f"{folder}/begun")}
+    found |= {"mistakes": mistakes(folder), "searches": searches()}
+    found["resumed"] = run(f"{folder}/begun")
     found["own group"] = own_group()
     torch.save(found, f"{folder}/rank{RANK}.pt")

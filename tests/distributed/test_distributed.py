@@ -106,8 +106,10 @@ def test_all_end_if_one_fails(mistake, rank, cause):
     assert other.startswith(f"DistributedError: RotNetEmbedder: rank {rank} of 2 failed: {cause}")
 
 
-@pytest.mark.parametrize("mistake", ["NaN in rank 0", "NaN in rank 1"], indirect=True)
-def test_divergence_in_one_process(mistake):
+@pytest.mark.parametrize(
+    "mistake", ["NaN in rank 0", "NaN in rank 1", "NaN in a weight"], indirect=True
+)
+def test_divergence(mistake):
     for found in mistake:
         assert found["message"] == "no error"
         assert len(found["history"]) == 1  # those of the last good epoch

@@ -8,7 +8,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 import torch
 
-from sklssl._data.batches import ToTensor, count_batches, image_statistics, iter_batches
+from sklssl._data.batches import ToTensor, image_statistics, iter_batches
 from sklssl._data.input import CheckedImages, decode_files, validate_input
 from sklssl._features.estimator import FeatureEstimator
 from sklssl._features.extractor import full_size, make_extractor, resolve_layer
@@ -31,6 +31,7 @@ from sklssl._storage.attributes import (
 from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.fingerprint import canonical_repr
 from sklssl._training.guards import ChanceGuard, CollapseGuard, SpreadGuard
+from sklssl._training.loop import fixed_batches
 from sklssl._training.pretext import Pretext
 from sklssl._training.pretext_checks import check_made
 from sklssl._training.run import TrainingRun
@@ -81,7 +82,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         "image_shape_": is_positive_ints(3),
         "layer_names_": is_strs,
         "n_features_in_": is_positive_int,
-        "symmetry_": lambda value: value in (None, "mirror", "all"),
+        "symmetry_": lambda value: value in (None, "mirror", "all", "unknown"),
         "value_range_": is_range,
     }
 
@@ -189,12 +190,12 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         -------
         score : float
             The accuracy of the task in [0, 1], or the negative loss if the task has no accuracy.
-            Random views are drawn with a fixed seed.
+            It is the average over batches of at most `batch_size` images in a random order. Order
+            and views are drawn with a fixed seed.
         """
         extractor = make_extractor(self)
         images = validate_input(self, X, reset=False, min_samples=2)
-        n_batches = count_batches(len(images), self.batch_size)
-        parts = np.array_split(np.arange(len(images)), n_batches)
+        parts = fixed_batches(len(images), self.batch_size)
         total, device = 0.0, extractor.to_tensor.device
         with extractor.evaluating(self.pretext_):
             rng = torch.Generator(device).manual_seed(0)
@@ -279,6 +280,9 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
             with memory_errors(self._too_large):
                 self._build(images, sizes)
         resolve_layer(self, self.pretext_.encoder)
+        if self.symmetry == "auto" and self.symmetry_ == "unknown":
+            self.symmetry_ = None  # while it is being determined
+            self.symmetry_ = self._find_symmetry(images)
         self.pretext_.before_fit(len(images))
 
     def _build(self, images: CheckedImages, sizes: list[tuple[int, int]]) -> None:
@@ -294,7 +298,7 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         self.pretext_ = self._make_task(backbone).to(memory_format=torch.channels_last)
         self.layer_names_ = backbone.layer_names
         self.history_ = []
-        self.symmetry_ = self._find_symmetry(images) if self.symmetry == "auto" else None
+        self.symmetry_ = "unknown"
 
     def _make_backbone(self) -> Backbone:
         with naming_parameter(self, "backbone"):

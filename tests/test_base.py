@@ -29,9 +29,15 @@ from sklssl import (
     SimCLREmbedder,
 )
 from sklssl.base import BaseEmbedder, Pretext
-from sklssl.exceptions import CollapseWarning, NonFiniteLossError, StopTraining
+from sklssl.exceptions import (
+    CollapseWarning,
+    NonFiniteLossError,
+    NonFiniteLossWarning,
+    StopTraining,
+)
 from sklssl.preprocessing import HarrisCornerMasker, PseudoGrayscaler
 from tests._estimators import EMBEDDERS, LEARNERS, VIEW_LEARNERS, with_params
+from tests._estimators import every_embedder as every_trained_embedder
 from tests._seed import SEED
 
 # One of each kind: of a scale, of several, around another, and one that remembers its images.
@@ -658,6 +664,42 @@ def test_score_without_an_accuracy_is_minus_the_loss(X):
         images = torch.from_numpy(X).permute(0, 3, 1, 2) / 255
         loss = embedder.pretext_(images, None)["loss"].item()
     assert_allclose(embedder.score(X), -loss, rtol=1e-4)
+
+
+def test_score_mixes_rows_that_may_be_sorted(X, monkeypatch):
+    embedder = quick(batch_size=8).fit(X)
+    seen, views = [], embedder.pretext_.views
+
+    def spy(images, rng, index):
+        seen.append(index.tolist())
+        return views(images, rng, index)
+
+    monkeypatch.setattr(embedder.pretext_, "views", spy)
+    assert embedder.score(X) == embedder.score(X)
+    assert seen[:5] == seen[5:]
+    assert sorted(row for rows in seen[:5] for row in rows) == list(range(40))
+    assert all(max(rows) - min(rows) >= 10 for rows in seen)
+
+
+@pytest.mark.parametrize("name", every_trained_embedder(backbone="convnet"))
+def test_the_keys_of_the_history_are_documented(X, name):
+    embedder = every_trained_embedder(backbone="convnet")[name].fit(X)
+    text = embedder._attribute_docs["history_"].text
+    assert [key for key in embedder.history_[0] if key not in text] == []
+
+
+@pytest.mark.parametrize("name", every_trained_embedder(backbone="convnet"))
+def test_every_task_may_diverge(X, name):
+    def spoil(embedder, row):
+        if row["epoch"] == 1:
+            with torch.no_grad():
+                next(embedder.pretext_.backbone.parameters()).fill_(np.inf)
+
+    params = {"max_epochs": 2, "callbacks": [spoil]}
+    embedder = every_trained_embedder(backbone="convnet", **params)[name]
+    with pytest.warns(NonFiniteLossWarning):
+        embedder.fit(X)
+    assert embedder.n_epochs_ == 1
 
 
 def test_an_author_who_forgets_a_method_is_told(X):

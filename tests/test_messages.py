@@ -85,7 +85,7 @@ def test_other_numbers_of_channels(embedder, X):
 
 def test_a_resizer_is_not_sent_to_itself(X):
     with pytest.raises(ValueError, match=r"\(4, 8, 1\).*ImageResizer was fitted on .*Fit another"):
-        ImageResizer(8).fit(X).transform(X[:, :4])
+        ImageResizer(8).fit(X.repeat(3, axis=3)).transform(X[:, :4])
 
 
 @pytest.mark.parametrize("shape", [(4, 64), (300, 400)])

@@ -65,8 +65,8 @@ class SharedParameters(TypedDict, total=False):
             mirror image and "all" uses all eight rotations and reflections of a square (four if
             the images are not square); ``transform`` then takes two or eight times as long. None
             uses only the image itself. "auto" determines in ``fit`` which versions look like images
-            of X: those that a linear model cannot distinguish from them. Only used by
-            ``transform``.
+            of X: those that a linear model cannot distinguish from them; with fewer than 50 images
+            it means None. The other values are only used by ``transform``.
             """,
         ),
     ]
@@ -139,7 +139,10 @@ class SharedParameters(TypedDict, total=False):
             32,
             [Interval(Integral, 2, None, closed="left")],
             "int",
-            "The number of images per training step. A step includes all views of each image.",
+            """
+            The largest number of images per training step; the steps of an epoch are nearly equal.
+            A step includes all views of each image.
+            """,
         ),
     ]
     micro_batch_size: Annotated[
@@ -289,7 +292,10 @@ EMBEDDER_ATTRIBUTES = read_attributes(
         ),
         "n_epochs_": ("int", "The number of epochs trained."),
         "layer_names_": ("tuple of str", "The stages that `layer` can name."),
-        "symmetry_": ('{"mirror", "all"} or None', 'What ``symmetry="auto"`` chose.'),
+        "symmetry_": (
+            '{"mirror", "all", "unknown"} or None',
+            'What ``symmetry="auto"`` chose; "unknown" if `symmetry` had another value in ``fit``.',
+        ),
         "image_shape_": ("tuple of (H, W, C)", "The shape of one image."),
         "value_range_": (
             "tuple of (low, high)",

@@ -13,6 +13,8 @@ from sklssl.augmentation._numbers import draw_uniform
 
 __all__ = ["draw_sigmas", "gaussian_blur"]
 
+_LEAST_SIGMA = 0.01  # whose neighbours have a weight of 0 in float32
+
 
 def draw_sigmas(n_images: int, rng: torch.Generator) -> Tensor:
     """Draw standard deviations for blurring, as in SimCLR.
@@ -49,7 +51,7 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
         Floats in [0, 1].
 
     sigmas : tensor of shape (b,)
-        Positive standard deviations in pixels: see :func:`draw_sigmas`.
+        Standard deviations in pixels, 0 for no blur: see :func:`draw_sigmas`.
 
     kernel_size : int
         The side of the averaging window: odd, and less than twice the sides of the images. In
@@ -86,7 +88,7 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
         )
     reach = kernel_size // 2
     offsets = torch.arange(-reach, reach + 1, device=images.device)
-    kernels = (-0.5 * (offsets / sigmas[:, None]) ** 2).softmax(dim=1)
+    kernels = (-0.5 * (offsets / sigmas[:, None].clamp_min(_LEAST_SIGMA)) ** 2).softmax(dim=1)
     kernels = kernels.repeat_interleave(channels, dim=0)[:, None].to(images.dtype)
     # One image with one group per plane: each plane is convolved with a separate kernel.
     planes = images.reshape(1, n_images * channels, height, width)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import torch
 from torch import Tensor
 
 __all__ = ["check_images", "check_per_image", "check_range", "check_share", "check_size"]
@@ -25,10 +26,13 @@ def check_images(function: str, images: Any) -> None:
 
 
 def check_per_image(
-    function: str, images: Tensor, shape: tuple[int, ...] = (), **numbers: Any
+    function: str, images: Tensor, shape: tuple[int, ...] = (), kind: str = "", **numbers: Any
 ) -> None:
-    """Raise an error if numbers are not tensors of `shape` per image, on the same device."""
-    expected = (len(images), *shape)
+    """Raise an error if numbers are not tensors of `shape` per image, on the same device.
+
+    The `kind` "bools" or "integers" is that of masks or indices.
+    """
+    expected, of = (len(images), *shape), f" of {kind}" if kind else ""
     for name, value in numbers.items():
         if not isinstance(value, Tensor):
             came = repr(value)
@@ -36,12 +40,22 @@ def check_per_image(
             came = f"one of shape {tuple(value.shape)}"
         elif value.device != images.device:
             came = f"one on {value.device}"
+        elif kind not in ("", _kind(value)):
+            came = f"one of {value.dtype}"
         else:
             continue
         raise ValueError(
-            f"{function}: {name} must be a tensor of shape {expected} on {images.device}, like the "
-            f"images. Got {came}. Draw it for len(images) images, on that device."
+            f"{function}: {name} must be a tensor of shape {expected}{of} "
+            f"on {images.device}, like the images. Got {came}. Draw it for len(images) images, on "
+            "that device."
         )
+
+
+def _kind(tensor: Tensor) -> str:
+    """Return what a tensor holds."""
+    if tensor.dtype == torch.bool:
+        return "bools"
+    return "floats" if tensor.is_floating_point() else "integers"
 
 
 def check_range(what: str, ends: Any) -> None:

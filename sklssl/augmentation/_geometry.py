@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 
+_LEAST_SIDE = 1e-3  # of boxes, in pixels: they cover something
+
+
 def draw_choices(n_images: int, share: float, rng: torch.Generator) -> Tensor:
     """Choose each image with a given probability.
 
@@ -76,7 +79,7 @@ def horizontal_flip(images: Tensor, chosen: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has the wrong shape or is on another device.
+        If an argument has the wrong shape or dtype, or is on another device.
 
     Examples
     --------
@@ -86,7 +89,7 @@ def horizontal_flip(images: Tensor, chosen: Tensor) -> Tensor:
     tensor([[[[1., 0.]]]])
     """
     check_images("horizontal_flip", images)
-    check_per_image("horizontal_flip", images, chosen=chosen)
+    check_per_image("horizontal_flip", images, kind="bools", chosen=chosen)
     return torch.where(chosen.view(-1, 1, 1, 1), images.flip(3), images)
 
 
@@ -150,7 +153,7 @@ def shift(images: Tensor, shifts: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If an argument has the wrong shape or is on another device.
+        If an argument has the wrong shape or dtype, or is on another device.
 
     Examples
     --------
@@ -160,7 +163,7 @@ def shift(images: Tensor, shifts: Tensor) -> Tensor:
     tensor([[[[1., 1., 2.]]]])
     """
     check_images("shift", images)
-    check_per_image("shift", images, (2,), shifts=shifts)
+    check_per_image("shift", images, (2,), "integers", shifts=shifts)
     height, width = images.shape[2:]
     down, right = shifts[:, :1], shifts[:, 1:]
     rows = (torch.arange(height, device=images.device) - down).clamp(0, height - 1)
@@ -241,8 +244,9 @@ def resized_crop(
         Floats.
 
     boxes : tensor of shape (b, 4)
-        Top, left, height and width in pixels, inside the image: see :func:`draw_crops`. Pixels
-        outside the box have no influence.
+        Top, left, height and width in pixels: see :func:`draw_crops`. Pixels outside the box have
+        no influence. Of a box that extends beyond the image, only the part inside is used; if there
+        is none, the nearest pixels are.
 
     flipped : bool tensor of shape (b,), default=None
         The images to mirror: see :func:`draw_choices`. None mirrors none.
@@ -258,7 +262,8 @@ def resized_crop(
     Raises
     ------
     ValueError
-        If an argument has the wrong shape or is on another device, or `size` is out of range.
+        If an argument has the wrong shape or dtype or is on another device, or `size` is out of
+        range.
 
     Examples
     --------
@@ -275,7 +280,7 @@ def resized_crop(
     top, left, box_height, box_width = boxes.split(1, dim=1)
     down, right = _centres(n_rows, images), _centres(n_columns, images)
     if flipped is not None:
-        check_per_image("resized_crop", images, flipped=flipped)
+        check_per_image("resized_crop", images, kind="bools", flipped=flipped)
         right = torch.where(flipped[:, None], right.flip(0), right)
     rows = _weights(top, box_height, down, height).to(images.dtype)
     columns = _weights(left, box_width, right, width).to(images.dtype)
@@ -299,6 +304,8 @@ def _weights(start: Tensor, sides: Tensor, centres: Tensor, n_pixels: int) -> Te
     """
     pixels = torch.arange(n_pixels, device=sides.device)
     n_out = centres.shape[-1]
+    sides = (sides + start.clamp_max(0.0)).minimum(n_pixels - start).clamp_min(_LEAST_SIDE)
+    start = start.clamp(0.0, n_pixels - 1.0)
     if n_out >= n_pixels:  # no span becomes smaller: interpolate between two pixels
         inside = (centres * sides - 0.5).clamp_min(0.0).minimum((sides - 1.0).clamp_min(0.0))
         positions = (start + inside).clamp_max(n_pixels - 1.0)

@@ -29,8 +29,9 @@ _MIN_BLURRED_SIDE = 64
 class RandomViews:
     """Draw random views as in SimCLR; each call returns one view of each image.
 
-    Random numbers are drawn separately for each image. Half of the views in a batch are also
-    blurred if they have at least 64x64 pixels.
+    Random numbers are drawn separately for each image. Brightness, contrast, saturation and hue
+    change in this order, which is random in SimCLR. Half of the views in a batch are also blurred
+    if they have at least 64x64 pixels.
 
     Parameters
     ----------

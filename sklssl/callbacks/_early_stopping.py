@@ -13,6 +13,8 @@ from sklssl.utils._arguments import to_builtin
 __all__ = ["EarlyStopping"]
 
 _MODES = ("auto", "min", "max")
+# In the names of values that fall if training goes well.
+_MINIMISED = ("loss", "error", "distance")
 
 
 class EarlyStopping:
@@ -36,8 +38,8 @@ class EarlyStopping:
         Minimum change that counts as an improvement.
 
     mode : {"auto", "min", "max"}, default="auto"
-        Whether lower or higher values are better. "auto" means "max" for names that contain
-        "accuracy" or "score", and "min" for all others.
+        Whether lower or higher values are better. "auto" means "min" for names that contain "loss",
+        "error" or "distance", and "max" for all others, such as "accuracy" and "spread".
 
     Raises
     ------
@@ -141,8 +143,8 @@ class EarlyStopping:
 
     def _count_without_improvement(self, values: list[float]) -> int:
         """Count the values since the last improvement."""
-        higher = any(word in self.monitor.lower() for word in ("accuracy", "score"))
-        sign = 1 if self.mode == "max" or (self.mode == "auto" and higher) else -1
+        lower = any(word in self.monitor.lower() for word in _MINIMISED)
+        sign = -1 if self.mode == "min" or (self.mode == "auto" and lower) else 1
         best, n_waited = -np.inf, 0
         for value in values:
             better = sign * value > best + self.min_delta  # never true for NaN

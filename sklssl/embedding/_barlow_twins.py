@@ -69,7 +69,7 @@ class BarlowTwinsEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss and duration in seconds.
 
     See Also
     --------
@@ -77,7 +77,8 @@ class BarlowTwinsEmbedder(RandomViewsEmbedder):
 
     Notes
     -----
-    ``score`` is the negative loss, which depends on the number of images in a batch.
+    ``score`` is the negative loss, which depends on the number of images in a batch. Unlike in the
+    paper, both views are drawn in the same way, and none is solarised.
 
     References
     ----------
@@ -91,7 +92,7 @@ class BarlowTwinsEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = BarlowTwinsEmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {

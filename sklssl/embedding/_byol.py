@@ -67,9 +67,9 @@ class BYOLEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss (from 0, the best, to 8), spread (how
-        much the directions of the teacher's projections differ: 0 if all images are alike, at most
-        1) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss (from 0, the best, to 8), spread
+        (how much the directions of the teacher's projections differ: 0 if all images are alike, at
+        most 1) and duration in seconds.
 
     See Also
     --------
@@ -79,7 +79,8 @@ class BYOLEmbedder(RandomViewsEmbedder):
     -----
     A network that gives all images the same projection has the best loss, so a low loss says
     nothing; a warning is raised if the spread becomes small. ``transform`` uses the trained
-    network, not the teacher.
+    network, not the teacher. Unlike in the paper, both views are drawn in the same way, and none is
+    solarised.
 
     References
     ----------
@@ -93,7 +94,7 @@ class BYOLEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = BYOLEmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {

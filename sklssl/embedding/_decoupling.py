@@ -49,7 +49,7 @@ class RotationDecouplingEmbedder(BaseEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, accuracy (of the rotations),
+        One row per epoch: epoch, phase, scale, learning_rate, loss, accuracy (of the rotations),
         rotation_loss, instance_loss, invariance_loss (only for "nce") and duration in seconds.
 
     See Also

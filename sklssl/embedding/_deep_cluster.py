@@ -61,6 +61,8 @@ class ClusterPretext(Pretext):
         """Cluster the features of all images."""
         measure_batch_norms(self.backbone, embed)
         features = embed(lambda images: pool_map(self.backbone(images)))
+        if not features.isfinite().all():
+            return  # the loss, for the previous clusters, is not finite either
         self.mean, self.whitening = whiten(features)
         seed = int(torch.randint(2**31 - 1, (), generator=rng, device=rng.device))
         points = self.project(features).cpu().numpy()
@@ -90,9 +92,20 @@ class ClusterPretext(Pretext):
 
     def forward(self, views: Tensor, targets: Tensor) -> dict[str, Tensor]:
         logits = self.predict(views)
-        accuracy = (logits.argmax(dim=1) == targets).float().mean()
+        predicted = logits.argmax(dim=1)
+        accuracy = (predicted == targets).float().mean()
+        if not self.training:  # the targets are predictions too, and may all be one cluster
+            accuracy = agreement_above_chance(predicted, targets, logits.shape[1])
         errors = self.weights[targets] * F.cross_entropy(logits, targets, reduction="none")
         return {"loss": errors.mean(), "accuracy": accuracy}
+
+
+def agreement_above_chance(first: Tensor, second: Tensor, n_groups: int) -> Tensor:
+    """Return Cohen's kappa of two groupings (b,) of images: 1 if they agree, 0 by chance."""
+    same = (first == second).float().mean()
+    shares = [F.one_hot(each, n_groups).float().mean(dim=0) for each in (first, second)]
+    chance = (shares[0] * shares[1]).sum()
+    return (same - chance) / (1 - chance).clamp(min=_TINY)
 
 
 def measure_batch_norms(backbone: Backbone, embed: Callable[..., Tensor]) -> None:
@@ -157,8 +170,8 @@ class DeepClusterEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, accuracy (the proportion of images
-        whose cluster is predicted) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss, accuracy (the proportion of
+        images whose cluster is predicted) and duration in seconds.
 
     See Also
     --------
@@ -170,8 +183,9 @@ class DeepClusterEmbedder(RandomViewsEmbedder):
     clustered. Clusters are predicted by the cosine with their centres at a temperature of 0.1, as
     in the second version of the method [2]_: a new classifier for each epoch, as in [1]_, learns
     too slowly if an epoch has few steps. Every cluster has the same weight in the loss, whatever
-    its size. ``score`` is the share of images for which the same cluster is predicted for the image
-    and for a random view.
+    its size. ``score`` tells how well the clusters predicted for an image and for a random view
+    agree: it is Cohen's kappa, which is 1 if all are the same, and 0 if no more are than by chance,
+    as with a single cluster.
 
     References
     ----------
@@ -187,7 +201,7 @@ class DeepClusterEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = DeepClusterEmbedder(20, max_epochs=2, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {"n_clusters": [Interval(Integral, 1, 2**16, closed="both")]}

@@ -73,8 +73,8 @@ class DeepInfoMaxEmbedder(BaseEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, accuracy (the proportion of places
-        whose own image has the highest score in the batch) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss, accuracy (the proportion of
+        places whose own image has the highest score in the batch) and duration in seconds.
 
     See Also
     --------

@@ -112,8 +112,8 @@ class DINOEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, agreement (the share of images whose
-        two large views have the same nearest prototype) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss, agreement (the share of images
+        whose two large views have the same nearest prototype) and duration in seconds.
 
     See Also
     --------
@@ -124,7 +124,9 @@ class DINOEmbedder(RandomViewsEmbedder):
     -----
     ``transform`` uses the teacher, as in the paper. Views are as in :class:`SwAVEmbedder`. A loss
     that stays at the logarithm of `n_prototypes` means that nothing is learned, which raises a
-    warning.
+    warning. Unlike in the paper, the head before the prototypes has two layers, with batch
+    normalisation; the teacher takes over the batch-norm statistics of the network; the temperature
+    of the teacher is constant, and the prototypes are trained from the first epoch.
 
     References
     ----------
@@ -138,7 +140,7 @@ class DINOEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = DINOEmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {

@@ -83,9 +83,9 @@ class EMPSSLEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, coding_rate, similarity (of views and
-        their mean, at most 1), spread (how much the directions of the projections differ: 0 if all
-        images are alike, at most 1) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss, coding_rate, similarity (of
+        views and their mean, at most 1), spread (how much the directions of the projections differ:
+        0 if all images are alike, at most 1) and duration in seconds.
 
     See Also
     --------
@@ -107,7 +107,7 @@ class EMPSSLEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = EMPSSLEmbedder(max_epochs=1, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {

@@ -95,8 +95,8 @@ class LeJEPAEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, prediction_loss, gaussian_distance
-        (1.06 if the features are normal) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss, prediction_loss,
+        gaussian_distance (1.06 if the features are normal) and duration in seconds.
 
     See Also
     --------
@@ -119,7 +119,7 @@ class LeJEPAEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = LeJEPAEmbedder(max_epochs=1, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {

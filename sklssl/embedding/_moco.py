@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any, Unpack
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sklssl._runtime.gather import gather_rows
@@ -49,8 +50,14 @@ class QueuePretext(TwoViewsPretext):
         self.student = Projector(backbone, make_mlp([width, width, projection_dim]))
         self.teacher = Teacher(self.student, momentum)
         self.temperature = temperature
+        self.queue_size = queue_size
         self.register_buffer("queue", torch.zeros(queue_size, projection_dim))
         self.new_keys: Tensor | None = None  # of this step, to be put into the queue after it
+
+    def before_fit(self, n_images: int) -> None:
+        """Give the queue one place per image at most; empty places are zeros."""
+        n_more = min(self.queue_size, n_images) - len(self.queue)
+        self.queue = F.pad(self.queue, (0, 0, 0, n_more))  # or fewer, if it is negative
 
     def chance_loss(self, n_images: int) -> float:
         return math.log(1 + len(self.queue))
@@ -93,14 +100,14 @@ class MoCoEmbedder(RandomViewsEmbedder):
         rises to 1. Lower it if there are few steps, as with few images.
 
     queue_size : int
-        The number of projections in the queue. It should be smaller than the number of images,
-        since an image's own earlier projections count as negative examples.
+        The number of projections in the queue; there are at most as many as images. Fewer are
+        better, since an image's own earlier projections count as negative examples.
 
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, accuracy (the proportion of images
-        that are recognised in the queue) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss, accuracy (the proportion of
+        images that are recognised in the queue) and duration in seconds.
 
     See Also
     --------
@@ -110,8 +117,9 @@ class MoCoEmbedder(RandomViewsEmbedder):
     -----
     The queue is empty at first, and longer than one batch only after some steps. ``score`` is the
     proportion of images that are recognised among the others of a batch of `batch_size`. Unlike in
-    the paper, images are not shuffled between devices for batch normalisation. The momentum and the
-    size of the queue are smaller than the paper's, which are for a million images.
+    the paper, images are not shuffled between devices for batch normalisation, and the momentum
+    rises to 1. It starts lower than the paper's, and the queue is smaller: those are for a million
+    images.
 
     References
     ----------
@@ -127,7 +135,7 @@ class MoCoEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = MoCoEmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {

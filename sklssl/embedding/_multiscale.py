@@ -298,7 +298,7 @@ class MultiScaleEmbedder(
         return self.estimator_.transform_iter(X)
 
     def score(self, X: ImagesLike, y: object = None) -> float:
-        """Return the accuracy of the pretext task on `X`, at full size.
+        """Return how well the pretext task is solved on `X` at full size; higher is better.
 
         Parameters
         ----------
@@ -310,7 +310,8 @@ class MultiScaleEmbedder(
 
         Returns
         -------
-        accuracy : float
+        score : float
+            That of the fitted embedder: the accuracy of its task, or the negative loss.
         """
         check_is_fitted(self)
         return self.estimator_.score(X)
@@ -342,7 +343,7 @@ class MultiScaleEmbedder(
         Parameters
         ----------
         layer : str
-            "auto" or one of ``layer_names_``.
+            "auto", "all" or one of ``layer_names_``.
 
         Returns
         -------

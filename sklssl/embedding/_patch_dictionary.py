@@ -7,12 +7,12 @@ Oyallon. The Unreasonable Effectiveness of Patches in Deep Convolutional Kernels
 
 from functools import partial
 from numbers import Integral
-from typing import Any, NoReturn
+from typing import Any
 
-from sklssl._training.config import Phase
 from sklssl.backbones import Backbone
 from sklssl.backbones._patchnet import check_n_atoms, patchnet
-from sklssl.base import BaseEmbedder, Pretext, parameters
+from sklssl.base import parameters
+from sklssl.embedding._untrained import UntrainedEmbedder
 from sklssl.utils._checks import MAX_SIDE, naming_parameter
 from sklssl.utils._sklearn_compat import Interval
 
@@ -20,7 +20,7 @@ __all__ = ["PatchDictionaryEmbedder"]
 
 
 @parameters(layer="all", pool_size=2)
-class PatchDictionaryEmbedder(BaseEmbedder):
+class PatchDictionaryEmbedder(UntrainedEmbedder):
     """Embed images by the similarity of their patches to patches of other images.
 
     Patches of the images are normalised in contrast and whitened, and a random selection of them
@@ -45,20 +45,8 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         both side by side. "auto" uses both too, but with fewer cells if there would be more than
         6,000 features. Only used by ``transform``: a change needs no new ``fit``.
 
-    verbose : int
-        Has no effect: nothing is trained.
-
     Attributes
     ----------
-    pretext_ : Pretext
-        Holds the network, ``pretext_.encoder``, in evaluation mode; there is no task.
-
-    history_ : list of dict
-        Empty: there are no epochs.
-
-    n_epochs_ : int
-        0.
-
     layer_names_ : tuple of str
         The dictionaries that `layer` can name.
 
@@ -106,12 +94,7 @@ class PatchDictionaryEmbedder(BaseEmbedder):
 
     _sized_by = "n_atoms or image_size"
 
-    # Attributes that the base class reads. As nothing is trained, they are not parameters.
-    max_epochs, batch_size, learning_rate, lr_schedule = 0, 256, 1.0, "constant"
-    optimizer, weight_decay, max_grad_norm, compile = "sgd", 0.0, None, False
-    micro_batch_size = None
-    init_weights, warm_start, callbacks = None, False, None
-    checkpoint_dir, checkpoint_every, resume = None, "epoch", "never"
+    init_weights = None  # they are computed from the images
 
     def __init__(
         self,
@@ -129,22 +112,6 @@ class PatchDictionaryEmbedder(BaseEmbedder):
         """The function that builds the network."""
         return partial(patchnet, n_atoms=self.n_atoms, patch_size=self.patch_size)
 
-    @property
-    def partial_fit(self) -> NoReturn:
-        """Not available: a dictionary is built from all images at once."""
-        raise AttributeError(
-            f"{type(self).__name__} has no partial_fit: its dictionary is built from all images at "
-            "once. Fit it on a sample of them; transform and transform_iter accept any number."
-        )
-
-    @property
-    def score(self) -> NoReturn:
-        """Not available: there is no task."""
-        raise AttributeError(
-            f"{type(self).__name__} has no score, because it has no task. Score a classifier on "
-            "its features, or pass a scorer of sklssl.metrics as scoring."
-        )
-
     def _check_size(self, size: tuple[int, int]) -> None:
         """Raise an error for numbers of atoms below 1, and for patches larger than the images."""
         with naming_parameter(self, "n_atoms"):
@@ -155,9 +122,3 @@ class PatchDictionaryEmbedder(BaseEmbedder):
                 f"the images have {size[0]}x{size[1]} pixels. Use a smaller value, None, or a "
                 "larger image_size."
             )
-
-    def _make_pretext(self, backbone: Backbone) -> Pretext:
-        return Pretext(backbone)
-
-    def _phases(self) -> list[Phase]:
-        return [Phase(1.0, self.learning_rate, 0)]

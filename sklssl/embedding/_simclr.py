@@ -65,16 +65,16 @@ class SimCLREmbedder(RandomViewsEmbedder):
         The number of outputs of the projection head.
 
     batch_size : int
-        The number of images per training step; the partner of each view has to be found among the
-        2 * (`batch_size` - 1) views of the other images. Besides what the network needs, which
-        `micro_batch_size` limits, their similarities take 50 * `batch_size` ** 2 bytes, as
-        measured: 13 MB for 512, 0.8 GB for 4,096.
+        The largest number of images per training step; the steps of an epoch are nearly equal. The
+        partner of each view has to be found among the 2 * (n - 1) views of the other images in a
+        step of n images. Besides what the network needs, which `micro_batch_size` limits, their
+        similarities take 50 * n ** 2 bytes, as measured: 13 MB for 512, 0.8 GB for 4,096.
 
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, accuracy (the proportion of views
-        whose most similar view in the batch is their partner) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss, accuracy (the proportion of
+        views whose most similar view in the batch is their partner) and duration in seconds.
 
     See Also
     --------
@@ -83,10 +83,11 @@ class SimCLREmbedder(RandomViewsEmbedder):
 
     Notes
     -----
-    The views are those of the paper: a random resized crop, a flip, colour jitter for 80 % and
-    conversion to grey for 20 % of them, and a blur for half of them if the sides of the images have
-    at least 64 pixels. The random numbers are drawn separately for each image. The accuracy depends
-    on the batch size.
+    The views are random resized crops with flips, colour jitter for 80 % and conversion to grey for
+    20 % of them, and a blur for half of them if the sides of the images have at least 64 pixels.
+    The random numbers are drawn separately for each image. Unlike in the paper, crops show at least
+    20 % of an image instead of 8 % (see `crop_scale`), and the order of the colour changes is
+    fixed. The accuracy depends on the batch size.
 
     References
     ----------
@@ -100,7 +101,7 @@ class SimCLREmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = SimCLREmbedder(max_epochs=4, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:500]).shape
-    (500, 5120)
+    (500, 5248)
     >>> embedder.score(X[500:]) > 5 / 127  # five times chance level in a batch of 64
     True
     """

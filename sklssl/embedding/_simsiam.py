@@ -57,9 +57,9 @@ class SimSiamEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss (from -1, the best, to 1), spread (how
-        much the directions of the projections differ: 0 if all images are alike, at most 1) and
-        duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss (from -1, the best, to 1),
+        spread (how much the directions of the projections differ: 0 if all images are alike, at
+        most 1) and duration in seconds.
 
     See Also
     --------
@@ -81,7 +81,7 @@ class SimSiamEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = SimSiamEmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {"projection_dim": [Interval(Integral, 1, 2**16, closed="both")]}

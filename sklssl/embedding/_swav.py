@@ -88,8 +88,8 @@ class SwAVEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, agreement (the share of images whose
-        two large views have the same nearest prototype) and duration in seconds.
+        One row per epoch: epoch, phase, scale, learning_rate, loss, agreement (the share of images
+        whose two large views have the same nearest prototype) and duration in seconds.
 
     See Also
     --------
@@ -100,7 +100,8 @@ class SwAVEmbedder(RandomViewsEmbedder):
     -----
     Large views have the size of the images and show at least 30 % of their area, within
     `crop_scale`; small views have half the size and show less. A loss that stays at the logarithm
-    of `n_prototypes` means that nothing is learned, which raises a warning.
+    of `n_prototypes` means that nothing is learned, which raises a warning. Unlike in the paper,
+    there is no queue of earlier images, and the prototypes are trained from the first epoch.
 
     References
     ----------
@@ -114,7 +115,7 @@ class SwAVEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = SwAVEmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {

@@ -74,12 +74,16 @@ class VICRegEmbedder(RandomViewsEmbedder):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: epoch, scale, learning_rate, loss, invariance_loss, variance_loss,
+        One row per epoch: epoch, phase, scale, learning_rate, loss, invariance_loss, variance_loss,
         covariance_loss (without their weights) and duration in seconds.
 
     See Also
     --------
     BarlowTwinsEmbedder : Similar aims, by correlations between the views.
+
+    Notes
+    -----
+    Unlike in the paper, no views are solarised.
 
     References
     ----------
@@ -93,7 +97,7 @@ class VICRegEmbedder(RandomViewsEmbedder):
     >>> X, _ = load_digit_images(return_X_y=True)
     >>> embedder = VICRegEmbedder(max_epochs=2, horizontal_flip=False, random_state=0)
     >>> embedder.fit_transform(X[:200]).shape
-    (200, 5120)
+    (200, 5248)
     """
 
     _parameter_constraints = {

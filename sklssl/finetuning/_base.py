@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data.batches import MapsToDevice, ToTensor
 from sklssl._data.columns import is_image_sequence, unwrap_images
 from sklssl._data.duplicates import comparable_rows, merge_duplicates
-from sklssl._data.input import CheckedImages, decode_files, select_rows, validate_input
-from sklssl._features.extractor import FeatureExtractor, full_size, make_extractor, resolve_layer
+from sklssl._data.input import CheckedImages, decode_files, select_rows
+from sklssl._features.extractor import FeatureExtractor, full_size, make_extractor
 from sklssl._features.symmetry import average_orientations
 from sklssl._parameters.sharing import SharesParameters, parameters
 from sklssl._runtime.device import plain_torch, resolve_device, seeded
@@ -28,12 +28,13 @@ from sklssl._training.run import TrainingRun
 from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder, is_fitted_embedder
 from sklssl.finetuning._heads import Head, make_head
-from sklssl.finetuning._initial_embedder import initial_embedder
+from sklssl.finetuning._initial_embedder import initial_embedder, read_images
 from sklssl.finetuning._parameters import (
     FINETUNER_ATTRIBUTES,
     FINETUNER_PARAMETERS,
     FineTuningParameters,
 )
+from sklssl.finetuning._stages import resolve_stages
 from sklssl.finetuning._task import SupervisedTask, Validation
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import (
@@ -68,10 +69,10 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
     ----------
     embedder : embedder, FrozenEstimator, str or callable
         The source of the network. A fitted embedder is used as it is; an unfitted one is first
-        fitted on all of `X`; a backbone, given by name or as a function, starts from random
-        weights, which is the supervised baseline. If this estimator will be cloned, as in a search,
-        wrap a fitted embedder in :class:`sklearn.frozen.FrozenEstimator`; otherwise the clone fits
-        it again.
+        fitted on `X`, without repeated rows and rows of weight 0 (fit it before on images without
+        labels); a backbone, given by name or as a function, starts from random weights, which is
+        the supervised baseline. If this estimator will be cloned, as in a search, wrap a fitted
+        embedder in :class:`sklearn.frozen.FrozenEstimator`; otherwise the clone fits it again.
     """
 
     _shared_parameters = FINETUNER_PARAMETERS
@@ -172,7 +173,8 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             check_consistent_length(images, y)
             sample_weight = check_complete(sample_weight, "sample_weight", name)
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
-        weights = weights / (weights.max() or 1) * self._class_weights(y)  # huge ones have no sum
+        weights = weights / (weights.max() or 1)  # huge ones have no sum
+        weights = weights * self._class_weights(y, weights)
         rows, weights = merge_duplicates(images, y, weights)
         check_two_images(name, len(rows), "is left without copies and rows of weight 0")
         listed = hasattr(X, "columns") or is_image_sequence(X)
@@ -182,7 +184,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         self, X: ImagesLike, y: np.ndarray, weights: np.ndarray
     ) -> tuple[CheckedImages, np.ndarray, np.ndarray]:
         """Return X as images for the embedder, with y and weights of the readable ones."""
-        images = validate_input(self.embedder_, X, reset=False)
+        images = read_images(self.embedder_, X, owner=self)
         readable = decode_files(self.embedder_, images, min_samples=2)
         if readable is not None:
             y, weights = y[readable], weights[readable]
@@ -202,7 +204,9 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             Equal to ``to_embedder().transform(X)``.
         """
         check_is_fitted(self)
-        return self.embedder_.transform(X)
+        extractor = make_extractor(self.embedder_)
+        images = read_images(self.embedder_, X, owner=self)
+        return check_features(self.embedder_, extractor.embed(images))
 
     def to_embedder(self) -> BaseEmbedder:
         """Return the embedder with the fine-tuned network.
@@ -231,7 +235,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         """Add a head to the network, and train both, except for frozen stages."""
         self.history_: list[dict[str, Any]] = []
         backbone = self.embedder_.pretext_.encoder
-        self.layer_, frozen_until = self._resolve_stages(backbone.layer_names)
+        self.layer_, frozen_until = resolve_stages(self, backbone.layer_names)
         with seeded(device, checkpoints.seed):
             self.head_ = self._make_head(backbone).to(device)
         order, n_train = self._split(targets, checkpoints.seed)
@@ -300,29 +304,6 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             rate_factors=(("backbone.*", backbone_rate / self.learning_rate),),
         )
 
-    def _resolve_stages(self, names: tuple[str, ...]) -> tuple[str, str | None]:
-        """Return the stage below the head, and the last frozen stage."""
-        layer, frozen = self.layer, self.frozen_until
-        for name, value, also in (("layer", layer, "auto"), ("frozen_until", frozen, "all")):
-            if value not in (None, also, *names):
-                raise ValueError(
-                    f"The '{name}' parameter of {type(self).__name__} must be {also!r} or a stage "
-                    f"of the network, {list(names)}. Got {value!r}."
-                )
-        if layer == "auto":
-            own = resolve_layer(self.embedder_, self.embedder_.pretext_.encoder)
-            if own == "all":  # the last stage is specialised for the pretext task
-                own = names[len(names) // 2] if frozen == "all" else names[-1]
-            layer = max(own, frozen if frozen in names else own, key=names.index)
-        frozen = layer if frozen == "all" else frozen
-        if frozen is not None and names.index(frozen) > names.index(layer):
-            raise ValueError(
-                f"The 'frozen_until' parameter of {type(self).__name__} is {frozen!r}, which comes "
-                f"after the layer of the head, {layer!r}. Choose this or an earlier stage, or set "
-                "'layer' to a later stage."
-            )
-        return layer, frozen
-
     def _split(self, targets: np.ndarray, seed: int) -> tuple[slice | np.ndarray, int]:
         """Return an order of the rows, validation rows last, and the number of training rows."""
         n_rows = len(targets)
@@ -373,7 +354,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         """Return the outputs of the head for images: (n, n_outputs) in float64."""
         check_is_fitted(self)
         extractor = make_extractor(self.embedder_)
-        outputs = self._answer(validate_input(self.embedder_, X, reset=False), extractor)
+        outputs = self._answer(read_images(self.embedder_, X, owner=self), extractor)
         return check_features(self.embedder_, outputs).astype(np.float64)
 
     def _answer(

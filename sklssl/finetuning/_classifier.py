@@ -33,7 +33,8 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
     Parameters
     ----------
     class_weight : dict or "balanced"
-        The weights of the classes; "balanced" gives every class the same total weight.
+        The weights of the classes, by which those of the images are multiplied; "balanced" gives
+        every class the same total weight.
 
     Attributes
     ----------
@@ -140,15 +141,19 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
         warn_if_none_is_class(self.classes_, type(self).__name__)
         return encoded
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray:
+    def _class_weights(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the factor of the weight of each row."""
+        if self.class_weight == "balanced":
+            totals = np.bincount(y, weights)
+            return (totals.max() / np.where(totals > 0, totals, 1.0))[y]
         with naming_parameter(self, "class_weight"):
-            weights = compute_sample_weight(self.class_weight, self.classes_[y])
-            if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
+            factors = compute_sample_weight(self.class_weight, self.classes_[y])
+            if not (np.isfinite(factors).all() and factors.min() >= 0 and factors.max() > 0):
                 raise ValueError(
                     "the weights must be finite, at least 0, and not all 0. Got "
                     f"{self.class_weight!r}."
                 )
-        return weights
+        return factors
 
     def _encode(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
         seen = np.unique(y)

@@ -6,24 +6,23 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
-from sklssl.backbones import Backbone
-from sklssl.base import BaseEmbedder, Pretext, parameters
+from sklssl._data.input import CheckedImages, validate_input
+from sklssl.base import BaseEmbedder, Pretext
 from sklssl.embedding import MultiScaleEmbedder
+from sklssl.embedding._untrained import UntrainedEmbedder
+from sklssl.exceptions import ImageFileError
+from sklssl.utils._checks import naming_parameter
 from sklssl.utils._typing import ImagesLike
 
-__all__ = ["NetworkEmbedder", "initial_embedder"]
+__all__ = ["NetworkEmbedder", "initial_embedder", "read_images"]
 
 
-@parameters(max_epochs=0)
-class NetworkEmbedder(BaseEmbedder):
+class NetworkEmbedder(UntrainedEmbedder):
     """An embedder without a pretext task: the initial embedder of supervised training.
 
-    Its parameters are those of :class:`sklssl.RotNetEmbedder`, with ``max_epochs=0``: there is no
-    task, so ``fit`` with more epochs raises an error.
+    ``fit`` builds the network and measures the range and the standardisation of the images. There
+    is no ``partial_fit`` and no ``score``.
     """
-
-    def _make_pretext(self, backbone: Backbone) -> Pretext:
-        return Pretext(backbone)
 
 
 def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) -> BaseEmbedder:
@@ -36,7 +35,8 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
         backbone, given by name or as a function, gets random weights.
 
     X : array-like
-        All images.
+        The images with labels, without repeated rows and rows of weight 0: otherwise a weight
+        would not be equivalent to repeating the row.
 
     seed : int
         The seed for the weights of a backbone.
@@ -47,8 +47,9 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
     who = f"The 'embedder' parameter of {type(owner).__name__}"
     frozen = isinstance(embedder, FrozenEstimator)
     found = embedder.estimator if frozen else embedder
-    if not hasattr(found, "fit"):
-        found = NetworkEmbedder(found, random_state=seed)
+    if not hasattr(embedder, "fit"):
+        with naming_parameter(owner, "embedder"):
+            found = NetworkEmbedder(embedder, random_state=seed).fit(X)
     if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
         raise TypeError(
             f"{who} must be an embedder of sklssl, a FrozenEstimator of a fitted one, or a "
@@ -62,6 +63,17 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
     copied = found._continued()
     _let_train(copied.pretext_)
     return copied
+
+
+def read_images(embedder: BaseEmbedder, X: ImagesLike, *, owner: object) -> CheckedImages:
+    """Return `X` as images for a fitted embedder; errors name the owner, which the user knows."""
+    try:
+        return validate_input(embedder, X, reset=False)
+    except ImageFileError:  # which names the file
+        raise
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{type(owner).__name__} cannot use this X: {error}") from error
 
 
 def _let_train(pretext: Pretext) -> None:

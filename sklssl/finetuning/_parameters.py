@@ -105,7 +105,7 @@ class FineTuningParameters(TypedDict, total=False):
             32,
             [Interval(Integral, 2, None, closed="left")],
             "int",
-            "The number of images per training step.",
+            "The largest number of images per step; the steps of an epoch are nearly equal.",
         ),
     ]
     learning_rate: Annotated[

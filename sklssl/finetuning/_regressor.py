@@ -76,7 +76,7 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
         self._one_column = y.ndim == 1
         return y.reshape(len(y), -1).astype(np.float64)
 
-    def _class_weights(self, y: np.ndarray) -> float:
+    def _class_weights(self, y: np.ndarray, weights: np.ndarray) -> float:
         return 1.0
 
     def _encode(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
 __all__ = [
     "at_least_float32",
+    "check_count",
     "check_negatives",
-    "check_temperature",
+    "check_positive",
     "full_precision",
     "shapes_error",
     "unit",
@@ -35,10 +37,20 @@ def unit(vectors: Tensor) -> Tensor:
     return vectors / lengths.masked_fill(lengths == 0, 1)
 
 
-def check_temperature(function: str, temperature: float) -> None:
-    """Raise an error if the temperature is not a finite positive number."""
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"{function}: temperature must be finite and above 0, got {temperature}.")
+def check_positive(function: str, **numbers: float) -> None:
+    """Raise an error if a number is not finite and positive."""
+    for name, value in numbers.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"{function}: {name} must be finite and above 0, got {value}.")
+
+
+def check_count(function: str, least: int, **counts: int) -> None:
+    """Raise an error if a count is not an integer of at least `least`."""
+    for name, value in counts.items():
+        if not isinstance(value, Integral) or value < least:
+            raise ValueError(
+                f"{function}: {name} must be an integer of at least {least}, got {value}."
+            )
 
 
 def check_negatives(function: str, n_images: int) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sklssl.losses._checks import (
     check_negatives,
-    check_temperature,
+    check_positive,
     full_precision,
     shapes_error,
     unit,
@@ -67,7 +67,7 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     tensor(2.5944)
     """
     _check_pair("nt_xent", z1, z2)
-    check_temperature("nt_xent", temperature)
+    check_positive("nt_xent", temperature=temperature)
     with full_precision(z1):
         views = torch.stack([unit(z1), unit(z2)])
         everywhere, offset = gather_images(views, "nt_xent")
@@ -113,8 +113,8 @@ def nt_xent_to_mean(z_views: Tensor, z_mean: Tensor, temperature: float = 0.5) -
 
     References
     ----------
-    Feng, Sangam: Improving Self-Supervised Representation Learning by Rotation Feature Decoupling
-    & NT-Xent Loss, section 2.
+    Sangam, Feng: Improving Self-Supervised Representation Learning by Rotation Feature Decoupling
+    & NT-Xent Loss, 2021, section 2.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def nt_xent_to_mean(z_views: Tensor, z_mean: Tensor, temperature: float = 0.5) -
     if z_views.ndim != 3 or z_mean.shape != z_views.shape[1:]:
         expected = "z_views (k, b, d) and z_mean (b, d)"
         raise shapes_error(name, expected, z_views=z_views, z_mean=z_mean)
-    check_temperature(name, temperature)
+    check_positive(name, temperature=temperature)
     with full_precision(z_views):
         views, mean = unit(z_views), unit(z_mean)
         everywhere, offset = gather_images(torch.cat([views, mean[None]]), name)

@@ -11,7 +11,7 @@ from torch import Tensor
 from sklssl._runtime.gather import gather_rows
 from sklssl.losses._checks import (
     at_least_float32,
-    check_temperature,
+    check_positive,
     full_precision,
     shapes_error,
     unit,
@@ -55,7 +55,8 @@ def instance_nce(
 
     normaliser : float or tensor of shape (), default=None
         The constant Z. None estimates it from this batch, as by :func:`nce_normaliser`; the paper
-        uses the estimate of the first batches for the whole training run.
+        uses the estimate of the first batches for the whole training run. The value of a tensor is
+        not checked, since a GPU would have to wait for it.
 
     Returns
     -------
@@ -65,7 +66,8 @@ def instance_nce(
     Raises
     ------
     ValueError
-        If the temperature or the normaliser is not positive, or the shapes do not match.
+        If the temperature or a normaliser that is a float is not positive, or the shapes do not
+        match.
 
     References
     ----------
@@ -82,7 +84,7 @@ def instance_nce(
     tensor(1.0505)
     """
     _check_shapes("instance_nce", z, bank, noise_index, index=index)
-    check_temperature("instance_nce", temperature)
+    check_positive("instance_nce", temperature=temperature)
     with full_precision(z):
         rows = torch.cat([index[:, None], noise_index], dim=1)
         scores = _bank_similarities(z, bank, rows, temperature)
@@ -140,7 +142,7 @@ def nce_normaliser(
     10.389
     """
     _check_shapes("nce_normaliser", z, bank, noise_index)
-    check_temperature("nce_normaliser", temperature)
+    check_positive("nce_normaliser", temperature=temperature)
     with full_precision(z):
         scores = _bank_similarities(z, bank, noise_index, temperature)
         return math.exp(_log_estimate(scores, len(bank)).item())

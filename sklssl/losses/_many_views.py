@@ -7,7 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from sklssl.losses._checks import at_least_float32, full_precision, shapes_error, unit
+from sklssl.losses._checks import (
+    at_least_float32,
+    check_count,
+    check_positive,
+    full_precision,
+    shapes_error,
+    unit,
+)
 from sklssl.losses._gather import gather_images
 
 __all__ = ["coding_rate", "gaussian_distance", "similarity_to_mean"]
@@ -31,7 +38,8 @@ def coding_rate(z: Tensor, epsilon: float = 0.2) -> Tensor:
     Returns
     -------
     rate : tensor of shape ()
-        In float32 even under autocast; float64 is kept.
+        In float32 even under autocast; float64 is kept. NaN if a vector is not finite, or `epsilon`
+        too small for the precision.
 
     Raises
     ------
@@ -60,8 +68,7 @@ def coding_rate(z: Tensor, epsilon: float = 0.2) -> Tensor:
     """
     if z.ndim != 2:
         raise shapes_error("coding_rate", "z (b, d)", z=z)
-    if not 0 < epsilon < math.inf:
-        raise ValueError(f"coding_rate: epsilon must be finite and above 0, got {epsilon}.")
+    check_positive("coding_rate", epsilon=epsilon)
     with full_precision(z):
         (everywhere,), _ = gather_images(unit(z)[None], "coding_rate")
         n_vectors, width = everywhere.shape
@@ -69,8 +76,8 @@ def coding_rate(z: Tensor, epsilon: float = 0.2) -> Tensor:
         products = thin @ thin.T
         scaled = products * (width / (n_vectors * epsilon))
         identity = torch.eye(len(products), dtype=products.dtype, device=products.device)
-        factor = torch.linalg.cholesky(identity + scaled)
-        return factor.diagonal().log().sum()
+        factor, failed = torch.linalg.cholesky_ex(identity + scaled)  # without an error for NaN
+        return factor.diagonal().log().sum().where(failed == 0, math.nan)
 
 
 def similarity_to_mean(z_views: Tensor) -> Tensor:
@@ -127,7 +134,7 @@ def gaussian_distance(z: Tensor, directions: Tensor, *, n_points: int = 17) -> T
         m random directions; only their directions matter. New ones should be drawn for every step.
 
     n_points : int, default=17
-        Number of points at which the functions are compared.
+        Number of points, at least 2, at which the functions are compared.
 
     Returns
     -------
@@ -138,7 +145,7 @@ def gaussian_distance(z: Tensor, directions: Tensor, *, n_points: int = 17) -> T
     Raises
     ------
     ValueError
-        If the shapes do not match.
+        If the shapes do not match, or `n_points` is below 2.
 
     Notes
     -----
@@ -167,6 +174,7 @@ def gaussian_distance(z: Tensor, directions: Tensor, *, n_points: int = 17) -> T
     if z.ndim != 2 or directions.ndim != 2 or z.shape[1] != len(directions):
         expected = "z (b, d) and directions (d, m)"
         raise shapes_error("gaussian_distance", expected, z=z, directions=directions)
+    check_count("gaussian_distance", 2, n_points=n_points)
     with full_precision(z):
         (everywhere,), _ = gather_images(at_least_float32(z)[None], "gaussian_distance")
         components = everywhere @ unit(directions.to(everywhere).T).T  # (n, m)

@@ -9,7 +9,8 @@ from torch import Tensor
 from sklssl._runtime.gather import gather_rows
 from sklssl.losses._checks import (
     at_least_float32,
-    check_temperature,
+    check_count,
+    check_positive,
     full_precision,
     shapes_error,
 )
@@ -43,7 +44,8 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, n_iterations: int = 3) -> Te
     Raises
     ------
     ValueError
-        If `epsilon` is not positive.
+        If `scores` does not have two dimensions, `epsilon` is not positive, or `n_iterations` is
+        below 1.
 
     Notes
     -----
@@ -65,7 +67,10 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, n_iterations: int = 3) -> Te
     >>> sinkhorn(scores).argmax(dim=1)  # both like the first prototype, one has to yield
     tensor([1, 0])
     """
-    check_temperature("sinkhorn", epsilon)
+    if scores.ndim != 2:
+        raise shapes_error("sinkhorn", "scores (b, k)", scores=scores)
+    check_positive("sinkhorn", epsilon=epsilon)
+    check_count("sinkhorn", 1, n_iterations=n_iterations)
     with full_precision(scores):
         logs = at_least_float32(scores) / epsilon
         for _ in range(n_iterations):
@@ -122,7 +127,7 @@ def soft_cross_entropy(scores: Tensor, targets: Tensor, temperature: float = 0.1
     if scores.ndim != 2 or scores.shape != targets.shape:
         expected = "scores and targets of one shape (b, k)"
         raise shapes_error("soft_cross_entropy", expected, scores=scores, targets=targets)
-    check_temperature("soft_cross_entropy", temperature)
+    check_positive("soft_cross_entropy", temperature=temperature)
     with full_precision(scores):
         logs = F.log_softmax(at_least_float32(scores) / temperature, dim=1)
         return -(at_least_float32(targets.detach()) * logs).sum(dim=1).mean()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sklssl.losses._checks import (
     check_negatives,
-    check_temperature,
+    check_positive,
     full_precision,
     shapes_error,
     unit,
@@ -79,7 +79,7 @@ def info_nce(
         raise shapes_error("info_nce", expected, query=query, key=key, queue=queue)
     if queue is None:
         check_negatives("info_nce", len(query))
-    check_temperature("info_nce", temperature)
+    check_positive("info_nce", temperature=temperature)
     with full_precision(query):
         query, key = unit(query), unit(key.detach())
         own = (query * key).sum(dim=1, keepdim=True)

@@ -66,8 +66,8 @@ class ImageTransformer(  # type: ignore[call-arg]
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
-            Images or rows, of the shape seen in ``fit``. :class:`ImageResizer` also takes lists of
-            PIL images, or of arrays of different sizes.
+            Images or rows, of the shape seen in ``fit``. :class:`ImageResizer` takes images of any
+            height and width, also lists of PIL images, or of arrays of different sizes.
 
         Returns
         -------
@@ -77,10 +77,7 @@ class ImageTransformer(  # type: ignore[call-arg]
         """
         check_is_fitted(self)
         self._validate_params()  # parameters may have changed since fit
-        X = self._to_one_size(X)
-        # First, since wrong column names explain other errors.
-        images = validate_images(self, X, reset=False, dtype=DTYPES)
-        ndim = check_images(X, estimator=self, dtype=DTYPES).ndim
+        images, ndim = self._check_like_fitted(X)
         images = self._transform(images)
         if ndim == 2:
             # Rows that were padded to the size of an image are cropped again.
@@ -101,9 +98,11 @@ class ImageTransformer(  # type: ignore[call-arg]
         """
         return self
 
-    def _to_one_size(self, X: ImagesLike) -> ImagesLike:
-        """Return `X`; a transformer that resizes may make its images equal in size first."""
-        return X
+    def _check_like_fitted(self, X: ImagesLike) -> tuple[np.ndarray, int]:
+        """Return `X` as images (n, H, W, C) like those in fit, and its number of dimensions."""
+        # First, since wrong column names explain other errors.
+        images = validate_images(self, X, reset=False, dtype=DTYPES)
+        return images, check_images(X, estimator=self, dtype=DTYPES).ndim
 
     def _fit(self, images: np.ndarray) -> None:
         """Learn from images (n, H, W, C); most transformers learn nothing."""

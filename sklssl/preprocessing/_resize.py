@@ -7,10 +7,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
+from sklssl._data.arrays import check_images
+from sklssl._data.columns import is_image_sequence, unwrap_images
 from sklssl._data.decode import resize_image
 from sklssl._data.pictures import resize_each
 from sklssl._storage.attributes import is_positive_ints
-from sklssl.preprocessing._base import ImageTransformer
+from sklssl.preprocessing._base import DTYPES, ImageTransformer
 from sklssl.utils._checks import MAX_SIDE
 from sklssl.utils._sklearn_compat import Interval, _fit_context
 from sklssl.utils._typing import ImagesLike
@@ -39,10 +41,11 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         (height, width) of the new images.
 
     image_shape_ : tuple of int
-        (height, width, channels) of the images seen in ``fit``.
+        (height, width, channels) of the first image seen in ``fit``. Only rows need the same shape
+        in ``transform``; images need the same channels.
 
     n_features_in_ : int
-        Number of values per image seen in ``fit``.
+        height * width * channels.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of `X`, if all of them are strings.
@@ -69,8 +72,8 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         "image_size": [Interval(Integral, 1, MAX_SIDE, closed="both"), tuple, list],
     }
 
-    # The remedy in the error message for images of another size than in fit.
-    _other_size = "Fit another ImageResizer on them."
+    # The remedy in the error message for images with other channels, and of another size.
+    _other_size = "Fit another ImageResizer on them, or convert their channels."
 
     _fitted_attributes = {"image_size_": is_positive_ints(2)}
 
@@ -97,12 +100,22 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
         self : object
         """
         size = _height_width(self.image_size)
-        super().fit(resize_each(X, size, who="ImageResizer"))
+        given = unwrap_images(X)
+        if is_image_sequence(given):  # of sizes that may differ
+            check_images(resize_each(given, size, who="ImageResizer"), estimator=self, dtype=DTYPES)
+            given = given[:1]
+        super().fit(given)
         self.image_size_ = size
         return self
 
-    def _to_one_size(self, X: ImagesLike) -> ImagesLike:
-        return resize_each(X, self.image_size_, who="ImageResizer")
+    def _check_like_fitted(self, X: ImagesLike) -> tuple[np.ndarray, int]:
+        X = resize_each(X, self.image_size_, who="ImageResizer")
+        if not hasattr(X, "columns"):
+            images = check_images(X, estimator=self, dtype=DTYPES)
+            shape = (*images.shape[1:], 1)[:3]
+            if images.ndim > 2 and shape[2] == self.image_shape_[2]:
+                return images.reshape(-1, *shape), images.ndim
+        return super()._check_like_fitted(X)
 
     def _transform(self, images: np.ndarray) -> np.ndarray:
         resized = np.empty((len(images), *self.image_size_, images.shape[-1]), images.dtype)

@@ -44,8 +44,8 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
 
     classifier : classifier, default=None
         The classifier of the features; it is cloned. scikit-learn's semi-supervised classifiers
-        (including subclasses, and those at the end of a pipeline or inside ``GridSearchCV`` or
-        ``RandomizedSearchCV``) are fitted on all rows, other classifiers on the labelled rows. The
+        (including subclasses, and those at the end of a pipeline or inside a search such as
+        ``GridSearchCV``) are fitted on all rows, other classifiers on the labelled rows. The
         default standardises the features, reduces them to 512 principal components if there are
         more, and combines a linear discriminant analysis (``shrinkage=0.3``) and a logistic
         regression (``C=0.1`` for 512 features, less for more) by soft voting, in a

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
@@ -19,9 +18,10 @@ __all__ = ["classifier_has", "default_classifier", "learns_from_unlabelled"]
 # More components make the discriminant analysis slow, and hardly better.
 _MAX_COMPONENTS = 512
 _SEMI_SUPERVISED_MODULES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.")
+_BaseSearchCV: Any = GridSearchCV.__base__  # which scikit-learn does not export
 
 
-def default_classifier(codes: npt.ArrayLike = (0, 0, -1), n_features: int = 1) -> Pipeline:
+def default_classifier(codes: np.ndarray, n_features: int) -> Pipeline:
     """Return a classifier that did well on digits and on CIFAR-10 (docs/few_labels.md).
 
     Self-training adopts confident predictions, including wrong ones. Two linear classifiers that
@@ -29,17 +29,16 @@ def default_classifier(codes: npt.ArrayLike = (0, 0, -1), n_features: int = 1) -
 
     Parameters
     ----------
-    codes : array-like of int, default=(0, 0, -1)
+    codes : ndarray of int
         The labels it will be fitted on, -1 for unlabelled rows.
 
-    n_features : int, default=1
+    n_features : int
         Number of features, which are reduced to at most 512 principal components.
 
     Returns
     -------
     classifier : Pipeline
     """
-    codes = np.asarray(codes)
     n_components = min(_MAX_COMPONENTS, len(codes) - 1)
     # Each standardised feature has variance 1, and the components contain their total.
     strength = min(0.1, 0.1 * _MAX_COMPONENTS / n_features)
@@ -63,7 +62,7 @@ def learns_from_unlabelled(classifier: object) -> bool:
     """
     if isinstance(classifier, Pipeline):
         return learns_from_unlabelled(classifier.steps[-1][1])
-    if isinstance(classifier, (GridSearchCV, RandomizedSearchCV)):
+    if isinstance(classifier, _BaseSearchCV):
         return learns_from_unlabelled(classifier.estimator)
     return any(
         cls.__module__.startswith(_SEMI_SUPERVISED_MODULES) for cls in type(classifier).__mro__
@@ -75,6 +74,8 @@ def classifier_has(method: str) -> Callable[[Any], bool]:
 
     def check(estimator: Any) -> bool:
         classifier = getattr(estimator, "classifier_", estimator.classifier)
-        return hasattr(default_classifier() if classifier is None else classifier, method)
+        if classifier is None:  # the default one, with votes
+            return method == "predict_proba"
+        return hasattr(classifier, method)
 
     return check

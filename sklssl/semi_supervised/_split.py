@@ -27,7 +27,8 @@ class LabeledSplit(BaseCrossValidator):
     ----------
     cv : int, splitter or None, default=5
         How to split the labelled rows, as in scikit-learn: a number of stratified folds, None for
-        5 folds, or a splitter such as ``StratifiedKFold(shuffle=True)``.
+        5 folds, or a splitter such as ``StratifiedKFold(shuffle=True)``, which is given the
+        labelled rows only.
 
     See Also
     --------
@@ -85,7 +86,8 @@ class LabeledSplit(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `y` is None, contains NaN, has no labels, or has too few labels for `cv`.
+            If `y` is None, contains NaN, has no labels, or has too few labels for `cv`, or if `cv`
+            splits other rows than the labelled ones, such as ``PredefinedSplit`` for all rows.
         """
         y, labelled = check_labels(y, owner=self)
         rows, others = np.flatnonzero(labelled), np.flatnonzero(~labelled)
@@ -94,6 +96,7 @@ class LabeledSplit(BaseCrossValidator):
             check_consistent_length(X, y, groups)
         few = (None if a is None else take_rows(a, rows) for a in (X, y, groups))
         for train, test in self._splitter(y[rows]).split(*few):
+            self._check_rows(train, test, n_labelled=len(rows))
             free = others
             if groups is not None:
                 free = others[~np.isin(groups[others], groups[rows[test]])]
@@ -127,6 +130,14 @@ class LabeledSplit(BaseCrossValidator):
         y, labelled = check_labels(y, owner=self)
         few = (None if a is None else take_rows(a, labelled.nonzero()[0]) for a in (X, y, groups))
         return self._splitter(y[labelled]).get_n_splits(*few)
+
+    def _check_rows(self, *parts: np.ndarray, n_labelled: int) -> None:
+        """Raise an error if a splitter splits other rows than it is given."""
+        if any(len(part) and np.max(part) >= n_labelled for part in parts):
+            raise ValueError(
+                f"The 'cv' parameter of LabeledSplit is {self.cv!r}, which splits other rows than "
+                f"the {n_labelled} labelled ones. Make it for these alone, y[y != -1]."
+            )
 
     def _splitter(self, y: np.ndarray | None) -> Any:
         is_splitter = hasattr(self.cv, "split") and hasattr(self.cv, "get_n_splits")

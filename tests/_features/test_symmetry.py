@@ -97,7 +97,21 @@ def test_auto_leaves_digits_as_they_are_and_turns_what_has_no_upright(digits):
     embedder = PatchDictionaryEmbedder((16, 16), random_state=SEED).fit(turned)
     assert embedder.symmetry_ == "all"
     given = PatchDictionaryEmbedder((16, 16), symmetry="mirror", random_state=SEED).fit(turned)
-    assert given.symmetry_ is None
+    assert given.symmetry_ == "unknown"
+
+
+def test_auto_is_determined_in_fit_alone(digits):
+    embedder = RotNetEmbedder("convnet", symmetry=None, max_epochs=0, warm_start=True).fit(
+        digits[0]
+    )
+    assert embedder.symmetry_ == "unknown"
+    embedder.set_params(symmetry="auto")
+    with pytest.raises(
+        ValueError, match="'symmetry' parameter of RotNetEmbedder is 'auto'.*in fit"
+    ):
+        embedder.transform(digits[0][:2])
+    assert embedder.fit(digits[0]).symmetry_ is None
+    assert embedder.transform(digits[0][:2]).shape[0] == 2
 
 
 def test_predictions_are_averaged_too(X, y):

@@ -376,6 +376,18 @@ IMAGES, ONES = torch.zeros(2, 3, 8, 8), torch.ones(2)
             "kernel_size must be odd .*8x8 pixels. Got 4. For a",
         ),
         (lambda: gaussian_blur(IMAGES, ONES, 17), "kernel_size must be .*Got 17"),
+        (
+            lambda: horizontal_flip(IMAGES, ONES.int()),
+            "chosen .*of bools .*Got one of .*int32",
+        ),
+        (
+            lambda: resized_crop(IMAGES, torch.ones(2, 4), ONES.int()),
+            "flipped must .*of bools .*Got one of .*int32",
+        ),
+        (
+            lambda: shift(IMAGES, torch.ones(2, 2)),
+            "shifts .*of integers .*Got one of .*float",
+        ),
     ],
 )
 def test_what_is_refused(call, message):
@@ -422,3 +434,24 @@ def test_other_floats_give_what_float32_gives(dtype):
 def test_boxes_thinner_than_a_pixel_do_not_darken():
     boxes = torch.tensor([[7.4, 0.0, 0.6, 7.0], [0.0, 6.7, 8.0, 0.3]])
     torch.testing.assert_close(resized_crop(torch.ones(2, 1, 8, 7), boxes), torch.ones(2, 1, 8, 7))
+
+
+@pytest.mark.parametrize("size", [None, 2, 20])
+def test_only_the_part_of_a_box_inside_the_image_is_used(size):
+    images = torch.arange(64.0).view(1, 1, 8, 8)
+    for box, inside in (
+        ([-3, 4, 5, 8], [0, 4, 2, 4]),
+        ([6, -1, 9, 4], [6, 0, 2, 3]),
+        ([20, 3, 4, 2], [7, 3, 1, 2]),  # the nearest ones, if there is none
+        ([2, 5, 0, 0], [2, 5, 1, 1]),
+    ):
+        found, expected = (
+            resized_crop(images, torch.tensor([each], dtype=torch.float32), size=size)
+            for each in (box, inside)
+        )
+        torch.testing.assert_close(found, expected)
+
+
+def test_no_blur():
+    images = random_images(2)
+    torch.testing.assert_close(gaussian_blur(images, torch.zeros(2), 3), images)

@@ -187,11 +187,18 @@ def test_patience(values, params, epochs):
     assert Trained(values).epochs_until(EarlyStopping(**params)) == epochs
 
 
-@pytest.mark.parametrize("name", ["accuracy", "knn_accuracy", "my_Score"])
+@pytest.mark.parametrize(
+    "name", ["accuracy", "knn_accuracy", "my_Score", "agreement", "spread", "coding_rate"]
+)
 def test_auto_takes_higher_for_accuracies_and_scores(name):
     values = [0.1, 0.2, 0.3, 0.2, 0.2]
     assert Trained(values, name).epochs_until(EarlyStopping(name, patience=2)) == 5
     assert Trained(values, name).epochs_until(EarlyStopping(name, patience=2, mode="min")) == 3
+
+
+@pytest.mark.parametrize("name", ["valid_loss", "mean_absolute_error", "gaussian_distance"])
+def test_auto_takes_lower_for_losses_errors_and_distances(name):
+    assert Trained([3, 2, 1, 2, 2], name).epochs_until(EarlyStopping(name, patience=2)) == 5
 
 
 def test_rows_without_the_term_are_passed_over():

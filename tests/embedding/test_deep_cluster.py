@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import make_blobs
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, cohen_kappa_score
 
 from sklssl import DeepClusterEmbedder
-from sklssl.embedding._deep_cluster import cluster, whiten
+from sklssl.embedding._deep_cluster import agreement_above_chance, cluster, whiten
 from tests.embedding._views import QUICK, draw, unit
 
 
@@ -70,6 +70,16 @@ def test_score_of_images_that_have_no_cluster(digits):
     assert 0 <= embedder.score(X[60:200]) <= 1
 
 
+def test_score_is_the_agreement_above_chance(X):
+    assert DeepClusterEmbedder(4, **{**QUICK, "max_epochs": 0}).fit(X).score(X) == 0
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 3, 50)
+    second = np.where(rng.random(50) < 0.5, first, rng.integers(0, 3, 50))
+    pair = torch.from_numpy(first), torch.from_numpy(second)
+    expected = cohen_kappa_score(first, second)
+    assert agreement_above_chance(*pair, 4).item() == pytest.approx(expected, abs=1e-6)
+
+
 def test_bad_parameters_are_named(X):
     with pytest.raises(ValueError, match="'n_clusters' parameter of DeepClusterEmbedder .*Got 0"):
         DeepClusterEmbedder(0, **QUICK).fit(X)
@@ -95,6 +105,11 @@ def test_the_first_clusters_are_of_features_that_are_normalised(X):
     before = norm.running_mean.clone()
     pretext.before_epoch(embed, torch.Generator().manual_seed(0))
     torch.testing.assert_close(norm.running_mean, before, atol=0, rtol=0)
+
+
+def test_one_image_beyond_the_batches(digits):
+    embedder = DeepClusterEmbedder(4, **{**QUICK, "backbone": "resnet18", "batch_size": 64})
+    assert embedder.fit(digits[0][:65]).n_epochs_ == 1
 
 
 def test_chance_is_that_of_the_clusters_there_can_be(X):

@@ -24,6 +24,14 @@ def test_queue_holds_the_latest_keys_first(pretext):
     torch.testing.assert_close(pretext.queue[3:], before[:-3])
 
 
+def test_queue_is_no_longer_than_the_number_of_images(X):
+    embedder = MoCoEmbedder(queue_size=30, **QUICK)
+    for n_images, size in ((20, 20), (40, 30), (25, 25)):
+        before = embedder.partial_fit(X[:n_images]).pretext_.queue
+        assert len(before) == size
+        assert (before[:20].norm(dim=1) > 0).all()
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_loss_against_a_slow_loop(pretext, training):
     views, _ = draw(pretext)

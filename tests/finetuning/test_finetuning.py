@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklssl import FineTuneClassifier, FineTuneRegressor, MultiScaleEmbedder, RotNetEmbedder
-from sklssl.exceptions import NonFiniteLossError, StopTraining
+from sklssl.exceptions import ImageFileError, NonFiniteLossError, StopTraining
+from sklssl.finetuning import NetworkEmbedder
 from tests._estimators import every_embedder
 from tests._seed import SEED
 
@@ -224,6 +225,17 @@ def test_class_weights_move_the_decision(digits, embedder):
     assert share["none"] + 0.05 < share["balanced"] <= share["rare"] + 0.02
 
 
+def test_balanced_classes_have_one_total_with_sample_weights_too(X, y, embedder):
+    tuner = FineTuneClassifier(embedder, class_weight="balanced", **QUICK)
+    rare = (y == 0).astype(int)
+    weight = np.where(rare, np.arange(len(X)) % 4, 1)
+    weighted = tuner.fit(X, rare, sample_weight=weight).predict_proba(X)
+    rows = np.repeat(np.arange(len(X)), weight)
+    assert_allclose(tuner.fit(X[rows], rare[rows]).predict_proba(X), weighted, rtol=1e-4)
+    classes = tuner._check_data(X, rare, weight)[1:]
+    assert_allclose(*np.bincount(*classes))
+
+
 # Images kept back ----------------------------------------------------------------------------
 
 
@@ -389,3 +401,34 @@ def test_a_failed_fit_keeps_what_was_fitted(X, y, embedder):
     with pytest.raises(NonFiniteLossError):
         tuned.set_params(learning_rate=1e30, optimizer="sgd", lr_schedule="constant").fit(X, y)
     assert_array_equal(tuned.decision_function(X), before)
+
+
+# Where it starts -----------------------------------------------------------------------------
+
+
+def test_an_unfitted_embedder_learns_from_rows_with_weight(X, y):
+    tuner = FineTuneClassifier(RotNetEmbedder("convnet", **QUICK), **QUICK)
+    weight = np.arange(len(X)) % 3
+    weighted = tuner.fit(X, y, sample_weight=weight).embedder_.history_
+    rows = np.repeat(np.arange(len(X)), weight)
+    repeated = tuner.fit(X[rows], y[rows]).embedder_.history_
+    assert [row["loss"] for row in weighted] == [row["loss"] for row in repeated]
+
+
+def test_a_network_without_a_task(X):
+    embedder = NetworkEmbedder("convnet").fit(X)
+    for name in ("score", "partial_fit"):
+        assert not hasattr(embedder, name)
+    with pytest.raises(TypeError, match="NetworkEmbedder has no parameter 'max_epochs'"):
+        NetworkEmbedder("convnet", max_epochs=2)
+
+
+def test_errors_name_the_fine_tuner_and_its_embedder(X, y):
+    with pytest.raises(ValueError, match="'embedder' parameter of FineTuneClassifier: .*resnet999"):
+        FineTuneClassifier("resnet999").fit(X, y)
+    tuned = FineTuneClassifier("convnet", **QUICK).fit(X, y)
+    for method in (tuned.predict, tuned.transform):
+        with pytest.raises(ValueError, match="FineTuneClassifier cannot use this X: X is one ima"):
+            method(X[0])
+        with pytest.raises(ImageFileError):
+            method(["missing.png"])

@@ -23,6 +23,13 @@ def test_coding_rate_ignores_rotations_and_lengths():
     torch.testing.assert_close(coding_rate(3 * z @ turn), coding_rate(z))
 
 
+def test_coding_rate_of_vectors_that_are_not_finite_is_nan():
+    for value in (np.nan, np.inf):
+        z = torch.eye(4)
+        z[0, 0] = value
+        assert coding_rate(z).isnan()
+
+
 def test_similarity_to_mean_against_a_slow_loop():
     z = torch.randn(4, 5, 3, dtype=torch.float64).numpy()
     unit = z / np.linalg.norm(z, axis=2, keepdims=True)
@@ -78,3 +85,9 @@ def test_bad_input():
         similarity_to_mean(torch.zeros(2, 2))
     with pytest.raises(ValueError, match=r"directions \(3, 4\)"):
         gaussian_distance(torch.zeros(2, 2), torch.zeros(3, 4))
+
+
+@pytest.mark.parametrize("n_points", [1, 2.5])
+def test_gaussian_distance_needs_two_points(n_points):
+    with pytest.raises(ValueError, match="gaussian_distance: n_points must be .*at least 2, got"):
+        gaussian_distance(torch.ones(4, 2), torch.eye(2), n_points=n_points)

@@ -46,7 +46,20 @@ def test_adding_a_constant_changes_nothing():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="sinkhorn: temperature must be"):
+    with pytest.raises(ValueError, match="sinkhorn: epsilon must be"):
         sinkhorn(torch.zeros(2, 2), 0)
     with pytest.raises(ValueError, match="soft_cross_entropy: expected"):
         soft_cross_entropy(torch.zeros(2, 2), torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("scores", "params", "message"),
+    [
+        (torch.ones(3, 4), {"epsilon": 0}, "sinkhorn: epsilon must be finite and above 0, got 0"),
+        (torch.ones(3, 4), {"n_iterations": 0}, "sinkhorn: n_iterations must .*at least 1, got 0"),
+        (torch.ones(3), {}, r"sinkhorn: expected scores \(b, k\), got scores \(3,\)"),
+    ],
+)
+def test_sinkhorn_names_what_it_refuses(scores, params, message):
+    with pytest.raises(ValueError, match=message):
+        sinkhorn(scores, **params)

@@ -62,6 +62,28 @@ def test_size_is_settled_in_fit():
     assert len(resizer.get_feature_names_out()) == 300
 
 
+def test_images_of_any_height_and_width_after_fit():
+    X = make_images()
+    pictures = [Image.fromarray(x) for x in X]
+    other = make_images(n=2, shape=(20, 5, 3))
+    for fitted_on in (X, list(X), pictures, [X[0], *other]):
+        resizer = ImageResizer(10, image_shape=(12, 9, 3)).fit(fitted_on)
+        assert resizer.image_shape_ == (12, 9, 3)
+        assert resizer.n_features_in_ == 12 * 9 * 3
+        expected = ImageResizer(10).fit_transform(X)
+        for same in (X, list(X), pictures):
+            assert_array_equal(resizer.transform(same), expected)
+        assert_array_equal(resizer.transform(X.reshape(6, -1)), expected.reshape(6, -1))
+        assert_array_equal(resizer.transform(other), ImageResizer(10).fit_transform(other))
+
+
+def test_images_with_other_channels_than_in_fit():
+    resizer = ImageResizer(10).fit(make_images())
+    for grey in (make_images()[..., 0], make_images(shape=(5, 8, 1)), list(make_images()[..., 0])):
+        with pytest.raises(ValueError, match=r"ImageResizer was fitted on .*\(12, 9, 3\).*hannels"):
+            resizer.transform(grey)
+
+
 def test_lists_of_images_of_different_sizes():
     arrays = [make_images(shape=(8 + i, 12, 3), dtype=np.uint8)[0] for i in range(4)]
     expected = np.stack([ImageResizer(6).fit_transform(x[np.newaxis])[0] for x in arrays])

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.decomposition import PCA
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -124,8 +125,11 @@ def test_which_classifiers_learn_from_unlabelled_rows():
     class Own(LabelSpreading):
         pass
 
-    search = RandomizedSearchCV(SelfTrainingClassifier(LogisticRegression()), {})
-    for classifier in (Own(), search, SemiSupervisedClassifier(PCA())):
+    searches = [
+        make(SelfTrainingClassifier(LogisticRegression()), {})
+        for make in (RandomizedSearchCV, HalvingRandomSearchCV)
+    ]
+    for classifier in (Own(), *searches, SemiSupervisedClassifier(PCA())):
         assert learns_from_unlabelled(classifier)
     for classifier in (LogisticRegression(), make_pipeline(StandardScaler(), LinearSVC())):
         assert not learns_from_unlabelled(classifier)

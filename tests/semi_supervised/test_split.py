@@ -10,6 +10,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     LeaveOneOut,
+    PredefinedSplit,
     StratifiedKFold,
     StratifiedShuffleSplit,
     cross_val_predict,
@@ -120,6 +121,13 @@ def test_labels_that_cannot_be_split(y, message):
 def test_what_is_no_splitter(cv):
     with pytest.raises(ValueError, match="The 'cv' parameter of LabeledSplit must be a number"):
         next(LabeledSplit(cv).split(X, Y))
+
+
+def test_a_splitter_of_all_rows_is_named():
+    folds = np.arange(15) % 3
+    with pytest.raises(ValueError, match=r"LabeledSplit is PredefinedSplit.*the 9 labelled ones"):
+        next(LabeledSplit(PredefinedSplit(folds)).split(X, Y))
+    assert len(list(LabeledSplit(PredefinedSplit(folds[Y != -1])).split(X, Y))) == 3
 
 
 @pytest.mark.parametrize("groups", [np.arange(15) % 5, [f"plate {i % 5}" for i in range(15)]])

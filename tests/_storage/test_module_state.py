@@ -83,7 +83,7 @@ def test_read_only_arrays_are_fine():
         torch.Generator(),
         np.random.default_rng(0),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_data_that_checkpoints_would_lose_are_named(value):
     module = nn.Sequential(Odd())

@@ -201,21 +201,54 @@ def harris_window():
     return grid(lines, rows, [column]) + origin(lines)
 
 
+_SETS = {
+    "digits": "digits",
+    "pets": "pets",
+    "tiny20": "20 classes of Tiny-ImageNet",
+    "gtsrb": "traffic signs",
+    "cifar10-4k": "CIFAR-10",
+}
+
+
 def flat_patches():
     """The lines of two commits: before and after flat patches were left out."""
     lines = read("studies/flat_patches")
     before, after = dict.fromkeys(x["commit"] for x in lines)
-    names = {
-        "digits": "digits",
-        "pets": "pets",
-        "tiny20": "20 classes of Tiny-ImageNet",
-        "gtsrb": "traffic signs",
-        "cifar10-4k": "CIFAR-10",
-    }
-    rows = {title: {"data": name} for name, title in names.items()}
+    rows = {title: {"data": name} for name, title in _SETS.items()}
     keys = ("few_10", "few_50", "ridge")
     columns = [
         Column(title, {"commit": commit}, keys, 1)
         for title, commit in (("all patches", before), ("without flat ones", after))
     ]
     return grid(lines, rows, columns, alike=False) + origin(lines)
+
+
+def levels():
+    """With and without brightness, colour and contrast; the simulated images first."""
+    lines = read("studies/levels")
+    simulated = {f"simulated: {name}": name for name in ("background", "contrast", "brightness")}
+    names = simulated | {title: name for name, title in _SETS.items()}
+    rows = {title: {"data": name} for title, name in names.items()}
+    keys = ("few_10", "few_50", "ridge", "knn")
+    columns = [
+        Column(title, {"features": features}, keys, 1)
+        for title, features in (
+            ("raw pixels", "raw pixels"),
+            ("without levels", "without"),
+            ("with levels", "with"),
+        )
+    ]
+    return grid(lines, rows, columns, alike=False) + origin(lines)
+
+
+def image_sizes():
+    """Pets at several sizes."""
+    lines = read("studies/image_sizes")
+    rows = {f"{side}x{side}": {"side": side} for side in (32, 48, 64, 96, 128)}
+    columns = [
+        Column("10 labels", {}, ("accuracy_10",)),
+        Column("50 labels", {}, ("accuracy_50",)),
+        Column("all labels, ridge classifier", {}, ("ridge_all",)),
+        Column("CPU seconds", {}, ("cpu_seconds",), 1, 0),
+    ]
+    return grid(lines, rows, columns) + origin(lines)

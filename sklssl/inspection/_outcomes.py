@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_regressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
@@ -71,6 +72,8 @@ def check_rankable(
 
 def predict_images(model: Any, X: Any, methods: Sequence[str] = _SCORES) -> Outcome:
     """Predict images, with the scores by the first of `methods` that the model has."""
+    if isinstance(model, Pipeline) and len(model) > 1:  # embedding once takes most of the time
+        X, model = model[:-1].transform(X), model[-1]
     predictions = np.asarray(model.predict(X))
     if is_regressor(model):
         one = predictions.shape[1:] == (1,)

@@ -75,6 +75,17 @@ def test_the_prediction_is_what_the_model_predicts(listed):
     assert_allclose([row["second_probability"] for row in rows], probabilities[:, 1])
 
 
+def test_a_pipeline_embeds_once(listed, monkeypatch):
+    model = make_pipeline(RotNetEmbedder(max_epochs=0, random_state=SEED), LogisticRegression())
+    model.fit(listed.paths, listed.target)
+    expected = predict_table(model, listed.paths)
+    transform, calls = RotNetEmbedder.transform, []
+    counted = lambda self, X: calls.append(len(X)) or transform(self, X)  # noqa: E731
+    monkeypatch.setattr(RotNetEmbedder, "transform", counted)
+    assert predict_table(model, listed.paths) == expected
+    assert calls == [len(listed.paths)]
+
+
 def test_a_single_class(listed):
     model = make_pipeline(EMBEDDER, DummyClassifier()).fit(listed.paths, ["cat"] * len(NAMES))
     rows = predict_table(model, listed.paths[:1])

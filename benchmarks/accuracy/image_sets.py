@@ -5,11 +5,13 @@
 
 Data sets: CIFAR-10 (4,000 images and their labels, all test images), its lossless part, traffic
 signs (with the split of the data set, which separates tracks), pets (64x64), 4,000 images of 20
-classes of Tiny-ImageNet, digits. With 10 and 50 labels per class (five draws) or all labels, the
-probe is the same for all rows: a logistic regression with C = 5 / n_features on standardised
-features. With all labels, a ridge classifier with alpha = 0.3 * n_features is fitted too. HOG uses
-8x8 cells at 32x32 pixels and 9 orientations. A result has the CPU seconds of `fit` and, for 50
-labels, the accuracy of the ridge classifier on each single layer and on the default `layer`.
+classes of Tiny-ImageNet, digits; 4,000 images of MNIST and of Fashion-MNIST and 5,000 of their
+test images, in the layout of torchvision. With 10 and 50 labels per class (five draws) or all
+labels, the probe is the same for all rows: a logistic regression with C = 5 / n_features on
+standardised features. With all labels, a ridge classifier with alpha = 0.3 * n_features is fitted
+too. HOG uses 8x8 cells at 32x32 pixels and 9 orientations. A result has the CPU seconds of `fit`
+and, for 50 labels, the accuracy of the ridge classifier on each single layer and on the default
+`layer`.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torchvision
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -100,11 +103,27 @@ def tiny(seed):
     return X[some], y[some], X_test, y_test
 
 
+def torchvision_set(name):
+    """Return a reader of a data set of torchvision, for example of FashionMNIST."""
+
+    def read(seed):
+        rng, out = np.random.default_rng(seed), []
+        for train, n_images in ((True, 4000), (False, 5000)):
+            data = getattr(torchvision.datasets, name)(home(), train=train)
+            some = rng.permutation(len(data))[:n_images]
+            out += [data.data[some].numpy(), data.targets[some].numpy()]
+        return tuple(out)
+
+    return read
+
+
 SETS = {
     "cifar10-4k": cifar,
     "cifar10-lossless": lossless,
     "digits": digits,
+    "fashion-mnist": torchvision_set("FashionMNIST"),
     "gtsrb": signs,
+    "mnist": torchvision_set("MNIST"),
     "pets": pets,
     "tiny20": tiny,
 }

@@ -15,6 +15,7 @@ __all__ = [
     "is_path_sequence",
     "is_picture",
     "is_picture_sequence",
+    "relative_names",
     "to_path_string",
     "unwrap_images",
 ]
@@ -77,6 +78,16 @@ def is_image_sequence(X: Any) -> bool:
 def to_path_string(path: str | bytes | os.PathLike[str]) -> str:
     """Return a file name as a plain str, with "~" expanded."""
     return os.path.expanduser(str(os.fsdecode(path)))  # not a NumPy str
+
+
+def relative_names(paths: Iterable[Any]) -> list[str]:
+    """Return file names relative to the folder that contains all of them."""
+    full = [os.path.abspath(to_path_string(path)) for path in paths]
+    try:
+        folder = os.path.commonpath([os.path.dirname(path) for path in full])
+    except ValueError:  # on several drives
+        return full
+    return [os.path.relpath(path, folder).replace(os.sep, "/") for path in full]
 
 
 def is_picture(x: object) -> bool:

@@ -32,7 +32,7 @@ __all__ = [
     "read_image_file",
     "resize_image",
     "select_channels",
-    "skipped_files_message",
+    "warn_skipped_files",
     "warn_unread_pages",
 ]
 
@@ -49,7 +49,6 @@ _RESIZABLE = (np.uint8, np.uint16, np.float32, np.float64)  # by cv2
 def read_image_file(
     path: str | os.PathLike[str],
     channels: Channels,
-    pages: str | int = "first",
     multipage: list[tuple[str, int]] | None = None,
 ) -> np.ndarray:
     """Read and decode one image file.
@@ -59,7 +58,7 @@ def read_image_file(
     path : str or path-like
         A regular file.
 
-    channels, pages, multipage
+    channels, multipage
         How to read it; see :func:`decode_image`.
 
     Returns
@@ -71,7 +70,7 @@ def read_image_file(
     ImageFileError
         If the file does not exist, or cannot be read or decoded.
     """
-    return decode_image(read_bytes(path), os.fspath(path), channels, pages, multipage)
+    return decode_image(read_bytes(path), os.fspath(path), channels, multipage=multipage)
 
 
 def read_bytes(path: str | os.PathLike[str], name: str | None = None) -> bytes:
@@ -302,14 +301,18 @@ def warn_unread_pages(name: str, n_pages: int) -> None:
     )
 
 
-def skipped_files_message(names: Sequence[str] | np.ndarray, n_images: int, reason: str) -> str:
-    """Return the warning about skipped files, with the reason for the first one."""
+def warn_skipped_files(names: Sequence[str] | np.ndarray, n_images: int, reason: str) -> None:
+    """Warn about files that cannot be read, with the reason for the first; raise if all are."""
+    if len(names) == n_images:
+        raise no_readable_file_error(n_images, reason)
     shown = ", ".join(repr(str(name)) for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     verb = "is" if len(names) == 1 else "are"
-    return (
+    warnings.warn(
         f"{len(names)} of {n_images} image files cannot be read and {verb} skipped: "
-        f"{shown}{more}. Reason for the first: {reason}"
+        f"{shown}{more}. Reason for the first: {reason}",
+        UserWarning,
+        stacklevel=4,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklssl._data.arrays import check_images
-from sklssl._data.columns import is_image_sequence, is_path_sequence
+from sklssl._data.columns import is_image_sequence, is_path_sequence, relative_names
 
 __all__ = ["comparable_rows", "merge_duplicates"]
 
@@ -51,7 +51,8 @@ def merge_duplicates(
     """
     first: dict[bytes, np.intp] = {}
     total: dict[bytes, float] = {}
-    content = _relative_names(images) if is_path_sequence(images) else images
+    # A moved folder is the same data.
+    content = relative_names(images) if is_path_sequence(images) else images
     for row in np.flatnonzero(weights):
         digest = hashlib.blake2b(y[row].tobytes(), digest_size=16)
         digest.update(_to_bytes(content[row]))
@@ -60,16 +61,6 @@ def merge_duplicates(
         total[key] = total.get(key, 0.0) + weights[row]
     keys = sorted(first)
     return np.array([first[k] for k in keys], dtype=int), np.array([total[k] for k in keys])
-
-
-def _relative_names(names: np.ndarray) -> list[str]:
-    """Return names relative to the common folder: a moved folder is the same data."""
-    paths = [os.path.abspath(name) for name in names]
-    try:
-        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
-    except ValueError:  # several drives
-        return paths
-    return [os.path.relpath(path, folder) for path in paths]
 
 
 def _to_bytes(image: Any) -> bytes:

@@ -230,10 +230,8 @@ class ImageCache:
             done.append(positions)
         rows = np.concatenate(done)
         with self._explain_errors(n_images):
-            file.seek(0)
-            _write_header(
-                file, (len(rows), *self.image_shape), self.dtype
-            )  # NumPy pads both to the same length
+            file.seek(0)  # NumPy pads both headers to the same length
+            _write_header(file, (len(rows), *self.image_shape), self.dtype)
             if sync:
                 os.fsync(file.fileno())
         return rows

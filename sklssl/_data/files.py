@@ -3,7 +3,6 @@
 import copy
 import os
 import reprlib
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from sklssl._data.decode import (
     no_readable_file_error,
     read_image_file,
     resize_image,
-    skipped_files_message,
+    warn_skipped_files,
     warn_unread_pages,
 )
 from sklssl._data.file_cache import ImageCache, file_keys
@@ -291,9 +290,7 @@ class ImageFiles:
                 except ImageFileError as error:
                     if errors is None:
                         raise
-                    errors[rows[i]] = str(
-                        error
-                    )  # no traceback, which would keep the file's bytes alive
+                    errors[rows[i]] = str(error)  # a traceback would keep the file's bytes alive
 
         _in_threads(decode, len(rows))
         if self._multipage and not warned_before:
@@ -323,15 +320,7 @@ class ImageFiles:
     def _leave_out(self, errors: dict[int, str]) -> np.ndarray:
         """Remove the files that could not be read; return the indices of the others."""
         kept = np.flatnonzero(self._shard >= 0)
-        bad = self._paths[self._shard < 0]
-        reason = errors[min(errors)]
-        if len(kept) == 0:
-            raise no_readable_file_error(len(bad), reason)
-        warnings.warn(
-            skipped_files_message(bad, len(self), reason),
-            UserWarning,
-            stacklevel=3,
-        )
+        warn_skipped_files(self._paths[self._shard < 0], len(self), errors[min(errors)])
         self._paths = self._paths[kept]
         self._set_rows(self._shard[kept], self._row[kept])
         return kept

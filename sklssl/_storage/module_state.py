@@ -73,8 +73,10 @@ def unpack_module(packed: nn.Module) -> nn.Module:
 
 def without_weights(module: nn.Module) -> nn.Module:
     """Copy `module` with tensors on the meta device, which have a shape and no memory."""
-    tensors = named_tensors(module).values()
-    return copy.deepcopy(module, {id(t): t.detach().to("meta") for t in tensors})
+    memo: dict[int, Any] = {id(buffer): buffer.to("meta") for buffer in module.buffers()}
+    for weight in module.parameters():
+        memo[id(weight)] = nn.Parameter(weight.to("meta"), weight.requires_grad)
+    return copy.deepcopy(module, memo)
 
 
 class PackedModules:

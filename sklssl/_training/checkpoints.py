@@ -188,9 +188,7 @@ class Checkpoints:
 
     def _paths(self) -> list[Path]:
         """List the checkpoints, newest first."""
-        folder = Path(self.folder or "")
-        names = sorted(name for name in os.listdir(folder) if _NAME.fullmatch(name))
-        return [folder / name for name in reversed(names)]
+        return _list_checkpoints(Path(self.folder or ""))
 
     def _read(self) -> dict[str, Any] | None:
         """Read the newest intact checkpoint, if there is one."""
@@ -295,11 +293,17 @@ def _locked_folder(estimator: Any, about: dict[str, Any]) -> Iterator[Path]:
 
 def _is_over(folder: Path) -> bool:
     """Return whether a folder has no run, or one whose newest checkpoint is its last."""
-    names = sorted(filter(_NAME.fullmatch, os.listdir(folder))) if os.path.isdir(folder) else []
     try:
-        return not names or bool(read_state(folder / names[-1], kind="checkpoint")["finished"])
+        newest = _list_checkpoints(folder)[:1]
+        return all(read_state(path, kind="checkpoint")["finished"] for path in newest)
     except (StateFileError, OSError):
         return True
+
+
+def _list_checkpoints(folder: Path) -> list[Path]:
+    """List the checkpoints in a folder, newest first."""
+    names = sorted(filter(_NAME.fullmatch, os.listdir(folder)), reverse=True)
+    return [folder / name for name in names]
 
 
 def _parameter(estimator: Any) -> str:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from numbers import Real
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from sklssl._training.pretext_checks import NOT_TERMS
 
@@ -196,16 +196,17 @@ def _fit(ranked: Iterator[tuple[int, str]], width: int) -> str:
 # Where the line is shown ----------------------------------------------------------------------
 
 
-class _Screen(Protocol):
-    @property
-    def width(self) -> int:
-        """Available width in characters."""
+class _Screen:
+    """Where nothing can be replaced or removed."""
+
+    width = sys.maxsize  # in characters
 
     def show(self, text: str) -> None:
         """Replace the current line."""
 
     def keep(self, text: str) -> None:
         """Show a line permanently; the next one starts below it."""
+        raise NotImplementedError
 
     def clear(self) -> None:
         """Remove the line."""
@@ -230,25 +231,17 @@ def _write(stream: TextIO, text: str) -> None:
         stream.flush()
 
 
-class _Plain:
+class _Plain(_Screen):
     """A file or a pipe."""
-
-    width = sys.maxsize
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def show(self, text: str) -> None:
-        pass
-
     def keep(self, text: str) -> None:
         _write(self._stream, f"{text}\n")
 
-    def clear(self) -> None:
-        pass
 
-
-class _Terminal:
+class _Terminal(_Screen):
     """A terminal. The cursor stays at the start of the line, so other output overwrites it."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -256,7 +249,7 @@ class _Terminal:
         self._length = 0  # length of the current line
 
     @property
-    def width(self) -> int:
+    def width(self) -> int:  # type: ignore[override]
         columns = 0
         with contextlib.suppress(OSError, ValueError):
             columns = os.get_terminal_size(self._stream.fileno()).columns
@@ -278,7 +271,7 @@ class _Terminal:
         _write(self._stream, f"\r{text.ljust(min(self._length, self.width))}{end}")
 
 
-class _Notebook:
+class _Notebook(_Screen):
     """A Jupyter notebook: plain-text output, which is saved with the notebook."""
 
     width = _LONGEST
@@ -298,6 +291,3 @@ class _Notebook:
     def keep(self, text: str) -> None:
         self.show(text)
         self._handle = None
-
-    def clear(self) -> None:
-        pass

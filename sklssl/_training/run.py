@@ -87,17 +87,14 @@ class TrainingRun:
         verbose = self.estimator.verbose if self.ranks.leads else 0
         self.line = ProgressLine(self.name, len(self.images), self.phases, verbose)
         # The phases of earlier fits, which warm_start and partial_fit continue from, count too.
-        self._n_earlier = 1 + max((row.get("phase", 0) for row in self._history), default=-1)
+        self._n_earlier = 1 + max(
+            (row.get("phase", 0) for row in self.estimator.history_), default=-1
+        )
         self._number, self._n_done = 0, 0  # the phase to begin with, and its epochs done
         self._good: dict[str, Any] | None = None  # what was learned until the point named
         self._good_until = ""
         self._stopped = False  # whether a callback has ended a phase
         self._was_finished = False  # before this run
-
-    @property
-    def _history(self) -> list[dict[str, Any]]:
-        history: list[dict[str, Any]] = self.estimator.history_
-        return history
 
     def train(self) -> None:
         """Train through all phases, from where a checkpoint was left if there is one.
@@ -134,7 +131,7 @@ class TrainingRun:
 
     def record(self, row: dict[str, Any]) -> None:
         """Append the row of an epoch, and call the callbacks, in the first process only."""
-        history = self._history
+        history = self.estimator.history_
         row = {"epoch": len(history) + 1, "phase": self._n_earlier + self._number, **row}
         history.append(row)
         self._good = copy.deepcopy(module_state(self.task))
@@ -164,7 +161,7 @@ class TrainingRun:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint of the present phase."""
-        self.checkpoints.save({**state, "phase": self._number, "history": self._history})
+        self.checkpoints.save({**state, "phase": self._number, "history": self.estimator.history_})
 
     def _restore(self) -> dict[str, Any] | None:
         """Return to where the run was left, if there is a checkpoint; return its state."""
@@ -183,7 +180,7 @@ class TrainingRun:
         """Return to the position of an unfinished run."""
         set_generators(state["generators"], self.order_rng, self.views_rng)
         self._number, self._n_done = int(state["phase"]), int(state["position"]["epoch"])
-        n_epochs, step = len(self._history), int(state["position"]["step"])
+        n_epochs, step = len(self.estimator.history_), int(state["position"]["step"])
         self._good = state["pretext"] if n_epochs else None
         self._good_until = f"the end of epoch {n_epochs}"
         if step:
@@ -199,7 +196,7 @@ class TrainingRun:
             self._number, n_left = number, phase.max_epochs - self._n_done
             if n_left > 0:
                 self.fit_tasks.begin_epochs(n_left)
-                self.line.begin(number, self._n_done, len(self._history))
+                self.line.begin(number, self._n_done, len(self.estimator.history_))
                 yield phase, state
             state, self._n_done = None, 0
 
@@ -209,7 +206,7 @@ class TrainingRun:
         try:
             yield
         except Diverged as error:
-            epoch = len(self._history) + 1
+            epoch = len(self.estimator.history_) + 1
             what = (
                 f"{self.name}: the loss became {error.value} in epoch {epoch} at step "
                 f"{error.step}, at a learning rate of {error.rate:g}."
@@ -233,7 +230,7 @@ class TrainingRun:
         self.line.close()
         self.task.eval()
         if not self._was_finished:
-            state = {"pretext": module_state(self.task), "history": self._history}
+            state = {"pretext": module_state(self.task), "history": self.estimator.history_}
             self.checkpoints.save(state, finished=True, stopped=self._stopped)
         if self.ranks.leads:
             with alone():
@@ -247,7 +244,7 @@ class TrainingRun:
         if self.ranks.size == 1:
             return
         self.task.cpu()  # tensors of a GPU would arrive on that of the first process
-        state, history = self.ranks.share((module_state(self.task), self._history))
+        state, history = self.ranks.share((module_state(self.task), self.estimator.history_))
         if not self.ranks.leads:
             set_module_state(self.task, state)
             self.estimator.history_ = history

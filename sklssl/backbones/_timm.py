@@ -58,16 +58,6 @@ class TimmBackbone(TracedBackbone):
         If `net` has no feature map of the last resolution declared by timm.
     """
 
-    def __init__(
-        self,
-        net: nn.Module,
-        in_channels: int = 3,
-        image_size: int = SIDE,
-        only_side: int | None = None,
-    ) -> None:
-        super().__init__(net, in_channels, image_size, only_side)
-        self.trace_again()  # as in every process; may fail for some networks
-
     def namings(self) -> list[dict[str, str]]:
         """Return the names that the weights of this network have elsewhere, by prefix here."""
         return [*super().namings(), _efficientnet_names(self.stages.get_submodule("net"))]
@@ -176,7 +166,9 @@ def from_timm(name: str, in_channels: int = 3, image_size: int = 32) -> TimmBack
     try:
         net = build_timm(name, image_size, in_chans=in_channels, num_classes=0)
         quicken_statistics(net)
-        return TimmBackbone(net, in_channels, image_size, only_side)
+        backbone = TimmBackbone(net, in_channels, image_size, only_side)
+        backbone.trace_again()  # as in every process; may fail for some networks
+        return backbone
     except Exception as error:  # neither timm nor tracing has its own error type
         said = str(error).strip() or type(error).__name__
         raise ValueError(

@@ -20,7 +20,7 @@ class TorchvisionBackbone(TracedBackbone):
         The network. Everything after the last stage is removed from it.
 
     in_channels : int, default=3
-        Number of channels of the images. If it is not 3, the first convolution is replaced.
+        Number of channels of the images, as `net` has it.
 
     image_size : int, default=224
         The side of the images that the network is built for.
@@ -32,16 +32,6 @@ class TorchvisionBackbone(TracedBackbone):
     _layers = "encoder.layers."
     _closing = "encoder.ln"
     _head = ("classifier",)  # a convolution in SqueezeNet
-
-    def __init__(
-        self,
-        net: nn.Module,
-        in_channels: int = 3,
-        image_size: int = SIDE,
-        only_side: int | None = None,
-    ) -> None:
-        _set_channels(net, in_channels)
-        super().__init__(net, in_channels, image_size, only_side)
 
 
 def list_torchvision() -> list[str]:
@@ -94,6 +84,7 @@ def from_torchvision(name: str, in_channels: int = 3, image_size: int = 32) -> T
         raise ValueError(
             f"{name} requires images whose side is a multiple of {step} pixels. Got {image_size}."
         ) from error
+    _set_channels(net, in_channels)
     quicken_statistics(net)
     only_side = image_size if family in ("vit", "maxvit") else None
     return TorchvisionBackbone(net, in_channels, image_size, only_side)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from sklssl._runtime.locks import ForkSafeLock
+from sklssl._storage.module_state import without_weights
 from sklssl.backbones._base import Backbone
 
 __all__ = ["SIDE", "Node", "TracedBackbone", "quicken_statistics"]
@@ -178,7 +178,7 @@ def _trace(net: nn.Module, names: dict[str, str] | None = None) -> fx.Graph:
     leaves = {type(m) for m in inside if not isinstance(m, Encoder)}
     tracer = OwnThreadTracer(leaf_modules=list(leaves), autowrap_modules=(math, torchvision.ops))
     with _TRACING.hold():
-        graph: fx.Graph = tracer.trace(_to_meta(net))
+        graph: fx.Graph = tracer.trace(without_weights(net).eval())
     nodes = {name: node for node, name in tracer.node_to_qualname.items()}
     if names is None:
         names = {name: name for name in list(nodes)[1:]}  # without the images
@@ -213,14 +213,7 @@ def _run(
 
 def _shapes(net: nn.Module, images: Tensor) -> Iterator[tuple[str, Any]]:
     """Iterate over the outputs of all nodes for `images` on the meta device (shapes only)."""
-    yield from _run(_to_meta(net), _trace(net), images)
-
-
-def _to_meta(net: nn.Module) -> nn.Module:
-    """Return a copy in evaluation mode without numbers in its weights."""
-    weights: Any = {id(p): nn.Parameter(p.to("meta"), p.requires_grad) for p in net.parameters()}
-    buffers = {id(buffer): buffer.to("meta") for buffer in net.buffers()}
-    return copy.deepcopy(net, weights | buffers).eval()
+    yield from _run(without_weights(net).eval(), _trace(net), images)
 
 
 def _as_layer(name: str, x: Tensor, n_first: int) -> list[Node]:

@@ -16,11 +16,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklssl._data.arrays import check_images
 from sklssl._data.columns import is_image_sequence, is_path_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
+from sklssl._data.rows import take_rows
 from sklssl.metrics import knn_score
 from sklssl.utils._arguments import check_complete, to_builtin
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._markers import warn_if_marker_is_class
-from sklssl.utils._sklearn_compat import _safe_indexing
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["ProbeMonitor"]
@@ -151,7 +151,7 @@ class ProbeMonitor:
 
     def _try(self, estimator: Any, X: Any) -> None:
         """Detect unsuitable images early: read all files, but embed one array."""
-        some = X if is_path_sequence(X) else _safe_indexing(X, [0])
+        some = X if is_path_sequence(X) else take_rows(X, np.zeros(1, int))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one image may have another range than all of them
             self._embed(estimator, some)
@@ -175,7 +175,7 @@ class ProbeMonitor:
             rows = readable_rows(self.X_val, estimator)
         if rows is None:
             return self.X_val, self.y_val
-        return _safe_indexing(self.X_val, rows), self.y_val[rows]
+        return take_rows(self.X_val, rows), self.y_val[rows]
 
     def _embed(self, estimator: Any, X: Any) -> np.ndarray:
         with naming_parameter(self, "X_val"):

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sklssl.metrics._checks import iter_blocks
+
 __all__ = ["chords", "nearest", "row_blocks"]
 
 _BLOCK = 2**24  # values per block: 64 MB in float32, and 128 MB for their indices
@@ -11,9 +13,7 @@ _BLOCK = 2**24  # values per block: 64 MB in float32, and 128 MB for their indic
 
 def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
     """Yield slices of rows, for blocks of distances to all columns."""
-    step = max(1, _BLOCK // max(n_columns, 1))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
+    return iter_blocks(n_rows, n_columns, _BLOCK)
 
 
 def chords(U: np.ndarray, V: np.ndarray) -> np.ndarray:

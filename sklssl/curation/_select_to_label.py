@@ -162,8 +162,7 @@ def _draw_rows(n_rows: int, n_drawn: int, rng: np.random.RandomState) -> np.ndar
 
 def _project(Z: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     """Return principal components of standardised features, scaled to length 1 (n, 64)."""
-    mean, deviation, largest = centre_and_size(Z)
-    varying = deviation > ROUNDING * largest
+    mean, deviation, varying = centre_and_size(Z)
     if not varying.any():
         return np.zeros((len(Z), 1))
     mean, deviation = mean[varying], deviation[varying]

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from sklssl.curation._blocks import make_workspace
-from sklssl.metrics._checks import ROUNDING, centre_and_size, iter_blocks, unit_rows
+from sklssl.metrics._checks import centre_and_size, iter_blocks, unit_rows
 
 __all__ = ["METRICS", "Standardized", "Whitened"]
 
@@ -16,8 +16,7 @@ class Standardized:
     """Features with a mean of 0 and a standard deviation of 1; constant ones become 0."""
 
     def __init__(self, function: str, Z: np.ndarray) -> None:
-        mean, deviation, largest = centre_and_size(Z)
-        varying = deviation > ROUNDING * largest
+        mean, deviation, varying = centre_and_size(Z)
         self._mean = mean
         self._factor = np.where(varying, 1 / np.where(varying, deviation, 1.0), 0.0)
 

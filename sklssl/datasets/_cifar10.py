@@ -16,16 +16,7 @@ from sklssl.datasets._stack import read_images
 __all__ = ["load_cifar10"]
 
 _CLASSES = [
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
+    *("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ]
 _TORCHVISION_FOLDER = "cifar-10-batches-py"
 _ZIP_PATTERN = "cifar10*.zip"

@@ -2,7 +2,6 @@
 
 import os
 import reprlib
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, overload
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from sklearn.utils import Bunch
 
 from sklssl._data.columns import is_path_sequence, to_path_string, unwrap_images
-from sklssl._data.decode import no_readable_file_error, read_bytes, skipped_files_message
+from sklssl._data.decode import read_bytes, warn_skipped_files
 from sklssl.datasets._layout import Layout, read_layout
 from sklssl.datasets._listing import open_folder
 from sklssl.datasets._stack import check_read_options, read_images
@@ -188,14 +187,7 @@ def _leave_out(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Remove the images that could not be read, with a warning."""
     n_images, names = len(labels["filenames"]), labels["filenames"]
-    first = errors[min(errors)]
-    if len(errors) == n_images:
-        raise no_readable_file_error(n_images, first)
-    warnings.warn(
-        skipped_files_message([names[i] for i in errors], n_images, first),
-        UserWarning,
-        stacklevel=3,
-    )
+    warn_skipped_files([names[i] for i in errors], n_images, errors[min(errors)])
     kept = np.setdiff1d(np.arange(n_images), list(errors))
     per_image = ("target", "filenames", "subset")
     return images[kept], labels | {key: labels[key][kept] for key in per_image}

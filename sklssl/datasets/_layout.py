@@ -10,21 +10,10 @@ from typing import NamedTuple
 
 __all__ = ["UNLABELLED", "Layout", "is_image", "read_layout"]
 
-_EXTENSIONS: tuple[str, ...] = (
-    ".bmp",
-    ".gif",
-    ".jfif",
-    ".jp2",
-    ".jpe",
-    ".jpeg",
-    ".jpg",
-    ".pbm",
-    ".pgm",
-    ".png",
-    ".ppm",
-    ".tif",
+_EXTENSIONS = (
+    *(".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"),
+    *(".tif", ".tiff", ".webp"),
 )
-_EXTENSIONS += (".tiff", ".webp")
 # Images that no reader supports, which nobody expects to be left out.
 _OTHER_IMAGES = (".avif", ".czi", ".dcm", ".dng", ".heic", ".heif", ".jxl", ".nd2", ".psd", ".tga")
 # What systems put among the files of a user, besides hidden folders.

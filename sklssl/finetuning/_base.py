@@ -15,6 +15,7 @@ from sklssl._data.batches import MapsToDevice, ToTensor
 from sklssl._data.columns import is_image_sequence, unwrap_images
 from sklssl._data.duplicates import comparable_rows, merge_duplicates
 from sklssl._data.input import CheckedImages, decode_files, select_rows
+from sklssl._data.rows import take_rows
 from sklssl._features.extractor import FeatureExtractor, full_size, make_extractor
 from sklssl._features.symmetry import average_orientations
 from sklssl._parameters.sharing import SharesParameters, parameters
@@ -50,7 +51,6 @@ from sklssl.utils._sklearn_compat import (
     HasMethods,
     _check_sample_weight,
     _fit_context,
-    _safe_indexing,
 )
 from sklssl.utils._typing import ImagesLike
 
@@ -178,7 +178,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         rows, weights = merge_duplicates(images, y, weights)
         check_two_images(name, len(rows), "is left without copies and rows of weight 0")
         listed = hasattr(X, "columns") or is_image_sequence(X)
-        return _safe_indexing(X, rows) if listed else images[rows], y[rows], weights
+        return take_rows(X, rows) if listed else images[rows], y[rows], weights
 
     def _take_readable(
         self, X: ImagesLike, y: np.ndarray, weights: np.ndarray

@@ -181,7 +181,6 @@ def gaussian_distance(z: Tensor, directions: Tensor, *, n_points: int = 17) -> T
         t = torch.linspace(-5, 5, n_points, dtype=components.dtype, device=components.device)
         normal = torch.exp(-t.square() / 2)
         angles = components[..., None] * t  # (n, m, n_points)
-        difference = (angles.cos().mean(dim=0) - normal).square() + angles.sin().mean(
-            dim=0
-        ).square()
+        real, imaginary = angles.cos().mean(dim=0), angles.sin().mean(dim=0)
+        difference = (real - normal).square() + imaginary.square()
         return len(everywhere) * torch.trapezoid(difference * normal, t).mean()

@@ -47,11 +47,11 @@ def check_feature_matrix(
         ) from error
 
 
-def iter_blocks(n_items: int, width: int) -> Iterator[slice]:
+def iter_blocks(n_items: int, width: int, n_values: int = _BLOCK) -> Iterator[slice]:
     """Yield slices that divide `n_items` rows or columns of `width` values into blocks."""
-    step = max(1, _BLOCK // width)
+    step = max(1, n_values // max(1, width))
     for start in range(0, n_items, step):
-        yield slice(start, start + step)
+        yield slice(start, min(start + step, n_items))
 
 
 def centre_and_size(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,10 +66,9 @@ def centre_and_size(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows = list(iter_blocks(*Z.shape))
     mean = sum((Z[part] / size).sum(axis=0) for part in rows) / len(Z)
     square = sum(((Z[part] / size - mean) ** 2).sum(axis=0) for part in rows) / len(Z)
-    deviation = np.where(
-        low < high, np.sqrt(square), 0.0
-    )  # exactly 0, despite rounding of the mean
-    return mean * size, deviation * size, largest
+    # Exactly 0 for constant features, despite rounding of the mean.
+    deviation = np.where(low < high, np.sqrt(square), 0.0) * size
+    return mean * size, deviation, deviation > ROUNDING * largest
 
 
 def standardise(Z: np.ndarray) -> np.ndarray:
@@ -77,8 +76,7 @@ def standardise(Z: np.ndarray) -> np.ndarray:
 
     If all of them are constant, return a column of zeros.
     """
-    mean, deviation, largest = centre_and_size(Z)
-    varying = deviation > ROUNDING * largest
+    mean, deviation, varying = centre_and_size(Z)
     if not varying.any():
         return np.zeros((len(Z), 1))
     return (Z[:, varying] - mean[varying]) / deviation[varying]

@@ -75,9 +75,7 @@ def knn_score(
     units = unit_rows(standardise(Z))
     # For unit vectors, nearest means highest cosine, and Euclidean distances are faster.
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(units)
-    distances, neighbours = (
-        search.kneighbors()
-    )  # without an argument, a row is not its own neighbour
+    distances, neighbours = search.kneighbors()  # without an argument, no row is its own neighbour
     # The cosine is 1 - distance ** 2 / 2. Relative to the nearest, so that not all weights are 0.
     weights = np.exp((distances[:, :1] ** 2 - distances**2) / (2 * temperature))
     votes = np.zeros((len(Z), len(classes)))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigvalsh
 
-from sklssl.metrics._checks import ROUNDING, centre_and_size, check_feature_matrix, iter_blocks
+from sklssl.metrics._checks import centre_and_size, check_feature_matrix, iter_blocks
 from sklssl.metrics._scorers import make_scorer
 
 __all__ = [
@@ -120,8 +120,7 @@ def effective_rank(Z: npt.ArrayLike) -> float:
     0.0
     """
     Z = check_feature_matrix("effective_rank", Z)
-    mean, deviation, largest = centre_and_size(Z)
-    varying = deviation > ROUNDING * largest
+    mean, deviation, varying = centre_and_size(Z)
     if not varying.any():
         return 0.0
     Z, mean = Z[:, varying], mean[varying]

@@ -15,12 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
+from sklssl._data.rows import take_rows
 from sklssl._storage.atomic import write_atomically
 from sklssl.exceptions import ImageFileError
 from sklssl.persistence._hashes import hash_embedder, hash_names
 from sklssl.persistence._parts import Part, PartFolder, divide, write_json
 from sklssl.utils._extras import import_extra
-from sklssl.utils._sklearn_compat import Interval, StrOptions, _safe_indexing, validate_params
+from sklssl.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 __all__ = ["embed_to_files"]
 
@@ -160,10 +161,10 @@ def embed_to_files(
 
     def write_part(part: Part) -> None:
         start = time.perf_counter()
-        names = _safe_indexing(paths, slice(part.start, part.stop))
+        names = take_rows(paths, np.arange(part.start, part.stop))
         write(written.folder / part.file, _embed(embedder, names), list(map(os.fsdecode, names)))
         if verbose:
-            _report(part, len(parts), time.perf_counter() - start)
+            _report(part, parts, time.perf_counter() - start)
 
     written.complete(write_part)
     return written.paths()
@@ -192,7 +193,7 @@ def _embed(embedder: Any, names: Any) -> np.ndarray:
             raise ImageFileError(
                 f'{error} With on_error="skip" in the embedder, rows of such images are NaN.'
             ) from error
-        Z = np.asarray(embedder.transform(_safe_indexing(names, rows)))
+        Z = np.asarray(embedder.transform(take_rows(names, rows)))
     n_rows = len(names) if rows is None else len(rows)
     if Z.ndim != 2 or len(Z) != n_rows or Z.dtype.kind not in "iufb":
         raise ValueError(
@@ -231,11 +232,10 @@ def _parquet_writer() -> Any:
     return write
 
 
-def _report(part: Part, n_parts: int, seconds: float) -> None:
+def _report(part: Part, parts: list[Part], seconds: float) -> None:
     n_images = part.stop - part.start
-    number = int(part.file.partition(".")[0].removeprefix("part-")) + 1
     print(
-        f"[{_NAME}] {part.file} ({number:,} of {n_parts:,}): {n_images:,} images in "
-        f"{seconds:.1f} s, {n_images / seconds:,.0f} images/s",
+        f"[{_NAME}] {part.file} ({parts.index(part) + 1:,} of {len(parts):,}): {n_images:,} images "
+        f"in {seconds:.1f} s, {n_images / seconds:,.0f} images/s",
         flush=True,
     )

@@ -13,8 +13,8 @@ from typing import Any
 import joblib
 import numpy as np
 
+from sklssl._data.rows import take_rows
 from sklssl._training.fingerprint import NOT_PART_OF_FINGERPRINT
-from sklssl.utils._sklearn_compat import _safe_indexing
 
 __all__ = ["hash_embedder", "hash_names"]
 
@@ -67,6 +67,6 @@ def hash_names(paths: Any, *, strict: bool, who: str) -> str:
 
 def _pieces(paths: Any) -> Iterator[list[str]]:
     for start in range(0, len(paths), _PIECE):
-        piece = _safe_indexing(paths, slice(start, start + _PIECE))
+        piece = take_rows(paths, np.arange(start, min(start + _PIECE, len(paths))))
         # Converting an array at once takes a third of the time.
         yield list(map(os.fsdecode, piece.tolist() if isinstance(piece, np.ndarray) else piece))

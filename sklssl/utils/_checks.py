@@ -111,9 +111,7 @@ def check_network(estimator: object, backbone: Any, sizes: Iterable[tuple[int, i
 def check_square(estimator: Any, size: tuple[int, int]) -> None:
     """Raise an error if images of (height, width) `size` cannot be rotated by 90 degrees."""
     if size[0] != size[1]:
-        height, width, _ = (
-            estimator.image_shape_
-        )  # the original size, since small images are padded
+        height, width, _ = estimator.image_shape_  # the original size: small images are padded
         raise ValueError(
             f"{type(estimator).__name__} rotates images and needs square ones, but those in X have "
             f"{height}x{width} pixels (height x width). Set image_size, for example "

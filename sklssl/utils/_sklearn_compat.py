@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sklearn import base, config_context
-from sklearn.utils import Tags, _safe_indexing, get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.validation import _check_sample_weight
@@ -27,7 +27,6 @@ __all__ = [
     "StrOptions",
     "_check_sample_weight",
     "_fit_context",
-    "_safe_indexing",
     "requests_of",
     "set_requests",
     "tags_of",

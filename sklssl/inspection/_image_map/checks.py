@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklssl._data.columns import (
     check_file_names,
     is_image_sequence,
     is_path_sequence,
+    relative_names,
     to_path_string,
     unwrap_images,
 )
@@ -77,7 +77,7 @@ def check_features(Z: Any, n_images: int) -> np.ndarray:
 def check_names(names: Any, X: Any) -> list[str]:
     """Return the name of each image."""
     if names is None:
-        return _file_names(X) if is_path_sequence(X) else list(map(str, range(len(X))))
+        return relative_names(X) if is_path_sequence(X) else list(map(str, range(len(X))))
     if isinstance(names, (str, bytes)) or not hasattr(names, "__len__") or len(names) != len(X):
         got = f"{len(names)} names" if hasattr(names, "__len__") else repr(names)
         raise ValueError(
@@ -85,16 +85,6 @@ def check_names(names: Any, X: Any) -> list[str]:
             f"or None. Got {got}."
         )
     return [to_path_string(x) if isinstance(x, (bytes, os.PathLike)) else str(x) for x in names]
-
-
-def _file_names(paths: list[Any]) -> list[str]:
-    """Return file names relative to the folder that contains all of them."""
-    full = [os.path.abspath(to_path_string(path)) for path in paths]
-    try:
-        folder = os.path.commonpath([os.path.dirname(path) for path in full])
-    except ValueError:  # on several drives
-        return full
-    return [Path(os.path.relpath(path, folder)).as_posix() for path in full]
 
 
 def check_size(

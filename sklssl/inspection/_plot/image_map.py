@@ -20,6 +20,7 @@ from sklssl.inspection._plot._inputs import (
     embed_images,
 )
 from sklssl.inspection._plot._layout import choose_apart, sample_rows
+from sklssl.inspection._plot._names import add_legend
 from sklssl.inspection._positions import check_reducer, find_positions
 from sklssl.utils._typing import ImagesLike
 
@@ -352,20 +353,10 @@ class ImageMapDisplay:
         marks = [Line2D([], [], color=colors[key], marker="s", linestyle="") for key in keys]
         short = shorten_apart(self.class_names, _LONGEST_NAME)
         names = [texts[k] if k in texts else short[int(k)] for k in keys]
-        legend = self.ax_.legend(
-            marks,
-            names,
-            loc="upper center",
-            bbox_to_anchor=(0.5, 0),
-            ncols=_count_columns(names, self.ax_.get_window_extent().width / self.figure_.dpi),
-            fontsize=8,
-            handletextpad=0.2,
-            columnspacing=1,
-            frameon=False,
-        )
-        for text in legend.texts:  # dollar signs in a name would start a formula
-            text.set_parse_math(False)
-        return legend
+        n_columns = _count_columns(names, self.ax_.get_window_extent().width / self.figure_.dpi)
+        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
+        style: dict[str, Any] = {"ncols": n_columns, "handletextpad": 0.2, "columnspacing": 1}
+        return add_legend(self.ax_, marks, names, **place, **style)
 
 
 def _check_arguments(reducer: Any, image_size: float) -> None:

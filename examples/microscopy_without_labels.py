@@ -1,6 +1,6 @@
 """
-Microscopy without labels: a map, clusters, outliers and doubles
-================================================================
+Microscopy without labels: a map, clusters, outliers and duplicates
+===================================================================
 
 Thousands of images of cells, and nobody has looked at them. This example draws a map of them, finds
 groups of similar cells, and lists what should be looked at first: images that do not belong, and

@@ -4,7 +4,7 @@
                                 [--only ROW ...] [--minutes M]
 
 Papers: scalenet, patches, decoupling, pets, nin; all by default. Sizes: "smoke" shows that every
-row runs, in about a minute a paper; "cpu" takes about two hours on two cores for one seed of all
+row runs, in about a minute a paper; "cpu" takes five to six hours on one core for one seed of all
 papers; "full" has the sizes of the papers, and needs a GPU. Each row runs in a process of
 its own, and appends a line to results/<paper>.jsonl ("smoke": prints it only). Rows that have a
 line are not run again. After `--minutes`, training stops with a checkpoint, and the same command

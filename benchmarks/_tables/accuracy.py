@@ -50,6 +50,21 @@ def image_sets_seeds():
     return grid(kept, rows, columns) + origin(kept)
 
 
+def unseen_sets():
+    """Data sets on which no setting was chosen."""
+    names = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST"}
+    lines = [x for x in read("accuracy/image_sets") if x["data"] in names]
+    rows = {
+        title: {"features": name}
+        for title, name in EMBEDDERS.items()
+        if chosen(lines, features=name)
+    }
+    columns = [
+        Column(title, {"data": name}, (*FEW, "ridge_all"), 100) for name, title in names.items()
+    ]
+    return grid(lines, rows, columns) + origin(lines)
+
+
 def tiny():
     lines = chosen(read("accuracy/image_sets"), data="tiny20")
     rows = {
@@ -77,7 +92,9 @@ def stages():
 def further():
     """Single results: larger dictionaries, an hour of fine-tuning, few labels."""
     sizes, hour = read("studies/two_sizes"), read("studies/hour")
-    largest = chosen(read("accuracy/image_sets"), features="PatchDictionary (300, 3200)")
+    largest = chosen(
+        read("accuracy/image_sets"), data="cifar10-4k", features="PatchDictionary (300, 3200)"
+    )
     semi, few = read("accuracy/semi_supervised"), read("accuracy/few_labels")
     on_rotnet = chosen(semi, data="digits", embedder="RotNet")
     on_patches = chosen(semi, data="cifar10-4k")
@@ -136,7 +153,16 @@ MINUTES = {0: "no training", 1: "1 minute", 8: "8 minutes", 30: "30 minutes"}
 
 
 def methods():
-    lines = read("accuracy/methods")
+    return _methods(read("accuracy/methods"))
+
+
+def methods_levels():
+    """What has been run again with dictionaries that see brightness, colour and contrast."""
+    lines = read("accuracy/methods_levels")
+    return _methods([x for x in lines if x["minutes"] == 0 or x["data"] == "cifar10-4k"])
+
+
+def _methods(lines):
     columns = [
         Column(f"{title}, {time}", {"data": name, "minutes": minutes}, ("linear", "knn"))
         for name, title in METHOD_SETS.items()

@@ -252,3 +252,19 @@ def image_sizes():
         Column("CPU seconds", {}, ("cpu_seconds",), 1, 0),
     ]
     return grid(lines, rows, columns) + origin(lines)
+
+
+def self_training():
+    """Rounds of self-training, by the number of labels per class."""
+    lines = read("studies/self_training")
+    names = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST", "pets": "pets", **SETS}
+    body = [
+        [
+            names[x["data"]],
+            x["n_labels"],
+            *(number(100 * x[f"rounds_{n}"], 1) for n in (0, 1, 2, 10)),
+        ]
+        for x in newest(lines, "data", "seed", "n_labels")
+    ]
+    head = ["seed 0", "labels per class", "none", "one round", "two rounds", "ten rounds"]
+    return markdown(head, body) + origin(lines)

@@ -49,9 +49,9 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         default standardises the features, reduces them to 512 principal components if there are
         more, and combines a linear discriminant analysis (``shrinkage=0.3``) and a logistic
         regression (``C=0.1`` for 512 features, less for more) by soft voting, in a
-        ``SelfTrainingClassifier(threshold=0.8)``. If a class has a single label, only the logistic
-        regression is used. Self-training is omitted if all rows are labelled. The default needs
-        dense features.
+        ``SelfTrainingClassifier(threshold=0.8, max_iter=2)``. If a class has a single label, only
+        the logistic regression is used. Self-training is omitted if all rows are labelled. The
+        default needs dense features.
 
     Attributes
     ----------

@@ -47,7 +47,8 @@ def default_classifier(codes: np.ndarray, n_features: int) -> Pipeline:
         lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)
         classifier = VotingClassifier([("lda", lda), ("logistic", classifier)], voting="soft")
     if -1 in codes:  # otherwise scikit-learn would warn
-        classifier = SelfTrainingClassifier(classifier, threshold=0.8)
+        # Later rounds adopt more wrong predictions than right ones on photographs.
+        classifier = SelfTrainingClassifier(classifier, threshold=0.8, max_iter=2)
     if n_features <= n_components:
         return make_pipeline(StandardScaler(), classifier)
     projection = PCA(n_components, svd_solver="randomized", random_state=0)

@@ -25,6 +25,12 @@ from sklssl import (
 )
 from tests._seed import SEED
 
+
+def quick(cls=RotNetEmbedder, **params):
+    """Make an embedder that is small and trains for one epoch, but for `params`."""
+    return cls(**{"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params})
+
+
 _QUICK = {"max_epochs": 1, "random_state": SEED}
 
 # By the name of the class: one that is small and quick.

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from sklssl.datasets import load_digit_images
+from tests._estimators import quick
 from tests._seed import SEED
 
 
@@ -50,6 +51,12 @@ def X(digits):
 @pytest.fixture(scope="session")
 def y(digits):
     return digits[1][:40]
+
+
+@pytest.fixture(scope="session")
+def trained(X):
+    """An embedder fitted on these digits, which no test may change."""
+    return quick().fit(X)
 
 
 @pytest.fixture(scope="session")

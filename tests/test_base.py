@@ -24,10 +24,12 @@ from torch import nn
 
 from sklssl import (
     FineTuneClassifier,
+    PatchDictionaryEmbedder,
     RotNetEmbedder,
     ScaleNetEmbedder,
     SimCLREmbedder,
 )
+from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder, Pretext
 from sklssl.exceptions import (
     CollapseWarning,
@@ -36,7 +38,7 @@ from sklssl.exceptions import (
     StopTraining,
 )
 from sklssl.preprocessing import HarrisCornerMasker, PseudoGrayscaler
-from tests._estimators import EMBEDDERS, LEARNERS, VIEW_LEARNERS, with_params
+from tests._estimators import EMBEDDERS, LEARNERS, VIEW_LEARNERS, quick, with_params
 from tests._estimators import every_embedder as every_trained_embedder
 from tests._seed import SEED
 
@@ -48,11 +50,6 @@ KINDS = [
     EMBEDDERS["RotationDecouplingEmbedder"],
 ]
 every_embedder = pytest.mark.parametrize("embedder", KINDS, ids=lambda e: type(e).__name__)
-
-
-def quick(**params):
-    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params}
-    return RotNetEmbedder(**settings)
 
 
 # What comes out --------------------------------------------------------------------------------
@@ -777,3 +774,15 @@ def test_memory_is_free_after_fit():
         assert alive() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(("side", "expected"), [(96, [30, 30]), (300, 6 * [10]), (1200, 2 * [1])])
+def test_dictionary_is_learned_from_few_large_images_at_once(monkeypatch, side, expected):
+    sizes = []
+    monkeypatch.setattr(
+        Backbone, "learn_from", lambda self, batches, n: sizes.extend(map(len, batches()))
+    )
+    X = np.random.default_rng(SEED).integers(0, 256, (sum(expected), 1, side, 1), dtype=np.uint8)
+    X = np.repeat(X, side, axis=1)
+    PatchDictionaryEmbedder(4, symmetry=None, random_state=SEED).fit(X)
+    assert sizes == expected

@@ -25,6 +25,7 @@ from torchvision.ops import StochasticDepth
 
 from sklssl import FineTuneClassifier, RotationDecouplingEmbedder, RotNetEmbedder
 from tests._determinism import CASES, digest, fit
+from tests._estimators import quick
 from tests._seed import SEED
 
 ROOT = Path(__file__).parents[1]
@@ -38,11 +39,6 @@ def numpy_generator():
     before = np.random.get_state()
     yield
     np.random.set_state(before)
-
-
-def quick(**params):
-    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params}
-    return RotNetEmbedder(**settings)
 
 
 # Places ----------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from sklssl.utils._typing import ImagesLike
 __all__ = ["CheckedImages", "decode_files", "select_rows", "validate_input"]
 
 CheckedImages: TypeAlias = np.ndarray | ImageFiles
+_Shape: TypeAlias = tuple[int, int, int]
+_Size: TypeAlias = tuple[int, int]
 
 
 def validate_input(
@@ -58,7 +60,8 @@ def validate_input(
     elif resizes and size is not None:
         given = resize_each(given, size, who=name)
     if is_path_sequence(given):
-        images = _open_files(embedder, given, reset, min_samples)
+        _check_n_images(embedder, len(given), min_samples)
+        images = _open_files(embedder, given, shape, size, reset)
     else:
         images = validate_images(embedder, given, reset=reset, min_samples=min_samples)
     if not reset:
@@ -66,10 +69,10 @@ def validate_input(
     return images
 
 
-def _open_files(embedder: Any, paths: Sequence[str], reset: bool, min_samples: int) -> ImageFiles:
+def _open_files(
+    embedder: Any, paths: Sequence[str], shape: _Shape | None, size: _Size | None, reset: bool
+) -> ImageFiles:
     """Return files as images of the target shape, with the bit depth of the first file."""
-    _check_n_images(embedder, len(paths), min_samples)
-    shape, size = _wanted(embedder, reset)
     multipage: list[tuple[str, int]] = []
     path, first = first_image(paths, 3 if shape is None else shape[2], embedder.on_error, multipage)
     if multipage:
@@ -110,22 +113,18 @@ def select_rows(images: CheckedImages, rows: Any) -> CheckedImages:
     return images.subset(rows) if isinstance(images, ImageFiles) else images[rows]
 
 
-def _wanted(
-    embedder: Any, reset: bool
-) -> tuple[tuple[int, int, int] | None, tuple[int, int] | None]:
-    """Return the shape of decoded images, and the size that they are resized to, if any."""
-    target = _target_shape(embedder)
+def _wanted(embedder: Any, reset: bool) -> tuple[_Shape | None, _Size | None]:
+    """Return the shape (H, W, C) of decoded images, and the size that they are resized to.
+
+    Both are None if the first file determines them.
+    """
+    target = None
+    if embedder.image_shape is not None:
+        target = parse_image_shape(embedder.image_shape, embedder)
+    elif embedder.image_size is not None:
+        target = embedder.image_size, embedder.image_size, 3
     shape = target if reset else embedder.image_shape_
     return shape, None if target is None or shape is None else shape[:2]
-
-
-def _target_shape(embedder: Any) -> tuple[int, int, int] | None:
-    """Return the shape (H, W, C) of decoded files; None if the first file determines it."""
-    if embedder.image_shape is not None:
-        return parse_image_shape(embedder.image_shape, embedder)
-    if embedder.image_size is not None:
-        return embedder.image_size, embedder.image_size, 3
-    return None
 
 
 def _check_n_images(embedder: object, n_images: int, min_samples: int) -> None:

@@ -102,7 +102,9 @@ def train_phase(run: Run, phase: Phase, start: dict[str, Any] | None = None) -> 
         images, to_tensor, run.config.batch_size, run.order_rng, run.ranks, progress.step
     )
     schedule = SCHEDULES[run.config.lr_schedule](phase.max_epochs, len(batches))
-    callbacks = [*_clipping(run.config), *schedule, _Bookkeeping(run, phase, batches, schedule)]
+    norm = run.config.max_grad_norm
+    clipping = [] if norm is None else [GradientNormClipping(norm)]
+    callbacks = [*clipping, *schedule, _Bookkeeping(run, phase, batches, schedule)]
     net = _make_net(run, phase, progress, callbacks).initialize()
     net.notify("on_train_begin", X=batches, y=None)
     if start:
@@ -317,10 +319,6 @@ def fixed_batches(n_images: int, batch_size: int) -> list[np.ndarray]:
     """
     order = np.random.default_rng(0).permutation(n_images)
     return np.array_split(order, count_batches(n_images, batch_size))
-
-
-def _clipping(config: TrainingConfig) -> list[Callback]:
-    return [] if config.max_grad_norm is None else [GradientNormClipping(config.max_grad_norm)]
 
 
 def _make_net(

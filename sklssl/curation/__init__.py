@@ -1,4 +1,4 @@
-"""Decide about images by their features: doubles, leaks, neighbours, what to label next."""
+"""Decide about images by their features: duplicates, leaks, neighbours, what to label next."""
 
 from sklssl.curation._leaks import find_leaks
 from sklssl.curation._near_duplicates import find_near_duplicates

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sklssl.metrics._checks import check_feature_matrix
+from sklssl._data.matrix import check_feature_matrix
 from sklssl.utils._arguments import check_complete
 
 __all__ = ["FeaturesLike", "check_features", "make_workspace"]

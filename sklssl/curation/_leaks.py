@@ -4,11 +4,11 @@ from numbers import Real
 
 import numpy as np
 
+from sklssl._data.matrix import iter_blocks
 from sklssl.curation._blocks import FeaturesLike, check_features, make_workspace
 from sklssl.curation._groups import connect
 from sklssl.curation._rule import NearRule
 from sklssl.curation._search import row_blocks
-from sklssl.metrics._checks import iter_blocks
 from sklssl.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 __all__ = ["find_leaks"]

@@ -6,10 +6,10 @@ from types import ModuleType
 
 import numpy as np
 
+from sklssl._data.matrix import iter_blocks
 from sklssl.curation._blocks import FeaturesLike, check_features
 from sklssl.curation._search import nearest
 from sklssl.curation._spaces import METRICS
-from sklssl.metrics._checks import iter_blocks
 from sklssl.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 __all__ = ["kneighbors"]
@@ -56,8 +56,8 @@ def kneighbors(
 
     algorithm : {"brute", "pynndescent"}, default="brute"
         "brute" compares all pairs, block by block, and is exact. "pynndescent" is approximate, and
-        faster for a hundred thousand images or more, but compiles for some minutes when first used
-        in a process. It requires the package pynndescent.
+        faster for a hundred thousand images or more, but compiles for a minute or two before its
+        first search in each process. It requires the package pynndescent.
 
     Returns
     -------

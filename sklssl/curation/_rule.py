@@ -5,10 +5,10 @@ import hashlib
 import numpy as np
 from scipy.stats import beta
 
+from sklssl._data.matrix import iter_blocks
 from sklssl.curation._blocks import make_workspace
 from sklssl.curation._search import chords, nearest
 from sklssl.curation._spaces import Whitened
-from sklssl.metrics._checks import iter_blocks
 
 __all__ = ["NearRule"]
 

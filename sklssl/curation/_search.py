@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sklssl.metrics._checks import iter_blocks
+from sklssl._data.matrix import iter_blocks
 
 __all__ = ["chords", "nearest", "row_blocks"]
 

@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from sklssl._data.matrix import ROUNDING, centre_and_size, iter_blocks, unit_rows
 from sklssl.curation._blocks import FeaturesLike, check_features
-from sklssl.metrics._checks import ROUNDING, centre_and_size, iter_blocks, unit_rows
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 from sklssl.utils._markers import check_no_missing, is_unlabelled
@@ -83,7 +83,7 @@ def select_to_label(
     is covered by a chosen or labelled one to the degree ``exp(-distance**2 / width**2)``, where
     ``width**2`` is the 5 % quantile of the squared distances between images. Each step chooses the
     image that raises the mean coverage of all images the most, as in [1]_, where the degree is
-    0 or 1, and in [2]_. Doubles of a chosen image add nothing, so they come last. Memory is
+    0 or 1, and in [2]_. Duplicates of a chosen image add nothing, so they come last. Memory is
     bounded, since above 5,000 images the mean is taken over a sample of 5,000, or of ``5 * n`` if
     that is more. 100 of 100,000 images with 512 features take about a minute.
 
@@ -177,7 +177,7 @@ def _project(Z: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _find_width(P: np.ndarray, rng: np.random.RandomState) -> float:
-    """Return the squared width of the kernel. Where most images are doubles it is nearly 0."""
+    """Return the squared width of the kernel. Where most images are duplicates it is nearly 0."""
     distances = pdist(P[_draw_rows(len(P), _N_SAMPLES_FOR_WIDTH, rng)], "sqeuclidean")
     return max(ROUNDING, float(np.quantile(distances, _QUANTILE))) if len(distances) else 1.0
 

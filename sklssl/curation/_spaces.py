@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
+from sklssl._data.matrix import centre_and_size, iter_blocks, unit_rows
 from sklssl.curation._blocks import make_workspace
-from sklssl.metrics._checks import centre_and_size, iter_blocks, unit_rows
 
 __all__ = ["METRICS", "Standardized", "Whitened"]
 

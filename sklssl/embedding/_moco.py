@@ -100,8 +100,8 @@ class MoCoEmbedder(RandomViewsEmbedder):
         rises to 1. Lower it if there are few steps, as with few images.
 
     queue_size : int
-        The number of projections in the queue; there are at most as many as images. Fewer are
-        better, since an image's own earlier projections count as negative examples.
+        The number of projections in the queue. It never exceeds the number of images, and should
+        be well below it, since an image's own earlier projections count as negative examples.
 
     Attributes
     ----------

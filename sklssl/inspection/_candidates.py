@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data.decode import resize_image
 from sklssl._data.input import validate_input
 from sklssl.embedding import PatchDictionaryEmbedder, RotNetEmbedder
+from sklssl.finetuning import NetworkEmbedder
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["PIXELS", "UNTRAINED", "RawPixels", "make_candidates"]
@@ -48,22 +49,6 @@ class RawPixels(TransformerMixin, BaseEstimator):
         return images[:].reshape(len(images), -1).astype(np.float32)
 
 
-def _baselines(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the baselines, which need no training, by name."""
-    return {
-        PIXELS: RawPixels(**settings),
-        UNTRAINED: RotNetEmbedder("convnet", max_epochs=0, **settings),
-    }
-
-
-def _defaults(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the embedders that are compared by default, by name."""
-    return {
-        "PatchDictionaryEmbedder()": PatchDictionaryEmbedder(**settings),
-        "RotNetEmbedder()": RotNetEmbedder(**settings),
-    }
-
-
 def make_candidates(
     embedders: Any, baselines: bool, settings: dict[str, Any], rng: np.random.RandomState
 ) -> dict[str, Any]:
@@ -94,8 +79,16 @@ def make_candidates(
     ValueError
         If there are no embedders, or two with the same name.
     """
-    first = _baselines(settings) if baselines else {}
-    given = _defaults(settings) if embedders is None else _named_embedders(embedders)
+    first: dict[str, Any] = {}
+    if baselines:
+        first[PIXELS] = RawPixels(**settings)
+        first[UNTRAINED] = NetworkEmbedder("convnet", **settings)
+    if embedders is None:
+        embedders = {
+            "PatchDictionaryEmbedder()": PatchDictionaryEmbedder(**settings),
+            "RotNetEmbedder()": RotNetEmbedder(**settings),
+        }
+    given = _named_embedders(embedders)
     both = sorted(first.keys() & given.keys())
     if both:
         raise ValueError(

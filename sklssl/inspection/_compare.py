@@ -1,6 +1,7 @@
 """Compare embedders by a probe that learns from their features and a few labels."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -17,7 +18,8 @@ from sklssl._data.arrays import check_images
 from sklssl._data.columns import is_image_sequence, is_path_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
-from sklssl.inspection._candidates import make_candidates
+from sklssl.exceptions import CollapseWarning
+from sklssl.inspection._candidates import PIXELS, UNTRAINED, make_candidates
 from sklssl.inspection._comparison import Comparison, Result
 from sklssl.inspection._label_draws import Draws, check_n_labels, draw_rows
 from sklssl.inspection._scoring import check_scorer
@@ -117,7 +119,8 @@ def compare_embedders(
 
     image_size : int, default=None
         Height and width to which the baselines and the default embedders resize images. None keeps
-        the original size.
+        the original size. Set it to the `image_size` of your embedders, so that all get the same
+        images; the result says so where they do not.
 
     image_shape : tuple of int, default=None
         The shape into which the baselines and the default embedders reshape rows. None means the
@@ -158,7 +161,8 @@ def compare_embedders(
     embedders is slightly optimistic.
 
     The probe is fitted on the same number of images of each class, and is scored on classes that
-    are as frequent as in `y`.
+    are as frequent as in `y`. Where one class is by far the largest, the result says what answering
+    always this class would reach; ``scoring="balanced_accuracy"`` counts all classes alike.
 
     Examples
     --------
@@ -176,18 +180,31 @@ def compare_embedders(
     rng = check_random_state(random_state)
     n_labels = check_n_labels(n_labels)
     scorer = _check_probe(probe, scoring)
-    X, codes, y, groups = _check_data(X, y, groups, embedders)
+    X, y, classes, codes, groups = _check_data(X, y, groups, embedders)
     settings = {"image_size": image_size, "image_shape": image_shape}
     draws = draw_rows(
-        codes, groups, n_labels=n_labels, n_draws=n_draws, test_size=test_size, rng=rng
+        codes,
+        groups,
+        classes=classes,
+        n_labels=n_labels,
+        n_draws=n_draws,
+        test_size=test_size,
+        rng=rng,
     )
     candidates = make_candidates(embedders, baselines, settings, rng)
     results = {}
     for name, embedder in candidates.items():
+        is_baseline = baselines and name in (PIXELS, UNTRAINED)
         try:
-            results[name] = _measure(embedder, X, y, draws, probe, scorer)
+            with warnings.catch_warnings():
+                if is_baseline:  # the user did not choose it, and sees its scores
+                    warnings.simplefilter("ignore", CollapseWarning)
+                results[name] = _measure(embedder, X, y, draws, probe, scorer)
         except Exception as error:
             error.add_note(f"Raised in {_NAME} by the embedder {name!r}: {embedder!r}.")
+            # Not an ImageFileError, which names the file.
+            if (is_baseline or embedders is None) and type(error) is ValueError:
+                _raise_size_error(name, image_size, error)
             raise
         if verbose:
             result = results[name]
@@ -195,7 +212,18 @@ def compare_embedders(
                 f"[{_NAME}] {name}: {result.scores.mean():.3f}, fitted in {result.fit_time:.1f} s"
             )
     n_images = len(draws.train), len(draws.test)
-    return Comparison(results, n_labels, n_images=n_images, scoring=scoring)
+    counts = np.bincount(codes[draws.test])
+    largest = classes[[counts.argmax()]].tolist()[0], counts.max() / len(draws.test)
+    return Comparison(results, n_labels, n_images=n_images, scoring=scoring, largest=largest)
+
+
+def _raise_size_error(name: str, image_size: int | None, error: ValueError) -> None:
+    """Name the argument that the user can set, if `error` asks for another `image_size`."""
+    if "image_size" in str(error):
+        raise ValueError(
+            f"The 'image_size' argument of {_NAME} is {image_size}, but the embedder {name!r}, "
+            f"which {_NAME} adds, needs another value for these images: {error}"
+        ) from error
 
 
 def _check_probe(probe: Any, scoring: str | Callable[..., float] | None) -> Callable[..., float]:
@@ -217,8 +245,8 @@ def _make_probe(probe: Any, n_features: int) -> Any:
 
 def _check_data(
     X: Any, y: Any, groups: Any, embedders: Any
-) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return X, the class indices of the rows, the labels, and the groups as indices."""
+) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return X, the labels, the classes, and the classes and groups of the rows as indices."""
     X = unwrap_images(X, stack=False)
     if not is_path_sequence(X) and not is_image_sequence(X):
         check_images(X, estimator=_NAME)  # only checked: each embedder reads X its own way
@@ -233,8 +261,8 @@ def _check_data(
     if rows is not None:
         X, y, labelled = take_rows(X, rows), y[rows], labelled[rows]
         groups = None if groups is None else groups[rows]
-    _, codes = encode_labels(y, labelled, owner=_NAME)
-    return X, codes, y, groups
+    classes, codes = encode_labels(y, labelled, owner=_NAME)
+    return X, y, classes, codes, groups
 
 
 def _check_length(name: str, X: Any, values: np.ndarray) -> None:
@@ -258,17 +286,20 @@ def _measure(
     Z = _embed(embedder, take_rows(X, drawn))
     Z_test = _embed(embedder, take_rows(X, draws.test))
     seconds = time.perf_counter() - fitted
-    scores = [
-        [
-            scorer(
-                _make_probe(probe, Z.shape[1]).fit(Z[np.searchsorted(drawn, few)], y[few]),
-                Z_test,
-                y[draws.test],
-            )
-            for few in draw.values()
+    with warnings.catch_warnings():
+        # With one or two labels of each of many classes; that y holds classes has been checked.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
+        scores = [
+            [
+                scorer(
+                    _make_probe(probe, Z.shape[1]).fit(Z[np.searchsorted(drawn, few)], y[few]),
+                    Z_test,
+                    y[draws.test],
+                )
+                for few in draw.values()
+            ]
+            for draw in draws.labelled
         ]
-        for draw in draws.labelled
-    ]
     return Result(
         scores=np.array(scores, dtype=float).T,
         n_features=Z.shape[1],

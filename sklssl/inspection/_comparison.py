@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from sklssl.inspection._candidates import PIXELS, UNTRAINED
+from sklssl.inspection._label_names import join_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,11 @@ __all__ = ["Comparison", "Result"]
 
 # With fewer images, pretrained weights are worth a try.
 _FEW_IMAGES = 5000
+# Scores of which 1 is the best. From this value on nothing is left to gain.
+_UP_TO_ONE = (None, "accuracy", "balanced_accuracy")
+_NEARLY_ONE = 0.99
+# Share of the largest class from which accuracy says little, even if it is higher.
+_LARGE_SHARE = 2 / 3
 
 
 class Result(NamedTuple):
@@ -81,7 +87,9 @@ class Comparison:
         no embedder is better than raw pixels, these are the choice.
 
     advice : str
-        The recommendation in a sentence or two.
+        The recommendation in a sentence or two, and what to know of the scores: that accuracy says
+        little because one class is by far the largest, or that embedders get images of different
+        sizes.
 
     n_train : int
         Number of images the embedders were fitted on.
@@ -101,11 +109,13 @@ class Comparison:
         *,
         n_images: tuple[int, int],
         scoring: str | Callable[..., float] | None = None,
+        largest: tuple[Any, float] | None = None,  # class, and its share in the test images
     ) -> None:
         self.names = list(results)
         best_first = sorted(results, key=lambda name: -results[name].scores.mean())
         self._results = {name: results[name] for name in best_first}
         self._as_percent = scoring in (None, "accuracy")
+        self._up_to_one = scoring in _UP_TO_ONE
         name = "accuracy" if scoring is None else scoring
         self.score_name = getattr(name, "__name__", str(name))
         self.n_labels = list(n_labels)
@@ -114,7 +124,8 @@ class Comparison:
         self.estimators = {name: result.estimator for name, result in self._results.items()}
         self.rows = [self._row(name, result) for name, result in self._results.items()]
         self.choice = self._choose()
-        self.advice = self._advise()
+        parts = self._advise(), self._note_majority(largest), self._note_sizes()
+        self.advice = " ".join(filter(None, parts))
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as a data frame.
@@ -164,7 +175,7 @@ class Comparison:
         return min(near, key=lambda row: row["fit_time"])["name"] if near else PIXELS
 
     def _advise(self) -> str:
-        labels = f"with {_join_words(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} per class"
+        labels = f"with {join_words(self.n_labels)} label{'s' * (self.n_labels[-1] > 1)} per class"
         scores = f"{self._format_scores(self.choice)} {labels}"
         if self.choice == PIXELS:
             return (
@@ -183,6 +194,16 @@ class Comparison:
         return advice
 
     def _suggest(self) -> str:
+        if self._up_to_one and self.scores[PIXELS].mean(axis=1).min() >= _NEARLY_ONE:
+            return "They suffice: there is nothing left to gain."
+        if all((scores == self.scores[PIXELS]).all() for scores in self.scores.values()):
+            return "All embedders have the same scores in every draw: check that the images differ."
+        averaging = self._find_averaging()
+        if averaging is not None:
+            return (
+                f"{averaging} averages features over mirrored images, which removes left and "
+                "right: try symmetry=None."
+            )
         if self.n_train >= _FEW_IMAGES:
             return "Try other methods, more epochs, or weights from other images (init_weights)."
         return (
@@ -191,10 +212,49 @@ class Comparison:
             'init_weights="ResNet18_Weights.IMAGENET1K_V1", max_epochs=0).'
         )
 
+    def _find_averaging(self) -> str | None:
+        """Return the best embedder that averages over mirrored images and is worse than pixels."""
+        for name, result in self._results.items():
+            symmetry = getattr(result.estimator, "symmetry", None)
+            if symmetry == "auto":
+                symmetry = result.estimator.symmetry_
+            averages = symmetry in ("mirror", "all") and name != UNTRAINED
+            if averages and self._is_better(PIXELS, name):
+                return name
+        return None
+
+    def _note_majority(self, largest: tuple[Any, float] | None) -> str | None:
+        """Say what a constant answer would reach, where accuracy hides it."""
+        if not self._as_percent or largest is None:
+            return None
+        name, share = largest
+        least = self.scores[self.choice].mean(axis=1).min()
+        if share <= 0.5 or (share < _LARGE_SHARE and least > share):
+            return None
+        return (
+            f"Answering always {name!r} would reach {self._show(share)} %: consider "
+            "scoring='balanced_accuracy'."
+        )
+
+    def _note_sizes(self) -> str | None:
+        """Say which embedders get images of which size, if not all get the same."""
+        names: dict[str, list[str]] = {}
+        for name, result in self._results.items():
+            shape = getattr(result.estimator, "image_shape_", None)
+            if shape is not None:
+                names.setdefault(f"{shape[0]}x{shape[1]}", []).append(name)
+        if len(names) < 2:
+            return None
+        sizes = [f"{size} pixels for {join_words(same)}" for size, same in names.items()]
+        return (
+            f"The embedders get images of different sizes: {join_words(sizes)}. Set the same "
+            "image_size for all to compare them on the same images."
+        )
+
     def _format_scores(self, name: str) -> str:
         """Format the scores of an embedder for a sentence."""
         means = [self._show(scores.mean()) for scores in self.scores[name]]
-        return _join_words(means) + " %" * self._as_percent
+        return join_words(means) + " %" * self._as_percent
 
     # The table -------------------------------------------------------------------------------
 
@@ -242,8 +302,3 @@ class Comparison:
             f"<p>{escape(self._title())}</p><table><thead><tr><th>{'</th><th>'.join(heads)}</th>"
             f"</tr></thead><tbody>{rows}</tbody></table><p>{escape(self.advice)}</p>"
         )
-
-
-def _join_words(items: Iterable[object]) -> str:
-    *first, last = map(str, items)
-    return f"{', '.join(first)} and {last}" if first else last

@@ -6,10 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
+from sklssl.inspection._label_names import join_words
+
 __all__ = ["Draws", "check_n_labels", "draw_rows"]
 
 # Number of attempts to split by groups so that every class has enough images in both parts.
 _MAX_SPLITS = 100
+# Number of classes that an error names.
+_MAX_NAMED = 5
 
 
 class Draws(NamedTuple):
@@ -50,6 +54,7 @@ def draw_rows(
     codes: np.ndarray,
     groups: np.ndarray | None,
     *,
+    classes: np.ndarray,
     n_labels: list[int],
     n_draws: int,
     test_size: float,
@@ -64,6 +69,9 @@ def draw_rows(
 
     groups : ndarray of shape (n,) or None
         The group of each row. Rows of the same group stay together.
+
+    classes : ndarray of shape (n_classes,)
+        The classes as the user gave them; used in error messages.
 
     n_labels : list of int
         Numbers of labels per class, in increasing order.
@@ -86,13 +94,14 @@ def draw_rows(
         If a class has too few images.
     """
     rows = np.flatnonzero(codes >= 0)
+    _check_pairs(codes[rows], classes)
     some_groups = None if groups is None else groups[rows]
     train, test = _split(codes[rows], some_groups, n_labels[-1], test_size, rng)
     train, test = rows[train], rows[test]
-    _check_classes(codes, train, test, n_labels[-1])
+    _check_classes(codes, train, test, n_labels[-1], classes)
     labelled = []
     for _ in range(n_draws):
-        by_class = [rng.permutation(train[codes[train] == c]) for c in range(codes.max() + 1)]
+        by_class = [rng.permutation(train[codes[train] == c]) for c in range(len(classes))]
         labelled.append({n: np.concatenate([few[:n] for few in by_class]) for n in n_labels})
     others = np.flatnonzero(codes < 0)
     if groups is not None:
@@ -140,13 +149,33 @@ def _count_least(codes: np.ndarray, train: np.ndarray, test: np.ndarray) -> int:
     return int(n_train.min()) if n_test.all() else -1
 
 
-def _check_classes(codes: np.ndarray, train: np.ndarray, test: np.ndarray, n_most: int) -> None:
+def _check_pairs(codes: np.ndarray, classes: np.ndarray) -> None:
+    """Raise an error if a class has a single image: it cannot be in both parts."""
+    single = np.bincount(codes) < 2
+    if single.any():
+        raise ValueError(
+            "compare_embedders needs at least 2 images of each class, to learn from one and test "
+            f"on another, but there is only 1 of {_name_some(classes[single])}. Label more images "
+            "of these classes, or leave these classes out: their label can be -1 (unlabelled)."
+        )
+
+
+def _name_some(classes: np.ndarray) -> str:
+    """Name classes in a sentence, at most five of them."""
+    names = [repr(name) for name in classes[:_MAX_NAMED].tolist()]
+    others = len(classes) - _MAX_NAMED
+    return join_words([*names, f"{others} more"] if others > 0 else names)
+
+
+def _check_classes(
+    codes: np.ndarray, train: np.ndarray, test: np.ndarray, n_most: int, classes: np.ndarray
+) -> None:
     n_train, n_test = _count_classes(codes, train, test)
     if not n_test.all():
         raise ValueError(
             f"compare_embedders tests on {len(test)} images, but {np.sum(n_test == 0)} of "
-            f"{len(n_test)} classes have no test image. Set a larger test_size, or label more "
-            "images (with groups: of more groups) of the small classes."
+            f"{len(n_test)} classes have no test image: {_name_some(classes[n_test == 0])}. Set a "
+            "larger test_size, or label more images (with groups: of more groups) of these classes."
         )
     smallest = n_train.argmin()
     least = n_train[smallest]
@@ -154,7 +183,7 @@ def _check_classes(codes: np.ndarray, train: np.ndarray, test: np.ndarray, n_mos
         possible = f"Set n_labels to {least} or less" if least else "Give each class more groups"
         raise ValueError(
             f"The 'n_labels' argument of compare_embedders asks for {n_most} labels of each class, "
-            f"but the smallest class has only {least} labelled images to draw from, besides "
-            f"{n_test[smallest]} test images. {possible}, set a smaller test_size, or label "
-            "more images."
+            f"but the smallest, {_name_some(classes[[smallest]])}, has only {least} labelled "
+            f"images to draw from, besides {n_test[smallest]} test images. {possible}, set a "
+            "smaller test_size, or label more images."
         )

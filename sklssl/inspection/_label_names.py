@@ -1,12 +1,12 @@
-"""Names of classes for tables and pictures."""
+"""Names of classes for tables, pictures and messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["name_labels"]
+__all__ = ["join_words", "name_labels"]
 
 
 def name_labels(
@@ -41,3 +41,9 @@ def name_labels(
             "the names in the order of the class indices in y, or None."
         )
     return [names[label] for label in labels]
+
+
+def join_words(items: Iterable[object]) -> str:
+    """Return the items as in a sentence: "a, b and c"."""
+    *first, last = map(str, items)
+    return f"{', '.join(first)} and {last}" if first else last

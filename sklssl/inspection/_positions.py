@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from sklssl.metrics._checks import standardise
+from sklssl._data.matrix import standardise
 
 __all__ = ["check_reducer", "find_positions", "reduce_features", "to_positions"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from sklssl.metrics._checks import check_feature_matrix, unit_rows
+from sklssl._data.matrix import check_feature_matrix, unit_rows
 from sklssl.metrics._scorers import embed_views, make_scorer
 
 __all__ = ["alignment_score", "alignment_scorer", "uniformity_score", "uniformity_scorer"]

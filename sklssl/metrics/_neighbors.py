@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklssl.metrics._checks import check_feature_matrix, standardise, unit_rows
+from sklssl._data.matrix import check_feature_matrix, standardise, unit_rows
 from sklssl.metrics._scorers import make_scorer
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._markers import warn_if_marker_is_class

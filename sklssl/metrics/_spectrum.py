@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigvalsh
 
-from sklssl.metrics._checks import centre_and_size, check_feature_matrix, iter_blocks
+from sklssl._data.matrix import centre_and_size, check_feature_matrix, iter_blocks
 from sklssl.metrics._scorers import make_scorer
 
 __all__ = [

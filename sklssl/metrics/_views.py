@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from sklssl._data.arrays import check_images, fold_rows
+from sklssl._data.steps import find_reader, list_steps
 from sklssl._runtime.device import plain_torch
 from sklssl.augmentation import RandomViews
-from sklssl.metrics._steps import find_reader, list_steps
 from sklssl.utils._checks import warn_if_other_range
 from sklssl.utils._typing import ImagesLike
 

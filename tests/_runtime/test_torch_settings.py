@@ -63,10 +63,6 @@ SETTINGS = {
 }
 
 
-def ink(images):
-    return images.reshape(len(images), -1).mean(axis=1)
-
-
 def features(estimator, X):
     """Give what an embedder or classifier makes of images, in every way that it has."""
     ways = ("transform", "predict", "predict_proba", "score")

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklssl import FineTuneClassifier, MultiScaleEmbedder, RotNetEmbedder, ScaleNetEmbedder
 from sklssl.callbacks import EarlyStopping, ProbeMonitor
 from sklssl.metrics import knn_score, knn_scorer
+from tests._estimators import quick
 from tests._seed import SEED
 
 try:
@@ -22,11 +23,6 @@ try:
 except ImportError:
     skl = None
 needs_sklearn_callbacks = pytest.mark.skipif(skl is None, reason="scikit-learn before 1.9")
-
-
-def quick(**params):
-    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params}
-    return RotNetEmbedder(**settings)
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,10 @@ from numpy.testing import assert_allclose
 
 from sklssl import MultiScaleEmbedder, PatchRelEmbedder, PatchRotEmbedder
 from sklssl.embedding._patches import draw_places, paste, rotate_and_patch
+from tests._estimators import quick
 from tests._seed import SEED
 
 both = pytest.mark.parametrize("cls", [PatchRotEmbedder, PatchRelEmbedder])
-
-
-def quick(cls, **params):
-    return cls(**{"backbone": "convnet", "max_epochs": 1, "random_state": SEED, **params})
 
 
 def test_views_are_four_rotations_and_four_patched_images():

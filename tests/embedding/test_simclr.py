@@ -1,5 +1,7 @@
 """SimCLR: its views, its loss, its memory of colours and crops."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from sklssl import MultiScaleEmbedder, SimCLREmbedder
+from tests import _estimators
 from tests._seed import SEED
 
-
-def quick(**params):
-    settings = {"backbone": "convnet", "max_epochs": 1, "batch_size": 16, "random_state": SEED}
-    return SimCLREmbedder(**(settings | params))
+quick = partial(_estimators.quick, SimCLREmbedder, batch_size=16)
 
 
 def test_views_are_two_of_every_image(X):

@@ -22,11 +22,6 @@ from tests._seed import SEED
 QUICK = {"max_epochs": 2, "random_state": SEED}
 
 
-@pytest.fixture(scope="module")
-def embedder(X):
-    return RotNetEmbedder("convnet", max_epochs=1, random_state=SEED).fit(X)
-
-
 def weights(fitted):
     pretext = fitted.pretext_ if hasattr(fitted, "pretext_") else fitted.embedder_.pretext_
     return {k: v.clone() for k, v in pretext.backbone.state_dict().items()}
@@ -54,13 +49,13 @@ def ink(X):
     ],
 )
 @pytest.mark.parametrize("augment", [False, True])
-def test_frozen_stages_keep_weights_and_statistics(X, y, embedder, frozen_until, stages, augment):
-    before = weights(embedder)
+def test_frozen_stages_keep_weights_and_statistics(X, y, trained, frozen_until, stages, augment):
+    before = weights(trained)
     tuned = FineTuneClassifier(
-        embedder, layer="block3", frozen_until=frozen_until, augment=augment, **QUICK
+        trained, layer="block3", frozen_until=frozen_until, augment=augment, **QUICK
     ).fit(X, y)
     assert changed(before, weights(tuned)) == stages
-    assert changed(before, weights(embedder)) == set()  # the user's own is left alone
+    assert changed(before, weights(trained)) == set()  # the user's own is left alone
     assert all(p.requires_grad for p in tuned.embedder_.pretext_.parameters())
 
 
@@ -76,30 +71,30 @@ def test_cached_maps_give_what_uncached_ones_give(X, y, backbone, frozen_until, 
     assert_allclose(clone(tuner).fit(X, y).decision_function(X), cached, atol=1e-3)
 
 
-def test_cached_maps_are_computed_once(X, y, embedder, monkeypatch):
+def test_cached_maps_are_computed_once(X, y, trained, monkeypatch):
     seen = []
-    forward = type(embedder.pretext_.backbone).forward
+    forward = type(trained.pretext_.backbone).forward
 
     def spy(self, images, layer=None, after=None):
         seen.append((len(images), after))
         return forward(self, images, layer, after)
 
-    monkeypatch.setattr(type(embedder.pretext_.backbone), "forward", spy)
-    tuner = FineTuneClassifier(embedder, layer="block2", frozen_until="all", max_epochs=5)
+    monkeypatch.setattr(type(trained.pretext_.backbone), "forward", spy)
+    tuner = FineTuneClassifier(trained, layer="block2", frozen_until="all", max_epochs=5)
     tuner.set_params(batch_size=16, random_state=SEED).fit(X[:32], y[:32])
     # And once for some images, to see that what was learned is finite.
     assert len([after for _, after in seen if after is None]) == 1 + 1
     assert len([after for _, after in seen if after == "block2"]) == 5 * 2
 
 
-def test_the_backbone_has_a_rate_of_its_own(X, y, embedder):
-    before = weights(embedder)
-    slow = FineTuneClassifier(embedder, backbone_learning_rate=1e-6, **QUICK).fit(X, y)
-    usual = FineTuneClassifier(embedder, **QUICK).fit(X, y)
+def test_the_backbone_has_a_rate_of_its_own(X, y, trained):
+    before = weights(trained)
+    slow = FineTuneClassifier(trained, backbone_learning_rate=1e-6, **QUICK).fit(X, y)
+    usual = FineTuneClassifier(trained, **QUICK).fit(X, y)
     name = "stages.block2.0.weight"
     moves = [(weights(tuned)[name] - before[name]).abs().max() for tuned in (slow, usual)]
     assert moves[0] < moves[1] / 10
-    rows = FineTuneClassifier(embedder, lr_schedule="constant", **QUICK).fit(X, y).history_
+    rows = FineTuneClassifier(trained, lr_schedule="constant", **QUICK).fit(X, y).history_
     assert rows[0]["learning_rate"] == 1e-3
 
 
@@ -117,17 +112,17 @@ def test_the_network_of_every_embedder_is_trained(X, y, start):
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "conv"])
-def test_every_head_learns(X, y, embedder, head):
-    tuned = FineTuneClassifier(embedder, head=head, max_epochs=30, random_state=SEED).fit(X, y)
+def test_every_head_learns(X, y, trained, head):
+    tuned = FineTuneClassifier(trained, head=head, max_epochs=30, random_state=SEED).fit(X, y)
     assert tuned.score(X, y) > 0.9
     assert tuned.history_[-1]["loss"] < tuned.history_[0]["loss"] / 2
 
 
-def test_where_it_can_start_from(X, y, embedder):
-    frozen = FineTuneClassifier(FrozenEstimator(embedder), **QUICK)
-    fitted = FineTuneClassifier(embedder, **QUICK).fit(X, y)
+def test_where_it_can_start_from(X, y, trained):
+    frozen = FineTuneClassifier(FrozenEstimator(trained), **QUICK)
+    fitted = FineTuneClassifier(trained, **QUICK).fit(X, y)
     assert_array_equal(clone(frozen).fit(X, y).predict_proba(X), fitted.predict_proba(X))
-    fresh = FineTuneClassifier(clone(embedder), **QUICK).fit(X, y)
+    fresh = FineTuneClassifier(clone(trained), **QUICK).fit(X, y)
     assert fresh.embedder_.n_epochs_ == 1
     several = MultiScaleEmbedder(RotNetEmbedder("convnet", max_epochs=1, random_state=SEED))
     assert FineTuneClassifier(several, **QUICK).fit(X, y).embedder_.n_epochs_ == 2
@@ -164,19 +159,19 @@ def test_on_a_gpu(X, y):
 # What comes back -----------------------------------------------------------------------------
 
 
-def test_it_transforms_and_gives_the_embedder_back(X, y, embedder):
-    tuned = FineTuneClassifier(embedder, **QUICK).fit(X, y)
+def test_it_transforms_and_gives_the_embedder_back(X, y, trained):
+    tuned = FineTuneClassifier(trained, **QUICK).fit(X, y)
     back = tuned.to_embedder()
     assert isinstance(back, RotNetEmbedder)
     assert_array_equal(back.transform(X), tuned.transform(X))
-    assert np.abs(back.transform(X) - embedder.transform(X)).max() > 1e-3
+    assert np.abs(back.transform(X) - trained.transform(X)).max() > 1e-3
     back.partial_fit(X)  # its own: the tuned one is left as it is
     assert np.abs(back.transform(X) - tuned.transform(X)).max() > 1e-6
     assert tuned.get_feature_names_out()[0] == "finetuneclassifier0"
 
 
-def test_the_same_seed_gives_the_same_and_pickles(X, y, embedder):
-    tuner = FineTuneClassifier(FrozenEstimator(embedder), **QUICK)
+def test_the_same_seed_gives_the_same_and_pickles(X, y, trained):
+    tuner = FineTuneClassifier(FrozenEstimator(trained), **QUICK)
     first, second = clone(tuner).fit(X, y), clone(tuner).fit(X, y)
     assert_array_equal(first.decision_function(X), second.decision_function(X))
     loaded = pickle.loads(pickle.dumps(first))
@@ -184,39 +179,39 @@ def test_the_same_seed_gives_the_same_and_pickles(X, y, embedder):
     assert loaded.history_ == first.history_
 
 
-def test_the_global_generator_is_left_alone(X, y, embedder):
+def test_the_global_generator_is_left_alone(X, y, trained):
     torch_before = torch.get_rng_state()
-    FineTuneClassifier(embedder, augment=True, **QUICK).fit(X, y).predict(X)
+    FineTuneClassifier(trained, augment=True, **QUICK).fit(X, y).predict(X)
     assert torch.equal(torch.get_rng_state(), torch_before)
 
 
-def test_classes_keep_their_names(X, y, embedder):
+def test_classes_keep_their_names(X, y, trained):
     names = np.array([f"digit {label}" for label in y])
-    tuned = FineTuneClassifier(embedder, max_epochs=20, random_state=SEED).fit(X, names)
+    tuned = FineTuneClassifier(trained, max_epochs=20, random_state=SEED).fit(X, names)
     assert set(tuned.predict(X)) <= set(names)
     assert_allclose(tuned.predict_proba(X).sum(axis=1), 1)
     assert_array_equal(tuned.classes_[tuned.decision_function(X).argmax(axis=1)], tuned.predict(X))
 
 
-def test_two_classes_have_one_decision(X, y, embedder):
-    tuned = FineTuneClassifier(embedder, **QUICK).fit(X, y > 4)
+def test_two_classes_have_one_decision(X, y, trained):
+    tuned = FineTuneClassifier(trained, **QUICK).fit(X, y > 4)
     assert tuned.decision_function(X).shape == (len(X),)
     assert_array_equal(tuned.decision_function(X) > 0, tuned.predict(X))
 
 
-def test_weights_mean_repetitions(X, y, embedder):
-    tuner = FineTuneClassifier(embedder, **QUICK)
+def test_weights_mean_repetitions(X, y, trained):
+    tuner = FineTuneClassifier(trained, **QUICK)
     weight = np.arange(len(X)) % 3
     weighted = clone(tuner).fit(X, y, sample_weight=weight).decision_function(X)
     rows = np.repeat(np.arange(len(X)), weight)[::-1]
     assert_array_equal(clone(tuner).fit(X[rows], y[rows]).decision_function(X), weighted)
 
 
-def test_class_weights_move_the_decision(digits, embedder):
+def test_class_weights_move_the_decision(digits, trained):
     X, rng = digits[0], np.random.default_rng(SEED)
     y = np.where(rng.random(300) < 0.2, "rare", "usual")  # nothing to learn but how rare
     tuner = FineTuneClassifier(
-        FrozenEstimator(embedder), frozen_until="all", max_epochs=3, random_state=SEED
+        FrozenEstimator(trained), frozen_until="all", max_epochs=3, random_state=SEED
     )
     share = {}
     for name, weight in (("none", None), ("balanced", "balanced"), ("rare", {"rare": 50.0})):
@@ -225,8 +220,8 @@ def test_class_weights_move_the_decision(digits, embedder):
     assert share["none"] + 0.05 < share["balanced"] <= share["rare"] + 0.02
 
 
-def test_balanced_classes_have_one_total_with_sample_weights_too(X, y, embedder):
-    tuner = FineTuneClassifier(embedder, class_weight="balanced", **QUICK)
+def test_balanced_classes_have_one_total_with_sample_weights_too(X, y, trained):
+    tuner = FineTuneClassifier(trained, class_weight="balanced", **QUICK)
     rare = (y == 0).astype(int)
     weight = np.where(rare, np.arange(len(X)) % 4, 1)
     weighted = tuner.fit(X, rare, sample_weight=weight).predict_proba(X)
@@ -239,10 +234,10 @@ def test_balanced_classes_have_one_total_with_sample_weights_too(X, y, embedder)
 # Images kept back ----------------------------------------------------------------------------
 
 
-def test_early_stopping_goes_back_to_the_best_weights(digits, embedder):
+def test_early_stopping_goes_back_to_the_best_weights(digits, trained):
     X, y = digits[0][:200], digits[1][:200]
     tuned = FineTuneClassifier(
-        embedder,
+        trained,
         early_stopping=True,
         n_iter_no_change=2,
         max_epochs=40,
@@ -254,15 +249,15 @@ def test_early_stopping_goes_back_to_the_best_weights(digits, embedder):
     best = int(np.argmin(losses))
     assert len(losses) == best + 3
     again = clone(tuned).set_params(
-        embedder=embedder, early_stopping=True, n_iter_no_change=40, max_epochs=best + 1
+        embedder=trained, early_stopping=True, n_iter_no_change=40, max_epochs=best + 1
     )
     assert_array_equal(again.fit(X, y).decision_function(X), tuned.decision_function(X))
 
 
-def test_plateau_watches_images_kept_back(digits, embedder):
+def test_plateau_watches_images_kept_back(digits, trained):
     X, y = digits[0][:100], np.random.default_rng(SEED).integers(0, 2, 100)  # nothing to learn
     tuned = FineTuneClassifier(
-        embedder, lr_schedule="plateau", max_epochs=20, validation_fraction=0.3, random_state=SEED
+        trained, lr_schedule="plateau", max_epochs=20, validation_fraction=0.3, random_state=SEED
     ).fit(X, y)
     rates = [row["learning_rate"] for row in tuned.history_]
     assert rates[0] == 1e-3
@@ -272,7 +267,7 @@ def test_plateau_watches_images_kept_back(digits, embedder):
     assert losses[-1] < losses[0]  # by heart: the training loss would not have cut the rate
 
 
-def test_callbacks_see_an_estimator_that_predicts(X, y, embedder):
+def test_callbacks_see_an_estimator_that_predicts(X, y, trained):
     seen = []
 
     def watch(estimator, row):
@@ -281,7 +276,7 @@ def test_callbacks_see_an_estimator_that_predicts(X, y, embedder):
         if row["epoch"] == 2:
             raise StopTraining
 
-    tuned = FineTuneClassifier(embedder, callbacks=[watch], max_epochs=5, random_state=SEED).fit(
+    tuned = FineTuneClassifier(trained, callbacks=[watch], max_epochs=5, random_state=SEED).fit(
         X, y
     )
     assert [row["epoch"] for row in tuned.history_] == [1, 2]
@@ -322,8 +317,8 @@ def test_boxes_may_lie_outside_but_not_be_nan(X):
 # In scikit-learn -----------------------------------------------------------------------------
 
 
-def test_search_and_cross_validation(X, y, embedder):
-    tuner = FineTuneClassifier(FrozenEstimator(embedder), max_epochs=1, random_state=SEED)
+def test_search_and_cross_validation(X, y, trained):
+    tuner = FineTuneClassifier(FrozenEstimator(trained), max_epochs=1, random_state=SEED)
     grid = {"head": ["linear", "mlp"], "frozen_until": [None, "all"]}
     search = GridSearchCV(tuner, grid, cv=2, error_score="raise").fit(X, y > 4)
     assert search.best_estimator_.predict(X).shape == y.shape
@@ -348,8 +343,8 @@ def test_search_and_cross_validation(X, y, embedder):
         ({"callbacks": [3]}, "'callbacks' parameter of FineTuneClassifier"),
     ],
 )
-def test_parameters_that_cannot_be(X, y, embedder, params, message):
-    tuner = FineTuneClassifier(**{"embedder": embedder, **params})
+def test_parameters_that_cannot_be(X, y, trained, params, message):
+    tuner = FineTuneClassifier(**{"embedder": trained, **params})
     with pytest.raises(ValueError, match=message):
         tuner.fit(X, y)
     with pytest.raises(NotFittedError):
@@ -372,8 +367,8 @@ def test_embedders_that_cannot_be(X, y):
             FineTuneClassifier(wrong).fit(X, y)
 
 
-def test_answers_that_cannot_be(X, y, embedder):
-    tuner = FineTuneClassifier(embedder, **QUICK)
+def test_answers_that_cannot_be(X, y, trained):
+    tuner = FineTuneClassifier(trained, **QUICK)
     with pytest.raises(ValueError, match="at least two classes"):
         tuner.fit(X, np.zeros(len(X)))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
@@ -389,14 +384,14 @@ def test_answers_that_cannot_be(X, y, embedder):
     assert not hasattr(tuner, "embedder_")
 
 
-def test_too_few_images_to_keep_any_back(X, y, embedder):
-    tuner = FineTuneClassifier(embedder, early_stopping=True, **QUICK)
+def test_too_few_images_to_keep_any_back(X, y, trained):
+    tuner = FineTuneClassifier(trained, early_stopping=True, **QUICK)
     with pytest.raises(ValueError, match="'validation_fraction' .* with 40 images.*Set it higher"):
         tuner.fit(X, y)
 
 
-def test_a_failed_fit_keeps_what_was_fitted(X, y, embedder):
-    tuned = FineTuneClassifier(embedder, **QUICK).fit(X, y)
+def test_a_failed_fit_keeps_what_was_fitted(X, y, trained):
+    tuned = FineTuneClassifier(trained, **QUICK).fit(X, y)
     before = tuned.decision_function(X)
     with pytest.raises(NonFiniteLossError):
         tuned.set_params(learning_rate=1e30, optimizer="sgd", lr_schedule="constant").fit(X, y)

@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklssl import RotNetEmbedder, SimCLREmbedder
+from sklssl.exceptions import CollapseWarning
 from sklssl.inspection import Comparison, compare_embedders
 from sklssl.inspection._candidates import RawPixels
 from sklssl.inspection._comparison import Result
@@ -87,7 +88,15 @@ def test_scores_agree_with_a_loop_by_hand(comparison, images, labels):
     }
     assert features.keys() == comparison.scores.keys()
     rng = np.random.RandomState(SEED)
-    draws = draw_rows(labels, None, n_labels=[3, 10], n_draws=3, test_size=0.25, rng=rng)
+    draws = draw_rows(
+        labels,
+        None,
+        classes=np.arange(4),
+        n_labels=[3, 10],
+        n_draws=3,
+        test_size=0.25,
+        rng=rng,
+    )
     embedder = RotNetEmbedder(max_epochs=1, random_state=SEED).fit(images[draws.train])
     rows = {row["name"]: row for row in comparison.rows}
     for name, Z in features.items():
@@ -173,13 +182,14 @@ def test_groups_leave_enough_labels_of_each_class():
     # Each class has a large group and small ones: many splits leave a class too few images.
     sizes = [8, 1, 1, 1] * 2
     groups, y = np.repeat(np.arange(8), sizes), np.repeat([0, 1], 11)
+    params = {"classes": np.array(["ant", "bee"]), "n_draws": 1, "test_size": 0.25}
     for seed in range(10):
         rng = np.random.RandomState(seed)
-        draws = draw_rows(y, groups, n_labels=[8], n_draws=1, test_size=0.25, rng=rng)
+        draws = draw_rows(y, groups, n_labels=[8], rng=rng, **params)
         assert np.bincount(y[draws.train]).min() >= 8
         assert np.bincount(y[draws.test]).all()
     with pytest.raises(ValueError, match="'n_labels' argument .* Set n_labels to 10 or less"):
-        draw_rows(y, groups, n_labels=[11], n_draws=1, test_size=0.25, rng=rng)
+        draw_rows(y, groups, n_labels=[11], rng=rng, **params)
 
 
 def test_unlabelled_images_are_learned_from_and_not_tested_on():
@@ -281,11 +291,12 @@ def test_lists_and_numbers_as_labels_and_data_frames(images, labels):
         assert_array_equal(scores["it"], usual)
 
 
-def make_comparison(scores, fit_times=None, **params):
+def make_comparison(scores, fit_times=None, estimators=None, **params):
     """Make a comparison of given scores of five draws."""
+    estimators = estimators or {}
     fit_times = fit_times or [1.0] * len(scores)
     results = {
-        name: Result(np.atleast_2d(values), 10, time, 0.5, Spy(name))
+        name: Result(np.atleast_2d(values), 10, time, 0.5, estimators.get(name, Spy(name)))
         for (name, values), time in zip(scores.items(), fit_times, strict=True)
     }
     n_labels = [10, 50][: len(next(iter(results.values())).scores)]
@@ -353,6 +364,121 @@ def test_advice_where_nothing_is_better_than_pixels():
     assert "more epochs" in many.advice
 
 
+def test_advice_where_nothing_can_be_gained():
+    high = 0.995 + NOISE / 10
+    scores = {"raw pixels": [np.ones(5), high], "A()": [np.ones(5), high[::-1]]}
+    for scoring in (None, "balanced_accuracy"):
+        advice = make_comparison(scores, scoring=scoring).advice
+        assert advice.endswith("They suffice: there is nothing left to gain.")
+        assert "pretrained" not in advice
+    assert "suffice" not in make_comparison(scores, scoring="neg_log_loss").advice
+    scores["raw pixels"] = [0.6 + NOISE, np.ones(5)]
+    scores["A()"] = [0.6 + NOISE[::-1], np.ones(5)]
+    assert "suffice" not in make_comparison(scores).advice  # with 10 labels more is possible
+
+
+def test_advice_where_all_scores_are_the_same():
+    advice = make_comparison({"raw pixels": 0.25 + NOISE, "A()": 0.25 + NOISE}).advice
+    assert advice.endswith("same scores in every draw: check that the images differ.")
+    assert "pretrained" not in advice
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "symmetry_", "is_averaged"),
+    [
+        ("auto", "mirror", True),
+        ("auto", None, False),
+        ("all", "unknown", True),
+        (None, "unknown", False),
+    ],
+)
+def test_advice_where_the_average_over_mirrored_images_loses(symmetry, symmetry_, is_averaged):
+    embedder = RotNetEmbedder(symmetry=symmetry)
+    embedder.symmetry_ = symmetry_
+    worse = {"A()": embedder}
+    scores = {"raw pixels": 0.9 + NOISE, "A()": 0.7 + NOISE[::-1]}
+    advice = make_comparison(scores, estimators=worse).advice
+    assert ("A() averages features over mirrored images" in advice) == is_averaged
+    assert ("try symmetry=None" in advice) == is_averaged
+    similar = {**scores, "A()": 0.899 + NOISE[::-1]}
+    assert "symmetry" not in make_comparison(similar, estimators=worse).advice
+    baseline = {"raw pixels": scores["raw pixels"], "untrained network": scores["A()"]}
+    advice = make_comparison(baseline, estimators={"untrained network": embedder}).advice
+    assert "symmetry" not in advice
+
+
+@pytest.mark.parametrize(
+    ("largest", "is_said"),
+    [
+        (("healthy", 0.933), True),
+        (("healthy", 0.7), True),  # below the score, but not by much
+        (("healthy", 0.6), False),
+        ((3, 0.5), False),
+    ],
+)
+def test_what_the_largest_class_alone_would_reach(largest, is_said):
+    scores = {"raw pixels": 0.5 + NOISE, "A()": 0.771 + NOISE[::-1]}
+    result = make_comparison(scores, largest=largest)
+    said = f"Answering always 'healthy' would reach {100 * largest[1]:.1f} %: consider scoring"
+    assert (said in str(result)) == is_said
+    assert ("always" in result.advice) == is_said
+    low = {"A()": 0.58 + NOISE}
+    assert ("always" in make_comparison(low, largest=largest).advice) == (largest[1] > 0.5)
+    other = make_comparison(scores, largest=largest, scoring="balanced_accuracy")
+    assert "always" not in other.advice
+
+
+def test_the_largest_class_is_that_of_the_test_images(images):
+    y = np.array(["healthy", "sick"])[(np.arange(N) % 12 == 0).astype(int)]
+    result = compare_embedders(images, y, RawPixels(), n_labels=3, baselines=False)
+    assert "Answering always 'healthy' would reach 91.7 %" in str(result)
+    assert "consider scoring='balanced_accuracy'" in result._repr_html_().replace("&#x27;", "'")
+
+
+def test_images_that_are_not_square(images, labels):
+    wide = np.concatenate([images, images], axis=2)[:80]
+    result = compare_embedders(wide, labels[:80], RawPixels(), n_labels=2, random_state=SEED)
+    untrained = result.estimators["untrained network"]
+    assert untrained.image_shape_ == (8, 16, 1)
+    same = RotNetEmbedder("convnet", max_epochs=0, random_state=untrained.random_state)
+    Z = clone(untrained).fit(images).transform(images)
+    assert_array_equal(same.fit(images).transform(images), Z)
+    with pytest.raises(ValueError, match="'image_size' argument of compare_embedders is None.*Rot"):
+        compare_embedders(wide, labels[:80], n_labels=2, baselines=False, random_state=SEED)
+
+
+def test_files_of_several_sizes(images, labels, tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(40)]
+    for i, (path, image) in enumerate(zip(paths, images, strict=False)):
+        cv2.imwrite(path, image[: 8 - i % 2])
+    embedder = RotNetEmbedder("convnet", max_epochs=0, image_size=8)
+    message = (
+        "'image_size' argument of compare_embedders is None, but the embedder 'raw.*differ in size"
+    )
+    with pytest.raises(ValueError, match=message):
+        compare_embedders(paths, labels[:40], embedder, n_labels=2)
+    same = compare_embedders(paths, labels[:40], embedder, n_labels=2, image_size=8)
+    assert "different sizes" not in same.advice
+    other = compare_embedders(paths, labels[:40], {"A": embedder}, n_labels=2, image_size=16)
+    assert "8x8 pixels for A" in other.advice
+    assert "Set the same image_size" in str(other)
+
+
+def test_baselines_do_not_warn_of_a_collapse(labels, recwarn):
+    grey = np.zeros((N, 8, 8, 1), np.uint8)
+    compare_embedders(grey, labels, {"A": RawPixels()}, n_labels=2, random_state=SEED)
+    assert not [w for w in recwarn if issubclass(w.category, CollapseWarning)]
+    own = RotNetEmbedder("convnet", max_epochs=0)
+    with pytest.warns(CollapseWarning, match="RotNetEmbedder"):
+        compare_embedders(grey, labels, own, n_labels=2, random_state=SEED)
+
+
+def test_few_labels_of_many_classes_are_no_regression(images, recwarn):
+    y = np.arange(N) % 26
+    compare_embedders(images, y, RawPixels(), n_labels=(1, 2), baselines=False, random_state=SEED)
+    assert not [str(w.message) for w in recwarn if "regression" in str(w.message)]
+
+
 def test_the_table():
     scores = {"raw pixels": [0.5 + NOISE] * 2, "<b>": [0.7 + NOISE] * 2}
     result = make_comparison(scores)
@@ -413,13 +539,27 @@ def test_what_an_embedder_raises_names_it(images, labels):
         ({"y": np.arange(9)}, r"'y' argument of compare_embedders.*one value an image.*\[240, 9\]"),
         ({"y": np.linspace(0, 1, N)}, "compare_embedders.*continuous"),
         ({"y": np.full(N, np.nan)}, "y of compare_embedders contains nan"),
-        ({"y": np.r_[2, np.arange(N - 1) % 2]}, "'test_size' argument of compare_embedders is"),
-        ({"y": np.r_[2, 2, np.arange(N - 2) % 2]}, "1 of 3 classes have no test image"),
+        (
+            {"y": np.r_[["fox"], np.array(["ant", "bee"])[np.arange(N - 1) % 2]]},
+            "compare_embedders needs at least 2 images of each class.* only 1 of 'fox'. Label",
+        ),
+        (
+            {"y": np.r_[np.arange(2, 9), np.arange(N - 7) % 2]},
+            "only 1 of 2, 3, 4, 5, 6 and 2 more. Label",
+        ),
+        (
+            {"y": np.r_[["fox"] * 2, np.array(["ant", "bee"])[np.arange(N - 2) % 2]]},
+            "1 of 3 classes have no test image: 'fox'. Set",
+        ),
         ({"X": np.zeros((N, 8, 8, 1, 1))}, "compare_embedders expects images"),
         ({"X": np.full((N, 8, 8), np.nan)}, "NaN"),
         (
             {"n_labels": 46},
             "'n_labels' argument.*46 labels of each.*has only 36 labelled.*n_labels to 36 or less",
+        ),
+        (
+            {"n_labels": 4, "y": np.r_[["fox"] * 4, np.array(["ant", "bee"])[np.arange(236) % 2]]},
+            "the smallest, 'fox', has only 3 labelled images.*Set n_labels to 3 or less",
         ),
         ({"n_labels": (2, 0)}, r"'n_labels' argument of compare_embedders.*Got \(2, 0\)"),
         ({"n_labels": ()}, r"'n_labels' argument of compare_embedders.*Got \(\)"),

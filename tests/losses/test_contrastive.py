@@ -5,17 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from sklssl.losses import contrastive_accuracy, nt_xent, nt_xent_to_mean
-from tests._seed import SEED
 
-
-def draw(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(
-        *shape, dtype=dtype, generator=torch.Generator().manual_seed(100 * SEED + seed)
-    )
-
-
-def rotation(d):
-    return torch.linalg.qr(draw(d, d, seed=9)).Q
+from ._data import draw, rotation
 
 
 def cosine(u, v):

@@ -5,13 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from sklssl.losses import instance_nce, nce_normaliser, update_bank
-from tests._seed import SEED
 
-
-def draw(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(
-        *shape, dtype=dtype, generator=torch.Generator().manual_seed(100 * SEED + seed)
-    )
+from ._data import draw, rotation
 
 
 def make_batch(n=7, b=3, m=5, d=4, dtype=torch.float64):
@@ -89,7 +84,7 @@ def test_gradients(n):
 def test_invariances():
     z, bank, index, noise_index = make_batch()
     expected = instance_nce(z, bank, index, noise_index)
-    turn = torch.linalg.qr(draw(4, 4, seed=9)).Q
+    turn = rotation(4)
     order, rows = torch.tensor([2, 0, 1]), torch.randperm(7)
     torch.testing.assert_close(instance_nce(z @ turn, bank @ turn, index, noise_index), expected)
     torch.testing.assert_close(instance_nce(30 * z, bank, index, noise_index), expected)
@@ -156,7 +151,7 @@ def test_update_bank(momentum):
         torch.testing.assert_close(row, mixed / mixed.norm())
     assert not rows.requires_grad
     assert torch.equal(bank, before)
-    turn = torch.linalg.qr(draw(4, 4, seed=9)).Q
+    turn = rotation(4)
     torch.testing.assert_close(update_bank(bank @ turn, 5 * z @ turn, index, momentum), rows @ turn)
 
 

@@ -34,12 +34,7 @@ SCORERS = {
 
 
 @pytest.fixture(scope="module")
-def embedder(X):
-    return RotNetEmbedder("convnet", max_epochs=1, random_state=SEED).fit(X)
-
-
-@pytest.fixture(scope="module")
-def kinds(embedder, X):
+def kinds(trained, X):
     """What the scorers take: an embedder, a frozen one, a pipeline and a wrapped one."""
     pipe = make_pipeline(
         ImageResizer(8), RotNetEmbedder("convnet", max_epochs=1, random_state=SEED)
@@ -47,7 +42,7 @@ def kinds(embedder, X):
     multiscale = MultiScaleEmbedder(RotNetEmbedder("convnet", max_epochs=1, random_state=SEED)).fit(
         X
     )
-    return embedder, FrozenEstimator(embedder), pipe, multiscale
+    return trained, FrozenEstimator(trained), pipe, multiscale
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +72,13 @@ class Recorder(TransformerMixin, BaseEstimator):
         return np.asarray(X).reshape(len(X), -1)
 
 
-def test_scorers_give_the_scores_of_the_features(embedder, X, y):
-    Z = embedder.transform(X)
-    assert metrics.rankme_scorer(embedder, X) == metrics.rankme_score(Z)
-    assert metrics.effective_rank_scorer(embedder, X) == metrics.effective_rank(Z)
-    assert metrics.uniformity_scorer(embedder, X, y) == metrics.uniformity_score(Z)
-    assert metrics.dead_feature_scorer(embedder, X) == -metrics.dead_feature_share(Z)
-    assert metrics.knn_scorer(embedder, X, y) == metrics.knn_score(Z, y)
+def test_scorers_give_the_scores_of_the_features(trained, X, y):
+    Z = trained.transform(X)
+    assert metrics.rankme_scorer(trained, X) == metrics.rankme_score(Z)
+    assert metrics.effective_rank_scorer(trained, X) == metrics.effective_rank(Z)
+    assert metrics.uniformity_scorer(trained, X, y) == metrics.uniformity_score(Z)
+    assert metrics.dead_feature_scorer(trained, X) == -metrics.dead_feature_share(Z)
+    assert metrics.knn_scorer(trained, X, y) == metrics.knn_score(Z, y)
 
 
 def test_every_score_has_a_scorer():
@@ -106,17 +101,17 @@ class TestEveryScorer:
 
     # scikit-learn 1.7 knows no names of polars' columns.
     @pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
-    def test_rows_give_what_images_give(self, scorer, embedder, frame, named, X, y):
+    def test_rows_give_what_images_give(self, scorer, trained, frame, named, X, y):
         rows = X.reshape(len(X), -1)
-        assert scorer(embedder, rows, y) == scorer(embedder, X, y) == scorer(embedder, X[..., 0], y)
-        assert scorer(named, frame, y) == scorer(embedder, X, y)
+        assert scorer(trained, rows, y) == scorer(trained, X, y) == scorer(trained, X[..., 0], y)
+        assert scorer(named, frame, y) == scorer(trained, X, y)
         # scikit-learn reads polars' bytes as floats, of which views are not rounded.
         polars = pl.DataFrame(rows, schema=list(frame.columns))
-        assert scorer(named, polars, y) == pytest.approx(scorer(embedder, X, y), rel=1e-3)
+        assert scorer(named, polars, y) == pytest.approx(scorer(trained, X, y), rel=1e-3)
 
-    def test_data_frames_as_features(self, scorer, embedder, X, y):
-        expected = scorer(embedder, X, y)
-        framed = pickle.loads(pickle.dumps(embedder)).set_output(transform="pandas")
+    def test_data_frames_as_features(self, scorer, trained, X, y):
+        expected = scorer(trained, X, y)
+        framed = pickle.loads(pickle.dumps(trained)).set_output(transform="pandas")
         assert scorer(framed, X, y) == expected
 
     def test_unfitted(self, scorer, X, y):
@@ -139,9 +134,9 @@ class TestEveryScorer:
         assert pickle.loads(pickle.dumps(scorer)) is scorer
         assert len(pickle.dumps(scorer)) < 100
 
-    def test_random_generators_are_left_alone(self, scorer, embedder, X, y):
+    def test_random_generators_are_left_alone(self, scorer, trained, X, y):
         before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-        assert scorer(embedder, X, y) == scorer(embedder, X, y)
+        assert scorer(trained, X, y) == scorer(trained, X, y)
         assert torch.equal(before[0], torch.get_rng_state())
         np.testing.assert_array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
 
@@ -190,9 +185,9 @@ def test_cross_validation(X):
     assert np.all((results["test_score"] <= 0) & (results["test_score"] >= -4))
 
 
-def test_labels_are_missing(embedder, X):
+def test_labels_are_missing(trained, X):
     with pytest.raises(ValueError, match="'y' argument of knn_score.*Got None"):
-        metrics.knn_scorer(embedder, X)
+        metrics.knn_scorer(trained, X)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
@@ -254,7 +249,7 @@ def test_rows_through_a_function_and_padded_rows(X):
     assert -4 <= metrics.alignment_scorer(short, rows[:, :60]) <= 0
 
 
-def test_rows_for_an_embedder_inside_of_other_estimators(embedder, X, y):
+def test_rows_for_an_embedder_inside_of_other_estimators(trained, X, y):
     rows = X.reshape(len(X), -1) / 255
     plain = RotNetEmbedder("convnet", max_epochs=0, random_state=SEED).fit(rows)
     # Whose values are between those of fit, so that the range is not that of the images.

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from sklssl.metrics import _checks as common
+from sklssl._data import matrix
 from sklssl.metrics import dead_feature_share, effective_rank, rankme_score
 
 from ._data import draw, rotation
@@ -26,7 +26,7 @@ def slow_effective_rank(Z):
 @pytest.mark.parametrize("shape", [(40, 7), (7, 40), (9, 9), (2, 3)])
 @pytest.mark.parametrize("block", [2**21, 16])  # at once, or a row or two at a time
 def test_ranks_against_the_papers(shape, block, monkeypatch):
-    monkeypatch.setattr(common, "_BLOCK", block)
+    monkeypatch.setattr(matrix, "_BLOCK", block)
     Z = draw(*shape) * np.linspace(0.1, 3, shape[1]) + 1
     assert rankme_score(Z) == pytest.approx(slow_rankme(Z), rel=1e-6)
     assert effective_rank(Z) == pytest.approx(slow_effective_rank(Z), rel=1e-6)

@@ -17,10 +17,7 @@ from sklssl import (
     SimCLREmbedder,
 )
 from sklssl.exceptions import NonFiniteLossError
-
-
-def quick(**params):
-    return RotNetEmbedder(**{"backbone": "convnet", "max_epochs": 1, "random_state": 0, **params})
+from tests._estimators import quick
 
 
 def failing(*args, **kwargs):

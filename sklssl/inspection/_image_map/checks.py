@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl._data import arrays
+from sklssl._data.arrays import check_images
 from sklssl._data.columns import (
     check_file_names,
     is_image_sequence,
@@ -16,16 +16,16 @@ from sklssl._data.columns import (
     to_path_string,
     unwrap_images,
 )
+from sklssl._data.matrix import check_feature_matrix
 from sklssl.inspection._image_map.sheets import pack_thumbnails
-from sklssl.metrics._checks import check_feature_matrix
 
 __all__ = [
     "OWNER",
-    "check_embedder",
-    "check_features",
-    "check_images",
+    "check_map_features",
+    "check_map_images",
     "check_names",
     "check_size",
+    "fitted_or_none",
 ]
 
 OWNER = "write_image_map"
@@ -36,14 +36,14 @@ _BYTES_PER_IMAGE = 140  # position and neighbours
 _N_SAMPLE = 100  # images, to estimate the size of the file
 
 
-def check_images(X: Any) -> Any:
+def check_map_images(X: Any) -> Any:
     """Return X, as a list if it holds file names, or images that may differ in size."""
     X = unwrap_images(X)
     check_file_names(X, OWNER)
     if is_path_sequence(X) or is_image_sequence(X):
         X = list(X)
     else:
-        arrays.check_images(X, estimator=OWNER)  # only checked: an embedder reads X its own way
+        check_images(X, estimator=OWNER)  # only checked: an embedder reads X its own way
     if len(X) < 2:
         raise ValueError(f"{OWNER} needs at least two images. Got {len(X)}.")
     if len(X) > _MAX_IMAGES:
@@ -55,7 +55,7 @@ def check_images(X: Any) -> Any:
     return X
 
 
-def check_embedder(Z: Any) -> Any:
+def fitted_or_none(Z: Any) -> Any:
     """Return Z if it is a fitted transformer, None if it holds features."""
     if not hasattr(Z, "transform") or hasattr(Z, "shape"):  # tables have both
         return None
@@ -63,7 +63,7 @@ def check_embedder(Z: Any) -> Any:
     return Z
 
 
-def check_features(Z: Any, n_images: int) -> np.ndarray:
+def check_map_features(Z: Any, n_images: int) -> np.ndarray:
     """Return features (n_images, d) of at least two columns."""
     Z = check_feature_matrix(OWNER, Z)
     if len(Z) != n_images or Z.shape[1] < 2:

@@ -17,11 +17,11 @@ from sklssl._data.thumbnails import make_thumbnails
 from sklssl._storage.atomic import check_writable, write_atomically
 from sklssl.inspection._image_map.checks import (
     OWNER,
-    check_embedder,
-    check_features,
-    check_images,
+    check_map_features,
+    check_map_images,
     check_names,
     check_size,
+    fitted_or_none,
 )
 from sklssl.inspection._image_map.colourings import make_colourings
 from sklssl.inspection._image_map.page import make_page
@@ -170,10 +170,10 @@ def write_image_map(
     target = check_writable(path)
     plotly = import_extra("plotly.offline", "html", owner=OWNER)
     rng = check_random_state(random_state)
-    X = check_images(X)
+    X = check_map_images(X)
     check_reducer(reducer, OWNER)
-    embedder = check_embedder(Z)
-    features = check_features(Z, len(X)) if embedder is None else None
+    embedder = fitted_or_none(Z)
+    features = check_map_features(Z, len(X)) if embedder is None else None
     shown_names = check_names(names, X)
     colourings = make_colourings(y, len(X), target_names=target_names, owner=OWNER)
     X, shown = _drop_unreadable(X, shown_names, colourings, embedder)
@@ -183,13 +183,13 @@ def write_image_map(
     pictures = draw(X, np.arange(len(X)))
     report("thumbnails made")
     if features is None:
-        features = check_features(embedder.transform(X), len(X))
+        features = check_map_features(embedder.transform(X), len(X))
         report("features computed")
-    positions, neighbors = _place(features, reducer, rng)
+    positions, neighbors = _find_places(features, reducer, rng)
     report("positions and neighbours computed")
     order = zoom_order(positions, rng)
     sheets = pack_thumbnails(pictures, order)
-    data = shown | _placed(positions, neighbors, order, pictures)
+    data = shown | _page_data(positions, neighbors, order, pictures)
     title = Path(path).stem if title is None else title
     page = make_page(title, data, sheets, plotly.get_plotlyjs())
     write_atomically(target, lambda part: _write(part, page))
@@ -232,14 +232,14 @@ def _drop_unreadable(
     return take_rows(X, rows), {"rows": rows.tolist(), "names": names, "colourings": colourings}
 
 
-def _place(Z: np.ndarray, reducer: Any, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+def _find_places(Z: np.ndarray, reducer: Any, rng: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return positions (n, 2) from 0 to 1000, and the nearest neighbours (n, k) of each image."""
     placed, reduced = find_positions(Z, reducer, rng, OWNER)
     positions = scale_positions(placed)
     return positions, find_neighbors(positions if reduced is None else reduced, _N_NEIGHBORS)
 
 
-def _placed(
+def _page_data(
     positions: np.ndarray,
     neighbors: np.ndarray,
     order: np.ndarray,

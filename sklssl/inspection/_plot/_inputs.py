@@ -12,17 +12,18 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklssl._data.arrays import parse_image_shape
 from sklssl._data.columns import check_file_names, is_path_sequence, unwrap_images
+from sklssl._data.matrix import check_feature_matrix
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
+from sklssl._data.steps import find_reader
 from sklssl._data.thumbnails import make_thumbnails
 from sklssl.inspection._plot._axes import check_matplotlib
-from sklssl.metrics._checks import check_feature_matrix
-from sklssl.metrics._steps import find_reader
 from sklssl.utils._arguments import check_complete
+from sklssl.utils._checks import naming_data
 from sklssl.utils._markers import is_unlabelled
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "NamedImages",
     "check_features_of",
     "check_inputs",
+    "check_predicted",
     "choose_places",
     "embed_images",
     "find_image_shape",
@@ -129,6 +131,24 @@ def check_inputs(
     images = NamedImages(X, codes, classes, class_names, names, rows, n_images, image_shape)
     readable = None if estimator is None else readable_rows(X, estimator)
     return images if readable is None else images.take(readable)
+
+
+def check_predicted(
+    owner: str, X: Any, y: Any, names: Sequence[str] | None
+) -> tuple[Any, np.ndarray | None, list[str]]:
+    """Return images, their labels or numbers as an array, and a name for each image."""
+    check_file_names(X, owner)
+    X = unwrap_images(X)
+    with naming_data(owner, "needs images, and one label or number in y for each"):
+        n_images = X.shape[0] if hasattr(X, "shape") else len(X)
+        if y is not None:
+            y = column_or_1d(check_complete(y, "y", owner))
+            check_consistent_length(X, y)
+    if names is None and is_path_sequence(X):
+        names = [os.fsdecode(path) for path in X]  # with their folders
+    names = _default_names(X, n_images) if names is None else list(map(str, names))
+    _check_length("names", len(names), n_images, owner)
+    return X, y, names
 
 
 def embed_images(estimator: Any, X: Any, owner: str) -> np.ndarray:

@@ -30,8 +30,7 @@ from sklssl.inspection._plot._axes import (
     make_axes,
     shorten_apart,
 )
-from sklssl.inspection._plot._inputs import find_image_shape
-from sklssl.inspection._plot._prediction_inputs import read_images
+from sklssl.inspection._plot._inputs import check_predicted, find_image_shape
 from sklssl.utils._checks import check_whole, naming_data
 from sklssl.utils._typing import ImagesLike
 
@@ -185,7 +184,7 @@ class PredictionsDisplay:
         check_matplotlib(owner)
         check_is_fitted(model)
         check_whole("n_images", n_images, owner)
-        X, y, names = read_images(X, y, names, owner)
+        X, y, names = check_predicted(owner, X, y, names)
         check_rankable(model, y, target_names, owner)
         readable = readable_rows(X, model)
         rows = np.arange(len(names)) if readable is None else readable
@@ -263,7 +262,7 @@ class PredictionsDisplay:
         check_matplotlib(owner)
         outcome = read_outcome(predictions, classes, owner)
         check_whole("n_images", n_images, owner)
-        X, y, names = read_images(X, y, names, owner)
+        X, y, names = check_predicted(owner, X, y, names)
         with naming_data(owner, "needs one prediction for each image"):
             check_consistent_length(names, outcome.predictions)
         table, counts = rank_images(outcome, y, target_names, n_images=n_images, owner=owner)

@@ -6,14 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.linear_model import Ridge
 
-from sklssl import RotNetEmbedder
 from sklssl.inspection import LayerScoresDisplay, layer_scores
-from tests._seed import SEED
-
-
-@pytest.fixture(scope="module")
-def embedder(X):
-    return RotNetEmbedder("convnet", max_epochs=1, random_state=SEED).fit(X)
 
 
 def make_rows(layers, pool_sizes):
@@ -24,11 +17,11 @@ def make_rows(layers, pool_sizes):
     ]
 
 
-def test_a_line_for_each_pool_size(pyplot, embedder, digits):
+def test_a_line_for_each_pool_size(pyplot, trained, digits):
     X, y = digits[0][:60], digits[1][:60]
     settings = {"pool_sizes": (1, 2), "cv": 2}
-    display = LayerScoresDisplay.from_estimator(embedder, X, y, **settings)
-    rows = layer_scores(embedder, X, y, **settings)
+    display = LayerScoresDisplay.from_estimator(trained, X, y, **settings)
+    rows = layer_scores(trained, X, y, **settings)
     assert list(display.lines_) == [1, 2]
     for size, container in display.lines_.items():
         expected = [row["mean_score"] for row in rows if row["pool_size"] == size]
@@ -39,7 +32,7 @@ def test_a_line_for_each_pool_size(pyplot, embedder, digits):
     assert display.best["mean_score"] == max(row["mean_score"] for row in rows)
     assert display.ring_.get_ydata()[0] == display.best["mean_score"]
     ticks = [text.get_text() for text in display.ax_.get_xticklabels()]
-    assert ticks == list(embedder.layer_names_)
+    assert ticks == list(trained.layer_names_)
     assert display.ax_.get_ylabel() == "accuracy"
     display.figure_.canvas.draw()
 
@@ -48,9 +41,9 @@ def test_a_line_for_each_pool_size(pyplot, embedder, digits):
     ("parameters", "name"),
     [({"probe": Ridge()}, "R²"), ({"scoring": "balanced_accuracy"}, "balanced_accuracy")],
 )
-def test_the_score_is_named(pyplot, embedder, X, y, parameters, name):
+def test_the_score_is_named(pyplot, trained, X, y, parameters, name):
     display = LayerScoresDisplay.from_estimator(
-        embedder, X, y % 2, pool_sizes=(1,), cv=2, **parameters
+        trained, X, y % 2, pool_sizes=(1,), cv=2, **parameters
     )
     assert display.ax_.get_ylabel() == name
 
@@ -76,14 +69,14 @@ def test_rows_of_something_else(rows):
         LayerScoresDisplay(rows)
 
 
-def test_labels_of_another_length(pyplot, embedder, X, y):
+def test_labels_of_another_length(pyplot, trained, X, y):
     with pytest.raises(ValueError, match="'y' argument of layer_scores"):
-        LayerScoresDisplay.from_estimator(embedder, X, y[:-1])
+        LayerScoresDisplay.from_estimator(trained, X, y[:-1])
 
 
-def test_without_matplotlib(monkeypatch, embedder, X, y):
+def test_without_matplotlib(monkeypatch, trained, X, y):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"LayerScoresDisplay\.from_estimator needs matplotlib"):
-        LayerScoresDisplay.from_estimator(embedder, X, y[:-1])
+        LayerScoresDisplay.from_estimator(trained, X, y[:-1])
     with pytest.raises(ImportError, match=r"LayerScoresDisplay\.plot needs matplotlib"):
         LayerScoresDisplay(make_rows("ab", [1])).plot()

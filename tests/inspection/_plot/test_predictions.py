@@ -256,7 +256,7 @@ def test_rows_with_a_shape_on_given_axes(pyplot):
     ("changes", "message"),
     [
         ({"y": [0, 1]}, "one label or number in y for each.*inconsistent numbers"),
-        ({"names": ["a"]}, "'names' argument of .* each of the 3 images. Got 1"),
+        ({"names": ["a"]}, "'names' argument of .* one value for each image. Got 1"),
         ({"target_names": ["a"]}, "'target_names' parameter of .* has 1 names"),
         ({"n_images": 0}, "'n_images' argument of .* whole number from 1. Got 0"),
         ({"predictions": [[0.5, 0.5]]}, "needs one prediction for each image"),

@@ -1,4 +1,4 @@
-"""Input checks and statistics of features that the scores share, in bounded memory."""
+"""Input checks and statistics of features (n, d), in bounded memory."""
 
 from collections.abc import Iterator
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,9 +43,15 @@ _PIECE_BYTES = 2**26
 # Number of pixels and images embedded at once. On a CPU they should fit in the cache, and a few
 # small images should not be padded to many; a GPU needs many.
 _BLOCKS = {"cpu": (2**16, 64), "cuda": (2**22, 4096)}
+# Blocks have at least this number of images, up to this number of pixels: photographs need much
+# memory.
+_LEAST_BLOCK, _LEAST_PIXELS = 8, 2**20
 _RELEASE_EVERY = 64  # blocks
 # Channels in the same unit each cover at least this fraction of their common range.
 _SAME_UNIT = 0.5
+# A range is suspicious if it is this many times as wide as nearly all values (hot pixels and spots
+# of light are closer), found from so many values; or if all but a few equal to its end are.
+_FAR, _NEARLY_ALL, _SAMPLED, _FEW = 100, (0.001, 0.999), 2**20, 0.05
 # Limits of a range of values: twice the range and its inverse must be valid in float32.
 _WIDEST = 1e37
 
@@ -187,6 +194,11 @@ def image_statistics(images: Any) -> tuple[tuple[Any, Any], Tensor, Tensor]:
     ------
     ValueError
         If the range is too large or too small for float32.
+
+    Warns
+    -----
+    UserWarning
+        If a few values determine the range, such as those that mark missing data.
     """
     rows = slices(len(images), max(1, 2**22 // math.prod(images.shape[1:])))  # bounded memory
     low, high = _value_range(images, rows)
@@ -196,6 +208,8 @@ def image_statistics(images: Any) -> tuple[tuple[Any, Any], Tensor, Tensor]:
             f"X contains images with values from {np.min(low):g} to {np.max(high):g}, a range "
             "that is unsuitable for float32. Scale X to a range such as 0 to 1."
         )
+    if images.dtype != np.uint8:
+        _warn_if_few_values_are_far(images, low, high)
     total = np.zeros((2, images.shape[3]))
     for part in rows:
         total += _sums(_channels(images[part]), low, np.where(spans > 0, spans, 1.0))
@@ -221,6 +235,32 @@ def _value_range(images: Any, rows: list[slice]) -> tuple[Any, Any]:
     if (spans[spans > 0] >= _SAME_UNIT * common).all():
         return float(low.min()), float(high.max())
     return low.astype(np.float32), high.astype(np.float32)
+
+
+def _warn_if_few_values_are_far(images: Any, low: Any, high: Any) -> None:
+    """Warn if a few values, as of missing data, leave others almost the same after scaling."""
+    n_images = max(_SAMPLED // math.prod(images.shape[1:]), 1)
+    chosen = np.unique(np.linspace(0, len(images) - 1, n_images).astype(int))
+    sample = _channels(images[chosen])
+    sample = sample[:: math.ceil(sample.size / _SAMPLED)]
+    parts = [sample.ravel()] if np.ndim(low) == 0 else list(sample.T)
+    for values, *ends in zip(parts, np.atleast_1d(low), np.atleast_1d(high), strict=True):
+        for end in ends:
+            others = values[values != end]
+            if len(others) < (1 - _FEW) * len(values):
+                continue
+            least, most = np.quantile(others.astype(np.float64), _NEARLY_ALL)
+            if 0 < _FAR * (most - least) < float(ends[1]) - float(ends[0]):
+                share = min(np.mean((values >= least) & (values <= most)), _NEARLY_ALL[1])
+                warnings.warn(
+                    f"X contains images with values from {ends[0]:g} to {ends[1]:g}, but "
+                    f"{100 * share:.3g} % of them are from {least:g} to {most:g}: scaled, these "
+                    "are almost the same. If the others mark missing data, replace them before "
+                    "fit, for example by the mean of the image.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+                return
 
 
 def _channels(images: np.ndarray) -> np.ndarray:
@@ -252,7 +292,9 @@ def embed_blocks(
     the batch size would change the last digits of a row with the number of other rows.
     """
     pixels, most = _BLOCKS.get(to_tensor.device.type, _BLOCKS["cpu"])
-    size = min(max(pixels // math.prod(to_tensor.size), 8), most)
+    per_image = math.prod(to_tensor.size)
+    least = max(min(_LEAST_PIXELS // per_image, _LEAST_BLOCK), 1)
+    size = min(max(pixels // per_image, least), most)
     parts, n_pieces = slices(len(images), size), 1
     for i, block in enumerate(iter_batches(images, parts, to_tensor)):
         n_images = len(block)

@@ -125,7 +125,8 @@ def decode_image(
     - Grey to RGB: all three channels are the grey value. RGB to grey: 0.299 red + 0.587 green +
       0.114 blue; a JPEG stores this value, which may be a few levels from that of its colours.
     - Palette: converted to the colours of the palette.
-    - Alpha: dropped, unless requested as a channel. Transparent pixels show their stored colour.
+    - Alpha: blended over mid-grey, unless requested as a channel. It is dropped if it is the same
+      everywhere, if the values are floats, and from JPEG 2000 of more than 8 bits.
     - CMYK and YCbCr: converted to RGB without a colour profile. CMYK JPEGs are assumed to be
       inverted, as written by Adobe and practically all programs.
     - EXIF rotation: applied.

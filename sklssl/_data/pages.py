@@ -13,6 +13,8 @@ from sklssl._data.pixels import (
     REMEDY,
     check_pixels,
     corrupt_file_error,
+    drop_alpha,
+    has_alpha,
     read_picture,
     to_rgb_order,
     turn,
@@ -48,8 +50,8 @@ def open_pages(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.
 
     read : callable
         ``read(number, channels)`` decodes a page: (H, W) or (H, W, S) of uint8, uint16 or float32,
-        as RGB for 3 channels, grey for 1, and otherwise with the stored channels. Images of more
-        than 8 bits per channel may have the stored channels in any case.
+        as RGB for 3 channels, grey for 1, and otherwise with the stored channels. For 3 and 1,
+        images of more than 8 bits per channel, or with alpha, may have the stored colours.
 
     Raises
     ------
@@ -69,19 +71,25 @@ def open_pages(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.
 
 def _read(image: Image, content: bytes, name: str, number: int, channels: Any) -> np.ndarray:
     """Decode a page of a file opened by Pillow."""
+    wanted = channels if channels in (1, 3) else None
+    # cv2 would drop alpha, and with it drawings on a transparent ground.
+    blended = wanted is not None and image.format == "PNG" and has_alpha(image)
     if number == 0 and image.format in ("JPEG", "MPO", "PNG"):
         # Some versions of cv2 fill missing pixels with grey, and all write to stderr.
         if not _is_complete(content):
             raise ImageFileError(f"{name!r} is corrupt: its end is missing. {REMEDY}")
         # Faster than Pillow, and the same in colour; the grey of a JPEG is what it stores, a few
         # levels from that of its colours.
-        if channels in (1, 3):
-            return _decode_with_cv2(content, name, channels)
+        if wanted and not blended:
+            return _decode_with_cv2(content, name, wanted)
     if _may_exceed_8_bits(image, content):
-        deep = _decode_with_cv2(content, name, channels if channels in (1, 3) else None)
+        converted = wanted is not None and not blended
+        deep = _decode_with_cv2(content, name, wanted if converted else None)
         if deep.dtype == np.uint16:
-            turned = channels in (1, 3)  # by cv2
-            return deep if turned else turn(deep, image.getexif().get(_ORIENTATION, 1))
+            if converted:  # and turned
+                return deep
+            deep = turn(deep, image.getexif().get(_ORIENTATION, 1))
+            return drop_alpha(deep) if blended and deep.shape[2:] == (4,) else deep
     image.seek(number)
     return read_picture(image, name, channels)
 

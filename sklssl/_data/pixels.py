@@ -16,6 +16,8 @@ __all__ = [
     "REMEDY",
     "check_pixels",
     "corrupt_file_error",
+    "drop_alpha",
+    "has_alpha",
     "read_picture",
     "to_rgb_order",
     "to_supported_dtype",
@@ -31,6 +33,8 @@ EXACT = 2**24  # float32 holds every whole number up to this one
 _MAX_PIXELS = 2**26
 _MAX_VALUES = 2**28  # in all channels
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_ALPHA = ("LA", "PA", "RGBA", "RGBa")
+_COLOUR_KEY = ("1", "L", "P", "RGB")  # one colour, or entries of the palette, may be transparent
 # The mode to convert to if all channels of an image are requested.
 _STORED = {"1": "L", "LA": "LA", "L": "L", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
 
@@ -47,7 +51,8 @@ def read_picture(image: Image, name: str, channels: Any) -> np.ndarray:
         The name of the file in error messages.
 
     channels : int or other
-        3 for RGB, 1 for grey, anything else for the stored channels.
+        3 for RGB, 1 for grey, anything else for the stored channels. Of an image with alpha, 3 and
+        1 return the colours as they are stored.
 
     Returns
     -------
@@ -66,8 +71,42 @@ def read_picture(image: Image, name: str, channels: Any) -> np.ndarray:
             f"{name!r} has pixels of an unsupported mode ({image.mode!r} in Pillow). Convert it "
             "to grey or RGB, or remove it."
         )
+    if channels in (1, 3) and has_alpha(image):
+        return drop_alpha(np.array(image.convert("LA" if image.mode == "LA" else "RGBA")))
     mode = {1: "L", 3: "RGB"}.get(channels) or _STORED.get(image.mode, "RGB")
     return np.array(image.convert(mode))
+
+
+def has_alpha(image: Image) -> bool:
+    """Return whether a PIL image has alpha, or transparent colours; no pixel is decoded."""
+    keyed = image.mode in _COLOUR_KEY and "transparency" in image.info
+    return keyed or image.mode in _ALPHA
+
+
+def drop_alpha(image: np.ndarray, bits: int | None = None) -> np.ndarray:
+    """Return the colours of an image whose last channel is alpha, over grey if that varies.
+
+    Over mid-grey, neither black nor white drawings on a transparent ground vanish. Alpha that is
+    the same everywhere tells nothing, and some programs write 0 for opaque images.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, S + 1)
+
+    bits : int, default=None
+        The bits of a value; None means those of the dtype.
+
+    Returns
+    -------
+    image : ndarray of shape (H, W, S)
+        Of the same dtype. Alpha of floats, whose range is not known, is ignored.
+    """
+    colours, alpha = image[..., :-1], image[..., -1:]
+    if image.dtype.kind == "f" or alpha.min() == alpha.max():
+        return colours
+    most = 2 ** (bits or 8 * image.dtype.itemsize) - 1
+    grey = np.float32((most + 1) // 2)
+    return np.rint(grey + (colours - grey) * (alpha / np.float32(most))).astype(image.dtype)
 
 
 def to_rgb_order(image: np.ndarray) -> np.ndarray:
@@ -128,8 +167,8 @@ def wrong_channels_error(name: str, stored: int, channels: Any) -> ImageFileErro
     """Return the error for an image with another number of channels than requested."""
     return ImageFileError(
         f"{name!r} has {stored} channels, but {channels} were requested. Set the channels in "
-        "image_shape to the number in the files, or select channels with "
-        "sklssl.datasets.load_images(files, channels=[...])."
+        "the image_shape of an embedder to the number in the files, or select some with "
+        "channels=[...] in sklssl.datasets.load_images or load_image_folder."
     )
 
 

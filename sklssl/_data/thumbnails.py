@@ -14,6 +14,7 @@ from sklssl._data.columns import (
 from sklssl._data.decode import read_image_file, resize_image
 from sklssl._data.pixels import read_picture
 from sklssl._data.rows import take_rows
+from sklssl.exceptions import ImageFileError
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["make_thumbnails", "view_pictures"]
@@ -70,7 +71,7 @@ def make_thumbnails(
     given = unwrap_images(X)
     images: Iterable[np.ndarray]
     if is_path_sequence(given):
-        images = (read_image_file(path, "all") for path in take_rows(given, rows))
+        images = (_read_file(path) for path in take_rows(given, rows))
     elif is_picture_sequence(given):
         images = (
             read_picture(picture, f"image {row} of X", 3)
@@ -89,6 +90,14 @@ def view_pictures(views: np.ndarray) -> list[np.ndarray]:
     if views.min() >= 0 and views.max() <= 1:
         views = np.rint(255 * views).astype(np.uint8)
     return make_thumbnails(views, np.arange(len(views)))
+
+
+def _read_file(path: str) -> np.ndarray:
+    """Read a file as colours, as embedders do, or with its bands if it has others."""
+    try:
+        return read_image_file(path, 3)
+    except ImageFileError:
+        return read_image_file(path, "all")
 
 
 def _to_rgb(image: np.ndarray) -> np.ndarray:

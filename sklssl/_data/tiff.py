@@ -19,6 +19,7 @@ import numpy as np
 
 from sklssl._data.pixels import (
     check_pixels,
+    drop_alpha,
     read_picture,
     to_rgb_order,
     to_supported_dtype,
@@ -72,10 +73,15 @@ class _Page:
         return self.colours == _RGB and self.n_channels in known and not self.planar
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel, after grey or RGB, is alpha."""
+        n_colours = 1 if self.colours in _GREY else 3
+        return self.n_channels == n_colours + 1 and self.extra in _ALPHA
+
+    @property
     def has_bands(self) -> bool:
         """Whether the channels are neither grey nor RGB, with or without an extra one."""
-        alone = self.n_channels == 2 and self.extra in _ALPHA
-        return self.colours in _GREY and self.n_channels not in (1, 3) and not alone
+        return self.colours in _GREY and self.n_channels not in (1, 3) and not self.has_alpha
 
     @property
     def suits_pillow(self) -> bool:
@@ -85,7 +91,7 @@ class _Page:
         n_extra = self.n_channels - (1 if self.colours in _GREY else 3)
         if self.colours not in (*_GREY, _RGB) or n_extra == 0:
             return True
-        return n_extra == 1 and not self.planar and self.extra in _ALPHA
+        return self.has_alpha and not self.planar
 
 
 def open_tiff(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.ndarray]]:
@@ -130,7 +136,7 @@ def _read(
         pixels >>= 16 - page.bits  # cv2 scales packed values to 16 bits
     if pixels is None:
         pixels = turn(_read_with_tifffile(content, name, number), page.orientation)
-    return pixels
+    return drop_alpha(pixels, page.bits) if channels in (1, 3) and page.has_alpha else pixels
 
 
 def _read_with_cv2(content: bytes, name: str, number: int) -> np.ndarray | None:

@@ -16,7 +16,9 @@ from sklssl.utils._checks import check_learned
 
 __all__ = ["ChanceGuard", "CollapseGuard", "SpreadGuard"]
 
-_SAMPLE = 256  # number of images
+_SAMPLE, _LEAST_SAMPLE = 256, 32  # number of images, and that of images with so many values
+_MAX_VALUES = 2**27
+_MOST_PIXELS = 2**14  # values of an image that tell whether images differ
 # Centred features this small relative to the uncentred ones are rounding errors.
 _ROUNDING = 1e-4
 _MOST_DEAD = 0.9
@@ -33,7 +35,8 @@ class CollapseGuard:
     """
 
     def __init__(self, images: CheckedImages, embed: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.images, self.embed = images[:_SAMPLE], embed
+        n_images = max(min(_MAX_VALUES // math.prod(images.shape[1:]), _SAMPLE), _LEAST_SAMPLE)
+        self.images, self.embed = images[:n_images], embed
         self.warned = False
         self.looked_after = None  # epochs
 
@@ -73,6 +76,7 @@ class CollapseGuard:
         if self._participation(Z) < _LEAST_RANK:
             rank = effective_rank(Z)
             pixels = self.images.reshape(len(self.images), -1)
+            pixels = pixels[:, :: math.ceil(pixels.shape[1] / _MOST_PIXELS)]
             if rank < _LEAST_RANK and effective_rank(pixels.astype(np.float64)) > 2 * rank:
                 return f"the features vary along only {rank:.1f} directions (effective rank)"
         return None

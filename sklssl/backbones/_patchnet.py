@@ -36,6 +36,7 @@ _FLAT = 0.01  # of the mean variance; added to that of a patch to limit noise
 N_LEVELS = 32  # more cost accuracy where brightness and colour tell nothing
 _LEVEL_SCALE = 0.3  # averaged over regions, their variances are then like those of the others
 _LEAST_MAP = 16  # side from which feature maps are averaged over 4x4 windows
+_SORTED_PLACES = 2**18  # of a feature map; sorting more takes much time and memory
 
 
 class PatchDictionary(nn.Module):
@@ -252,9 +253,16 @@ def draw_patches(maps: Tensor, size: int, n_patches: int) -> Tensor:
     windows = maps.float().unfold(2, size, 1).unfold(3, size, 1)  # a view: (b, C, h', w', s, s)
     n_maps, _, height, width = windows.shape[:4]
     n_patches = min(n_patches, height * width)
-    places = torch.rand(n_maps, height * width).argsort(dim=1)[:, :n_patches]
+    places = _draw_places(n_maps, height * width, n_patches)
     rows = torch.arange(n_maps)[:, None]
     return windows[rows, :, places // width, places % width].flatten(0, 1)
+
+
+def _draw_places(n_maps: int, n_places: int, n_drawn: int) -> Tensor:
+    """Draw different numbers below `n_places` for each map, as (n_maps, n_drawn)."""
+    if n_places <= _SORTED_PLACES:
+        return torch.rand(n_maps, n_places).argsort(dim=1)[:, :n_drawn]
+    return torch.stack([torch.randperm(n_places)[:n_drawn] for _ in range(n_maps)])
 
 
 def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -288,8 +296,9 @@ def patchnet(
         Number of channels of the images.
 
     image_size : int, default=32
-        The shorter side of the images. From 48 pixels, patches are extracted at every second pixel,
-        from 96 at every third, and so on.
+        The shorter side of the images. Neighbouring patches are
+        ``max(1, round(image_size / 32))`` pixels apart: 1 below 48 pixels, 2 from 48, 3 from 81,
+        4 from 112, and so on.
 
     n_atoms : int or sequence of int, default=(128, 384)
         Number of atoms of each dictionary, for one or two dictionaries.

@@ -217,9 +217,11 @@ def _check_folds(cv: int, y: np.ndarray) -> None:
             "The 'y_val' parameter of ProbeMonitor must hold at least two classes for "
             f"probe='linear'. Got {classes.tolist()}."
         )
-    if counts.min() < cv:
+    least = counts.min()
+    if least < cv:
+        images, rarest = "image" if least == 1 else "images", classes.tolist()[counts.argmin()]
+        remedy = "Pass more images of it" if least == 1 else "Lower cv, or pass more images of it"
         raise ValueError(
-            f"The 'cv' parameter of ProbeMonitor is {cv}, but the class "
-            f"{classes[counts.argmin()]!r} has only {counts.min()} images in y_val, and each fold "
-            "needs one. Lower cv, or pass more images."
+            f"The 'cv' parameter of ProbeMonitor is {cv}, but the class {rarest!r} has only "
+            f"{least} {images} in y_val, and each fold needs one. {remedy}."
         )

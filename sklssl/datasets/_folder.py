@@ -65,8 +65,8 @@ def load_image_folder(
     The first folder is the class, whatever the depth of the file below it: ``<class>/<file>``.
     Images outside any folder have no label. Folders ``train/``, ``test/``, ``val/`` above the
     classes become `subset`. A single top-level folder, as in a zip file of a folder, is skipped.
-    Hidden files and files without an image extension (.jpg, .png, .tif, .bmp, .webp, .gif, .jp2,
-    .ppm, .pgm, in upper or lower case) are ignored.
+    Hidden files and files without an image extension (.bmp, .gif, .jfif, .jp2, .jpe, .jpeg, .jpg,
+    .pbm, .pgm, .png, .ppm, .tif, .tiff, .webp, in upper or lower case) are ignored.
 
     Parameters
     ----------
@@ -140,7 +140,9 @@ def load_image_folder(
     -----
     UserWarning
         If some images have a label and others have none, unless `unlabelled` names their folders;
-        if files are skipped; or if only the first of several pages is read.
+        if images in formats that cannot be read, such as HEIC or DICOM, are left out; if a folder
+        is left out since it is a link to one that is there already; if files are skipped; or if
+        only the first of several pages is read.
 
     See Also
     --------
@@ -325,7 +327,9 @@ def list_images(
     Warns
     -----
     UserWarning
-        If some images have a label and others have none, unless `unlabelled` names their folders.
+        If some images have a label and others have none, unless `unlabelled` names their folders;
+        if images in formats that cannot be read are left out; or if a folder is left out since it
+        is a link to one that is there already.
 
     See Also
     --------

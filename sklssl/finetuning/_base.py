@@ -309,18 +309,21 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         n_rows = len(targets)
         if not self.early_stopping and self.lr_schedule != "plateau":
             return slice(None), n_rows  # unchanged, without a copy
+        remedy = "Pass at least 2 images of each class"  # no fraction would help
         try:
+            strata = self._strata(targets)
+            remedy = "Set it higher"
             train, kept = train_test_split(
                 np.arange(n_rows),
                 test_size=self.validation_fraction,
                 random_state=seed,
-                stratify=self._strata(targets),
+                stratify=strata,
             )
         except ValueError as error:
             raise ValueError(
                 f"The 'validation_fraction' parameter of {type(self).__name__} is "
                 f"{self.validation_fraction}, which is impossible with {n_rows} images: {error} "
-                "Set it higher, or use no validation images: early_stopping=False and an "
+                f"{remedy}, or use no validation images: early_stopping=False and an "
                 "lr_schedule other than 'plateau'."
             ) from error
         check_two_images(type(self).__name__, len(train), "is left beside the validation images")

@@ -269,3 +269,56 @@ def test_blocks_are_made_as_they_are_asked_for():
     assert len(next(blocks)) == 64
     assert read == [slice(0, 64)]
     assert sum(map(len, blocks)) == 1000 - 64
+
+
+@pytest.mark.parametrize(("side", "expected"), [(96, 8), (512, 4), (1500, 1)])
+def test_blocks_of_large_images_have_few(side, expected):
+    images = np.zeros((9, side, side, 1), dtype=np.uint8)
+    sizes = []
+
+    def encode(block):
+        sizes.append(len(block))
+        return block.mean((2, 3))
+
+    assert sum(map(len, embed_blocks(images, ToTensor(CPU, (0, 255), (side, side)), encode))) == 9
+    assert set(sizes) == {expected}
+
+
+FAR = r"values from -9999 to [\d.]+, but 9[\d.]+ % of them are from .* mark missing data"
+
+
+@pytest.mark.parametrize("n_pixels", [1, 40, 3000])
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_values_that_mark_missing_data(n_pixels, n_channels):
+    images = np.random.default_rng(0).random((100, 28, 28, n_channels), dtype=np.float32)
+    image_statistics(images)
+    images.reshape(-1, n_channels)[7 : 7 + n_pixels, 0] = -9999  # of the first channel
+    with pytest.warns(UserWarning, match=FAR) as record:
+        image_statistics(images)
+    assert len(record) == 1
+
+
+def test_missing_data_of_many_images_and_of_uint16():
+    images = np.random.default_rng(0).random((3000, 32, 32, 1), dtype=np.float32)
+    images[1234, 5, 5] = -9999
+    with pytest.warns(UserWarning, match=FAR):
+        image_statistics(images)
+    dark = np.random.default_rng(0).integers(90, 130, (50, 28, 28, 1)).astype(np.uint16)
+    dark[3, :2] = 65535
+    with pytest.warns(
+        UserWarning, match=r"from 90 to 65535, but 99.* % of them are from 90 to 129"
+    ):
+        image_statistics(dark)
+
+
+def test_hot_pixels_spots_and_sparse_drawings_are_ordinary():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(100, 5, (60, 32, 32, 1)).astype(np.float32)
+    hot, spots = noise.copy(), noise.copy()
+    hot[5, 3, 3] = hot[9, 1, 2] = 3000
+    spots[:, 10:12, 10:12] += rng.uniform(500, 60_000, (60, 1, 1, 1))
+    drawing = np.ones((60, 32, 32, 1), dtype=np.float32)
+    drawing[:9, 4] = rng.random((9, 32, 1))
+    for images in (hot, spots, drawing, 1 - drawing, np.full_like(noise, 3), noise > 104):
+        image_statistics(images.astype(np.float32))
+        image_statistics(images.astype(np.uint16))

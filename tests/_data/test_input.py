@@ -16,19 +16,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklssl import FineTuneClassifier, ImageResizer, RotNetEmbedder, SemiSupervisedClassifier
+from sklssl import FineTuneClassifier, ImageResizer, SemiSupervisedClassifier
 from sklssl.datasets import load_image_folder, load_images
 from sklssl.exceptions import ImageFileError
 from sklssl.inspection import layer_scores
 from sklssl.utils import check_images
+from tests._estimators import quick
 from tests._seed import SEED
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (24, 10, 10, 3), dtype=np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 4096, (24, 10, 10, 1), dtype=np.uint16)  # 12 bits
-
-
-def quick(**params):
-    return RotNetEmbedder(**{"backbone": "convnet", "max_epochs": 1, "random_state": SEED} | params)
 
 
 def write_all(folder, images, extension=".png"):

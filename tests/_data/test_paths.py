@@ -1,6 +1,7 @@
 """Names of image files in the place of images, wherever scikit-learn takes an X."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from sklssl import (
     FineTuneClassifier,
     HarrisCornerMasker,
     MultiScaleEmbedder,
-    RotNetEmbedder,
     SemiSupervisedClassifier,
     SimCLREmbedder,
 )
@@ -27,6 +27,7 @@ from sklssl._data import files
 from sklssl.callbacks import ProbeMonitor
 from sklssl.exceptions import ImageFileError
 from sklssl.inspection import layer_scores
+from tests import _estimators
 
 
 @pytest.fixture
@@ -58,9 +59,7 @@ def read(monkeypatch):
     return names
 
 
-def quick(**params):
-    settings = {"backbone": "convnet", "max_epochs": 1, "random_state": 0, "image_size": 12}
-    return RotNetEmbedder(**{**settings, **params})
+quick = partial(_estimators.quick, image_size=12)
 
 
 def test_files_give_what_their_images_give(paths, colours):

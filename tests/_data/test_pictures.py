@@ -1,6 +1,7 @@
 """Images of different sizes: lists of arrays and of PIL images."""
 
 import io
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from sklssl import (
 from sklssl.callbacks import ProbeMonitor
 from sklssl.exceptions import ImageFileError
 from sklssl.inspection import compare_embedders
+from tests import _estimators
 from tests._seed import SEED
 
 rng = np.random.default_rng(SEED)
@@ -30,8 +32,7 @@ IMAGES = [rng.integers(0, 256, (s, s + 2, 3), dtype=np.uint8) for s in rng.integ
 y = np.arange(24) % 2
 
 
-def quick(**params):
-    return RotNetEmbedder("convnet", image_size=12, max_epochs=1, random_state=SEED, **params)
+quick = partial(_estimators.quick, image_size=12)
 
 
 def as_objects(images):
@@ -116,3 +117,19 @@ def test_everything_takes_what_its_embedder_takes():
     monitor = ProbeMonitor(IMAGES, y, every=1, n_neighbors=3)
     assert "knn" in str(quick(callbacks=[monitor]).fit(IMAGES).history_[0])
     compare_embedders(IMAGES, y, [quick()], n_labels=2, n_draws=2, image_size=12)
+
+
+def test_transparent_pictures_are_blended_like_their_files(tmp_path):
+    pictures, paths = [], []
+    for i, image in enumerate(IMAGES[:4]):
+        alpha = np.where(image[..., 0] > 99, 255, 0).astype(np.uint8)
+        pictures.append(Image.fromarray(np.dstack([0 * image, alpha])).resize((9, 9)))
+        paths.append(str(tmp_path / f"{i}.png"))
+        pictures[-1].save(paths[-1])
+    for channels in (1, 3, 4):
+        embedder = RotNetEmbedder(
+            image_shape=(9, 9, channels), symmetry=None, max_epochs=0, random_state=SEED
+        )
+        Z = embedder.fit_transform(paths)
+        assert np.ptp(Z, axis=0).max() > 0
+        assert_array_equal(embedder.fit_transform(pictures), Z)

@@ -12,19 +12,13 @@ from sklssl import (
     FineTuneClassifier,
     FineTuneRegressor,
     MultiScaleEmbedder,
-    RotNetEmbedder,
     SemiSupervisedClassifier,
 )
 from sklssl.callbacks import ProbeMonitor
 from sklssl.inspection import layer_scores
 from sklssl.metrics import alignment_scorer, knn_scorer
 from sklssl.utils._checks import warn_if_other_range
-
-SHORT = {"max_epochs": 1, "random_state": 0}
-
-
-def quick(**settings):
-    return RotNetEmbedder("convnet", **SHORT, **settings)
+from tests._estimators import quick
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 What is then learned is what would be without them.
 """
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from sklssl.callbacks import ProbeMonitor
 from sklssl.embedding._rotnet import RotationPretext
 from sklssl.exceptions import ImageFileError
 from sklssl.inspection import compare_embedders, layer_scores
+from tests import _estimators
 
 SHORT = {"max_epochs": 1, "random_state": 0}
 BAD = [3, 25]
@@ -44,10 +47,7 @@ def paths(tmp_path, X):
     return paths
 
 
-def quick(**settings):
-    return RotNetEmbedder("convnet", image_shape=(8, 8, 1), **{**SHORT, **settings})
-
-
+quick = partial(_estimators.quick, image_shape=(8, 8, 1))
 skipping = quick(on_error="skip")
 
 

@@ -114,3 +114,14 @@ def test_arrays_of_different_sizes():
 def test_names_its_caller_in_errors():
     with pytest.raises(ValueError, match="SomeDisplay"):
         make_thumbnails(np.array([["a", "b"]]), np.array([0]), owner="SomeDisplay")
+
+
+def test_transparent_files_and_pictures_are_shown_over_grey(tmp_path):
+    alpha = np.where(np.eye(8), 255, 0).astype(np.uint8)
+    expected = np.repeat(np.where(alpha > 0, 0, 128)[..., np.newaxis], 3, axis=2)
+    for i, stored in enumerate((np.zeros((8, 8, 3)), np.zeros((8, 8, 1)))):
+        picture = Image.fromarray(np.dstack([stored.astype(np.uint8), alpha]))
+        path = str(tmp_path / f"{i}.png")
+        picture.save(path)
+        for X in ([path], [picture]):
+            np.testing.assert_array_equal(make_thumbnails(X, np.array([0]))[0], expected)

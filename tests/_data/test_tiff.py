@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklssl._data.decode import decode_image
 from sklssl.exceptions import ImageFileError
@@ -88,11 +88,31 @@ def test_colours(planar, dtype):
     rgb = pixels(dtype, 3)
     for colours, extra in (("rgb", None), ("minisblack", "unspecified")):
         assert_array_equal(decode_image(tiff(rgb, colours, extra, planar), "a", 3), rgb)
-    rgba = pixels(dtype, 4)
-    assert_array_equal(decode_image(tiff(rgba, "rgb", "unassalpha", planar), "a", 3), rgba[..., :3])
-    grey = pixels(dtype, 2)
+    rgb_and_infrared = pixels(dtype, 4)
+    content = tiff(rgb_and_infrared, "rgb", "unspecified", planar)
+    assert_array_equal(decode_image(content, "a", 3), rgb_and_infrared[..., :3])
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("uint8", 255), ("uint16", 65535)])
+@pytest.mark.parametrize("planar", [False, True])
+def test_alpha_is_blended_over_grey(planar, dtype, most):
+    def blend(image):
+        image = image.astype(np.float64)
+        share = image[..., -1:] / most
+        return image[..., :-1] * share + (1 - share) * ((most + 1) // 2)
+
+    rgba, grey = (pixels(dtype, n) * np.array(most // 255, dtype) for n in (4, 2))
+    read = decode_image(tiff(rgba, "rgb", "unassalpha", planar), "a", 3)
+    assert_allclose(read, blend(rgba), atol=0.51)
     read = decode_image(tiff(grey, "minisblack", "unassalpha", planar), "a", 3)
-    assert_array_equal(read, np.repeat(grey[..., :1], 3, axis=2))
+    assert_allclose(read, np.repeat(blend(grey), 3, axis=2), atol=0.51)
+
+
+def test_alpha_of_floats_is_dropped():
+    for colours, n_channels in (("rgb", 4), ("minisblack", 2)):
+        image = pixels("float32", n_channels)
+        read = decode_image(tiff(image, colours, "unassalpha"), "a", 3)
+        assert_array_equal(read, np.broadcast_to(image[..., :-1], (20, 33, 3)))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -100,7 +120,8 @@ def test_colours(planar, dtype):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_bands_are_not_dropped(channels, n_bands, dtype):
     content = tiff(pixels(dtype, n_bands), "minisblack", "unspecified")
-    with pytest.raises(ImageFileError, match=f"'a' has {n_bands} channels, but {channels} were"):
+    expected = f"'a' has {n_bands} channels, but {channels} were.*image_shape.*load_image_folder"
+    with pytest.raises(ImageFileError, match=expected):
         decode_image(content, "a", channels)
     assert decode_image(content, "a", (1,)).shape == (20, 33, 1)
 

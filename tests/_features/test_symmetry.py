@@ -6,6 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklssl import FineTuneClassifier, PatchDictionaryEmbedder, RotNetEmbedder
+from sklssl._features import symmetry
 from sklssl._features.symmetry import average_orientations, find_symmetry, orient
 from tests._seed import SEED
 
@@ -55,6 +56,19 @@ def test_stripes_may_be_mirrored_and_not_turned_by_a_quarter():
 
 def test_of_few_images_nothing_is_claimed():
     assert find_symmetry(make_images(49), pixels, square=True) is None
+
+
+def test_fewer_images_are_used_if_they_are_large(monkeypatch):
+    monkeypatch.setattr(symmetry, "_MAX_VALUES", 100 * 64)
+    numbers = set()
+
+    def embed(images, change):
+        numbers.add(len(images))
+        return pixels(images, change)
+
+    assert find_symmetry(make_images(600), embed, square=True) is not None
+    find_symmetry(make_images(600, (30, 30)), embed, square=True)
+    assert numbers == {100, 50}
 
 
 def test_orientations():

@@ -7,6 +7,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from sklssl import FineTuneClassifier, MultiScaleEmbedder, RotNetEmbedder, SimCLREmbedder
+from sklssl._training import guards
 from sklssl._training.guards import ChanceGuard, CollapseGuard
 from sklssl.exceptions import (
     CollapseWarning,
@@ -32,6 +33,20 @@ class Break:
 
 def rows(estimator):
     return [{**row, "duration": None} for row in estimator.history_]
+
+
+def test_few_large_images_are_enough(monkeypatch):
+    monkeypatch.setattr(guards, "_MAX_VALUES", 40 * 100 * 100)
+    images = np.random.default_rng(SEED).random((60, 200, 200, 1))
+    numbers = []
+
+    def embed(images):
+        numbers.append(len(images))
+        return np.ones((len(images), 4))
+
+    with pytest.warns(CollapseWarning, match="the same features"):
+        CollapseGuard(images, embed).look(RotNetEmbedder())
+    assert numbers == [32]
 
 
 @pytest.mark.parametrize(

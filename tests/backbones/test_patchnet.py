@@ -124,6 +124,14 @@ def test_patches_are_cut_from_their_maps_and_none_twice(maps):
     assert of_the_first == every
 
 
+def test_patches_of_large_maps_are_drawn_without_sorting_all_places(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "argsort", None)
+    numbers = torch.arange(2.0 * 600 * 500).view(2, 1, 600, 500)
+    first, second = draw_patches(numbers, 1, 5000).flatten().chunk(2)
+    assert len(set(first.tolist())) == 5000
+    assert first.max() < 600 * 500 <= second.min()
+
+
 def test_components_keep_most_of_the_variance(maps):
     torch.manual_seed(SEED)
     mixed = torch.cat([maps, maps[:, :1] + maps[:, 1:2], 1e-3 * torch.rand(6, 1, 12, 10)], dim=1)

@@ -130,6 +130,10 @@ def test_images_that_do_not_fit_end_the_first_epoch(X, y_val):
         ({"X_val": [b"a.png"] * 60}, "'X_val' parameter of ProbeMonitor.*strings"),
         ({"probe": "linear", "cv": 1}, "'cv' parameter of ProbeMonitor.*from 2. Got 1"),
         ({"probe": "linear", "cv": 40}, r"'cv' parameter of ProbeMonitor is 40, but the class"),
+        (
+            {"probe": "linear", "y_val": np.r_[7, np.arange(59) % 2]},
+            "the class 7 has only 1 image in y_val, and each fold needs one. Pass more images",
+        ),
         ({"probe": "linear", "y_val": np.ones(60, int)}, r"two classes.*Got \[1\]"),
     ],
 )

@@ -78,7 +78,8 @@ def test_a_label_that_is_missing_is_named(X, y):
 
 def test_a_class_of_one_image_is_named_when_images_are_held_out(X):
     labels = np.array(["cat", "dog"] * 19 + ["cat", "rare"])
-    with pytest.raises(ValueError, match="'validation_fraction'.*the class 'rare' has a single"):
+    expected = "'validation_fraction'.*the class 'rare' has a single image. Pass at least 2 images"
+    with pytest.raises(ValueError, match=expected):
         FineTuneClassifier("convnet", max_epochs=1, early_stopping=True).fit(X, labels)
 
 

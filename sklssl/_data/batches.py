@@ -256,7 +256,7 @@ def _warn_if_few_values_are_far(images: Any, low: Any, high: Any) -> None:
                     f"X contains images with values from {ends[0]:g} to {ends[1]:g}, but "
                     f"{100 * share:.3g} % of them are from {least:g} to {most:g}: scaled, these "
                     "are almost the same. If the others mark missing data, replace them before "
-                    "fit, for example by the mean of the image.",
+                    "fit, for example by the mean of the image; otherwise np.clip limits them.",
                     UserWarning,
                     stacklevel=3,
                 )

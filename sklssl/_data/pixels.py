@@ -83,7 +83,9 @@ def has_alpha(image: Image) -> bool:
     return keyed or image.mode in _ALPHA
 
 
-def drop_alpha(image: np.ndarray, bits: int | None = None) -> np.ndarray:
+def drop_alpha(
+    image: np.ndarray, bits: int | None = None, *, premultiplied: bool = False
+) -> np.ndarray:
     """Return the colours of an image whose last channel is alpha, over grey if that varies.
 
     Over mid-grey, neither black nor white drawings on a transparent ground vanish. Alpha that is
@@ -96,6 +98,9 @@ def drop_alpha(image: np.ndarray, bits: int | None = None) -> np.ndarray:
     bits : int, default=None
         The bits of a value; None means those of the dtype.
 
+    premultiplied : bool, default=False
+        Whether the colours have been multiplied by alpha.
+
     Returns
     -------
     image : ndarray of shape (H, W, S)
@@ -106,7 +111,9 @@ def drop_alpha(image: np.ndarray, bits: int | None = None) -> np.ndarray:
         return colours
     most = 2 ** (bits or 8 * image.dtype.itemsize) - 1
     grey = np.float32((most + 1) // 2)
-    return np.rint(grey + (colours - grey) * (alpha / np.float32(most))).astype(image.dtype)
+    share = alpha / np.float32(most)
+    blended = grey * (1 - share) + colours * (np.float32(1) if premultiplied else share)
+    return np.rint(blended).clip(0, most).astype(image.dtype)
 
 
 def to_rgb_order(image: np.ndarray) -> np.ndarray:

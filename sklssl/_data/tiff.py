@@ -39,7 +39,8 @@ _MAX_PAGES = 2**16  # a hostile file of the largest size may have millions
 _FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # of the values of tags: unsigned integers
 _TAGS = (256, 257, 258, 262, 274, 277, 284, 338, 339)
 _GREY, _RGB = (0, 1), 2  # colour spaces; grey with 0 as white, or as black
-_ALPHA = ((1,), (2,))  # kinds of extra channels
+_PREMULTIPLIED = (1,)
+_ALPHA = (_PREMULTIPLIED, (2,))  # kinds of extra channels
 _SIGNED, _COMPLEX = 2, (5, 6)  # kinds of values
 
 
@@ -136,7 +137,9 @@ def _read(
         pixels >>= 16 - page.bits  # cv2 scales packed values to 16 bits
     if pixels is None:
         pixels = turn(_read_with_tifffile(content, name, number), page.orientation)
-    return drop_alpha(pixels, page.bits) if channels in (1, 3) and page.has_alpha else pixels
+    if channels in (1, 3) and page.has_alpha:
+        return drop_alpha(pixels, page.bits, premultiplied=page.extra == _PREMULTIPLIED)
+    return pixels
 
 
 def _read_with_cv2(content: bytes, name: str, number: int) -> np.ndarray | None:

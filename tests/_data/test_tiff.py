@@ -108,6 +108,15 @@ def test_alpha_is_blended_over_grey(planar, dtype, most):
     assert_allclose(read, np.repeat(blend(grey), 3, axis=2), atol=0.51)
 
 
+@pytest.mark.parametrize("planar", [False, True])
+def test_colours_that_were_multiplied_by_alpha(planar):
+    rgba = pixels("uint8", 4)
+    rgba[..., :3] = rgba[..., :3] * (rgba[..., 3:] / 255)
+    read = decode_image(tiff(rgba, "rgb", "assocalpha", planar), "a", 3)
+    expected = rgba[..., :3] + 128 * (1 - rgba[..., 3:] / 255)
+    assert_allclose(read, expected, atol=2)  # Pillow divides by alpha first, and rounds
+
+
 def test_alpha_of_floats_is_dropped():
     for colours, n_channels in (("rgb", 4), ("minisblack", 2)):
         image = pixels("float32", n_channels)

@@ -1,5 +1,7 @@
 """Data, probes and result files shared by the benchmarks."""
 
+import argparse
+import itertools
 import json
 import os
 import platform
@@ -30,6 +32,15 @@ def write_line(script, **row):
     path.parent.mkdir(exist_ok=True)
     with open(path, "a") as file:
         file.write(json.dumps({**row, **provenance()}) + "\n")
+
+
+def asked_runs(names, seeds=(0, 1, 2)):
+    """Iterate over (seed, data set) as asked for by --seeds and --data; the defaults are given."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, nargs="*", default=seeds)
+    parser.add_argument("--data", nargs="*", default=list(names), choices=list(names))
+    args = parser.parse_args()
+    return itertools.product(args.seeds, args.data)
 
 
 def provenance():

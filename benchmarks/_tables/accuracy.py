@@ -54,25 +54,23 @@ def unseen_sets():
     """Data sets on which no setting was chosen."""
     names = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST"}
     lines = [x for x in read("accuracy/image_sets") if x["data"] in names]
-    rows = {
-        title: {"features": name}
-        for title, name in EMBEDDERS.items()
-        if chosen(lines, features=name)
-    }
-    columns = [
-        Column(title, {"data": name}, (*FEW, "ridge_all"), 100) for name, title in names.items()
-    ]
-    return grid(lines, rows, columns) + origin(lines)
+    columns = [Column(title, {"data": name}, (*FEW, "ridge_all")) for name, title in names.items()]
+    return grid(lines, _embedder_rows(lines), columns) + origin(lines)
 
 
 def tiny():
     lines = chosen(read("accuracy/image_sets"), data="tiny20")
-    rows = {
+    column = Column("20 classes of Tiny-ImageNet", {}, FEW)
+    return grid(lines, _embedder_rows(lines), [column]) + origin(lines)
+
+
+def _embedder_rows(lines):
+    """Return the rows of the embedders that have results."""
+    return {
         title: {"features": name}
         for title, name in EMBEDDERS.items()
         if chosen(lines, features=name)
     }
-    return grid(lines, rows, [Column("20 classes of Tiny-ImageNet", {}, FEW)]) + origin(lines)
 
 
 def stages():

@@ -7,13 +7,11 @@ atoms. Accuracy, in per cent, of a ridge classifier on all labels (alpha 1,000),
 regression on 10 and 50 labels per class (five draws), on standardised features.
 """
 
-import argparse
-
 import numpy as np
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks._common import write_line
+from benchmarks._common import asked_runs, write_line
 from benchmarks.accuracy.image_sets import SETS
 from sklssl import PatchDictionaryEmbedder
 
@@ -32,18 +30,13 @@ def few(Z, y, Z_test, y_test, n_labels):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--data", nargs="*", default=DATA, choices=DATA)
-    args = parser.parse_args()
-    for seed in args.seeds:
-        for name in args.data:
-            X, y, X_test, y_test = SETS[name](seed)
-            embedder = PatchDictionaryEmbedder(random_state=seed).fit(X)
-            Z, Z_test = embedder.transform(X), embedder.transform(X_test)
-            scale = StandardScaler().fit(Z)
-            data = scale.transform(Z), y, scale.transform(Z_test), y_test
-            ridge = RidgeClassifier(1000).fit(*data[:2]).score(*data[2:])
-            found = {"ridge": round(100 * float(ridge), 2)}
-            found |= {f"few_{n}": few(*data, n) for n in (10, 50)}
-            write_line(__file__, data=name, seed=seed, **found)
+    for seed, name in asked_runs(DATA):
+        X, y, X_test, y_test = SETS[name](seed)
+        embedder = PatchDictionaryEmbedder(random_state=seed).fit(X)
+        Z, Z_test = embedder.transform(X), embedder.transform(X_test)
+        scale = StandardScaler().fit(Z)
+        data = scale.transform(Z), y, scale.transform(Z_test), y_test
+        ridge = RidgeClassifier(1000).fit(*data[:2]).score(*data[2:])
+        found = {"ridge": round(100 * float(ridge), 2)}
+        found |= {f"few_{n}": few(*data, n) for n in (10, 50)}
+        write_line(__file__, data=name, seed=seed, **found)

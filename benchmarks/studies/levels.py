@@ -9,13 +9,11 @@ neighbours. In three sets of simulated images, the four classes differ in the ba
 contrast or the brightness alone.
 """
 
-import argparse
-
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks._common import write_line
+from benchmarks._common import asked_runs, write_line
 from benchmarks.accuracy.image_sets import SETS, draws, probe, ridge, rows
 from sklssl import PatchDictionaryEmbedder
 from sklssl.datasets import load_digit_images
@@ -59,22 +57,17 @@ def scores(Z, y, Z_test, y_test, seed):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--data", nargs="*", default=DATA, choices=DATA)
-    args = parser.parse_args()
-    for seed in args.seeds:
-        for name in args.data:
-            X, y, X_test, y_test = simulated(name, seed) if name in KINDS else SETS[name](seed)
-            embedder = PatchDictionaryEmbedder(random_state=seed).fit(X)
-            Z, Z_test = embedder.transform(X), embedder.transform(X_test)
-            n_cells = embedder.pool_size**2
-            levels = np.arange(2 * 128 * n_cells, (2 * 128 + 32) * n_cells)
-            parts = {
-                "with": (Z, Z_test),
-                "without": (np.delete(Z, levels, axis=1), np.delete(Z_test, levels, axis=1)),
-                "raw pixels": (rows(X), rows(X_test)),
-            }
-            for features, (A, B) in parts.items():
-                found = scores(A, y, B, y_test, seed)
-                write_line(__file__, data=name, features=features, seed=seed, **found)
+    for seed, name in asked_runs(DATA):
+        X, y, X_test, y_test = simulated(name, seed) if name in KINDS else SETS[name](seed)
+        embedder = PatchDictionaryEmbedder(random_state=seed).fit(X)
+        Z, Z_test = embedder.transform(X), embedder.transform(X_test)
+        n_cells = embedder.pool_size**2
+        levels = np.arange(2 * 128 * n_cells, (2 * 128 + 32) * n_cells)
+        parts = {
+            "with": (Z, Z_test),
+            "without": (np.delete(Z, levels, axis=1), np.delete(Z_test, levels, axis=1)),
+            "raw pixels": (rows(X), rows(X_test)),
+        }
+        for features, (A, B) in parts.items():
+            found = scores(A, y, B, y_test, seed)
+            write_line(__file__, data=name, features=features, seed=seed, **found)

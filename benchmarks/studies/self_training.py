@@ -7,13 +7,13 @@ up to 4,000 images: accuracies in per cent on up to 3,000 other images, means ov
 the labels, for 0 rounds (labelled rows only), 1, 2 and 10. The threshold is that of the default.
 """
 
-import argparse
+import itertools
 
 import numpy as np
 from sklearn.base import clone
 
-from benchmarks._common import write_line
-from benchmarks.accuracy.image_sets import SETS
+from benchmarks._common import asked_runs, write_line
+from benchmarks.accuracy.image_sets import SETS, draws
 from sklssl import PatchDictionaryEmbedder
 from sklssl.semi_supervised._default_classifier import default_classifier
 
@@ -47,11 +47,9 @@ def run(name, seed):
         Z = step.transform(Z)
     for n_labels in N_LABELS[name]:
         scores = []
-        for draw in range(N_DRAWS):
-            rng = np.random.default_rng([seed, draw])
-            few = [rng.permutation(np.flatnonzero(y == c))[:n_labels] for c in np.unique(y)]
+        for few in itertools.islice(draws(y, n_labels, seed), N_DRAWS):
             codes = np.full(len(y), -1)
-            codes[np.concatenate(few)] = y[np.concatenate(few)]
+            codes[few] = y[few]
             classifier = default_classifier(codes, n_features)[-1]
             data = (Z, codes, Z_test, y_test[:N_TEST])
             scores.append([score(classifier, rounds, *data) for rounds in ROUNDS])
@@ -61,10 +59,5 @@ def run(name, seed):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, nargs="*", default=[0])
-    parser.add_argument("--data", nargs="*", default=list(N_LABELS), choices=list(N_LABELS))
-    args = parser.parse_args()
-    for seed in args.seeds:
-        for name in args.data:
-            run(name, seed)
+    for seed, name in asked_runs(N_LABELS, seeds=[0]):
+        run(name, seed)

@@ -7,7 +7,7 @@ import itertools
 import math
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ __all__ = [
     "MapsToDevice",
     "ToTensor",
     "count_batches",
+    "count_held",
     "embed_blocks",
     "embed_in_batches",
     "image_statistics",
@@ -47,6 +48,7 @@ _BLOCKS = {"cpu": (2**16, 64), "cuda": (2**22, 4096)}
 # memory.
 _LEAST_BLOCK, _LEAST_PIXELS = 8, 2**20
 _RELEASE_EVERY = 64  # blocks
+_HELD_VALUES = 2**27  # of a sample of images
 # Channels in the same unit each cover at least this fraction of their common range.
 _SAME_UNIT = 0.5
 # A range is suspicious if it is this many times as wide as nearly all values (hot pixels and spots
@@ -276,6 +278,11 @@ def _sums(values: np.ndarray, low: Any, span: Any) -> np.ndarray:
         return np.stack([counts @ levels, counts @ levels**2])
     unit = (values.astype(np.float64) - low) / span
     return np.stack([unit.sum(axis=0), (unit**2).sum(axis=0)])
+
+
+def count_held(shape: Sequence[int], least: int, most: int) -> int:
+    """Return how many images (H, W, C) to hold in memory at once, from `least` to `most`."""
+    return max(min(_HELD_VALUES // math.prod(shape), most), least)
 
 
 def count_batches(n_images: int, batch_size: int) -> int:

@@ -6,7 +6,6 @@ Whether images can be told from their mirror images is the question of Lin, Sun,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +15,12 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from sklssl._data.batches import count_held
+
 __all__ = ["average_orientations", "find_symmetry", "orient"]
 
 _MAX_IMAGES = 512
 _MIN_IMAGES = 50
-_MAX_VALUES = 2**27  # of all images, if these are more than _MIN_IMAGES
 # Highest accuracy at which transformed images still count as indistinguishable. Mirrored images:
 # digits 0.95, traffic signs 0.9, photographs at most 0.55. The limit for other transforms is
 # stricter: averaging over upside-down photographs of animals (0.6) cost 5 points.
@@ -95,7 +95,7 @@ def find_symmetry(
     """
     if len(images) < _MIN_IMAGES:
         return None
-    n_images = max(min(_MAX_VALUES // math.prod(images.shape[1:]), _MAX_IMAGES), _MIN_IMAGES)
+    n_images = count_held(images.shape[1:], _MIN_IMAGES, _MAX_IMAGES)
     order = np.random.default_rng(0).permutation(len(images))[:n_images]
     images = images[np.sort(order)]
     halves = np.random.default_rng(1).permutation(len(images))

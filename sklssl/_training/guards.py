@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklssl._data.batches import count_batches
+from sklssl._data.batches import count_batches, count_held
 from sklssl._data.input import CheckedImages
 from sklssl._training.pretext import Pretext
 from sklssl.exceptions import CollapseWarning, DivergenceWarning
@@ -16,8 +16,7 @@ from sklssl.utils._checks import check_learned
 
 __all__ = ["ChanceGuard", "CollapseGuard", "SpreadGuard"]
 
-_SAMPLE, _LEAST_SAMPLE = 256, 32  # number of images, and that of images with so many values
-_MAX_VALUES = 2**27
+_LEAST_SAMPLE, _SAMPLE = 32, 256  # number of images
 _MOST_PIXELS = 2**14  # values of an image that tell whether images differ
 # Centred features this small relative to the uncentred ones are rounding errors.
 _ROUNDING = 1e-4
@@ -35,7 +34,7 @@ class CollapseGuard:
     """
 
     def __init__(self, images: CheckedImages, embed: Callable[[np.ndarray], np.ndarray]) -> None:
-        n_images = max(min(_MAX_VALUES // math.prod(images.shape[1:]), _SAMPLE), _LEAST_SAMPLE)
+        n_images = count_held(images.shape[1:], _LEAST_SAMPLE, _SAMPLE)
         self.images, self.embed = images[:n_images], embed
         self.warned = False
         self.looked_after = None  # epochs

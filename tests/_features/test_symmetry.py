@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklssl import FineTuneClassifier, PatchDictionaryEmbedder, RotNetEmbedder
-from sklssl._features import symmetry
+from sklssl._data import batches
 from sklssl._features.symmetry import average_orientations, find_symmetry, orient
 from tests._seed import SEED
 
@@ -59,7 +59,7 @@ def test_of_few_images_nothing_is_claimed():
 
 
 def test_fewer_images_are_used_if_they_are_large(monkeypatch):
-    monkeypatch.setattr(symmetry, "_MAX_VALUES", 100 * 64)
+    monkeypatch.setattr(batches, "_HELD_VALUES", 100 * 64)
     numbers = set()
 
     def embed(images, change):

@@ -7,7 +7,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from sklssl import FineTuneClassifier, MultiScaleEmbedder, RotNetEmbedder, SimCLREmbedder
-from sklssl._training import guards
+from sklssl._data import batches
 from sklssl._training.guards import ChanceGuard, CollapseGuard
 from sklssl.exceptions import (
     CollapseWarning,
@@ -36,7 +36,7 @@ def rows(estimator):
 
 
 def test_few_large_images_are_enough(monkeypatch):
-    monkeypatch.setattr(guards, "_MAX_VALUES", 40 * 100 * 100)
+    monkeypatch.setattr(batches, "_HELD_VALUES", 40 * 100 * 100)
     images = np.random.default_rng(SEED).random((60, 200, 200, 1))
     numbers = []
 

@@ -91,6 +91,11 @@ VIEW_LEARNERS = [
 ]
 
 
+def without_roots(Z):
+    """Return the averages of feature maps whose signed square roots are features."""
+    return Z * abs(Z)
+
+
 def with_params(embedder, **params):
     """Copy an embedder with those of `params` that it has, or the one that it wraps has."""
     wraps = "estimator__" if isinstance(embedder, MultiScaleEmbedder) else ""

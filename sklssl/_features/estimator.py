@@ -35,7 +35,8 @@ class FeatureEstimator(TrainedEstimator):
         Returns
         -------
         X_embedded : ndarray of shape (n, n_features_out), float32
-            The feature maps of `layer`, pooled and flattened. Each row depends on its image alone.
+            The signed square roots of the feature maps of `layer`, pooled and flattened. Each row
+            depends on its image alone.
         """
         extractor, images = self._prepare(X)
         return check_features(self, extractor.embed(images))

@@ -65,11 +65,11 @@ class FeatureExtractor:
 
     def embed(self, images: Any) -> np.ndarray:
         """Embed checked images (n, H, W, C): (n, n_features) in float32."""
-        return self.apply(images, self._averaged(), self.n_features)
+        return self.apply(images, self._encode(), self.n_features)
 
     def iter_blocks(self, images: Any) -> Iterator[np.ndarray]:
         """Embed checked images, and yield blocks of rows."""
-        blocks = embed_blocks(images, self.to_tensor, self._averaged())
+        blocks = embed_blocks(images, self.to_tensor, self._encode())
         while True:
             # Not while the caller is running: these settings of torch are global.
             with self.evaluating():
@@ -89,14 +89,14 @@ class FeatureExtractor:
             maps = self.encoder.maps(batch)
             return torch.cat([pool_map(maps[layer], size) for layer, size in choices], dim=1)
 
-        Z = self.apply(images, average_orientations(encode, self.symmetry), sum(widths))
+        Z = self.apply(images, _features_of(encode, self.symmetry), sum(widths))
         parts = np.split(Z, np.cumsum(widths)[:-1], axis=1)
         return {
             choice: np.ascontiguousarray(part) for choice, part in zip(choices, parts, strict=True)
         }
 
     def embed_changed(self, images: Any, change: Callable[[Tensor], Tensor]) -> np.ndarray:
-        """Embed checked images after a `change` of each batch (b, C, h, w), without averaging."""
+        """Pool the maps of checked images after a `change` of each batch (b, C, h, w)."""
         return self.apply(images, lambda batch: self._pooled(change(batch)), self.n_features)
 
     def apply(
@@ -133,8 +133,8 @@ class FeatureExtractor:
         )
         return _ExtractorModule(on_cpu).eval()
 
-    def _averaged(self) -> Callable[[Tensor], Tensor]:
-        return average_orientations(self._pooled, self.symmetry)
+    def _encode(self) -> Callable[[Tensor], Tensor]:
+        return _features_of(self._pooled, self.symmetry)
 
     def _pooled(self, batch: Tensor) -> Tensor:
         return pool_stages(self.encoder, batch, self.layer, self.pool_size)
@@ -147,10 +147,28 @@ class _ExtractorModule(nn.Module):
         super().__init__()
         self.encoder = extractor.encoder
         self.to_tensor = extractor.to_tensor
-        self.encode = extractor._averaged()
+        self.encode = extractor._encode()
 
     def forward(self, images: Tensor) -> Tensor:
         return self.encode(self.to_tensor(images))
+
+
+def _features_of(
+    pool: Callable[[Tensor], Tensor], symmetry: str | None
+) -> Callable[[Tensor], Tensor]:
+    """Return a function from images to the signed roots of averages over their orientations.
+
+    A few large activations say less about an image than their size suggests. With roots, linear
+    classifiers need fewer labels: Perronnin, Sanchez, Mensink. Improving the Fisher Kernel for
+    Large-Scale Image Classification. ECCV 2010.
+    """
+    average = average_orientations(pool, symmetry)
+
+    def encode(images: Tensor) -> Tensor:
+        features = average(images)
+        return features.sign() * features.abs().sqrt()
+
+    return encode
 
 
 def make_extractor(embedder: Any) -> FeatureExtractor:

@@ -208,6 +208,7 @@ _SETS = {
     "gtsrb": "traffic signs",
     "cifar10-4k": "CIFAR-10",
 }
+_ALL_SETS = _SETS | {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST"}
 
 
 def flat_patches():
@@ -241,6 +242,19 @@ def levels():
     return grid(lines, rows, columns, alike=False) + origin(lines)
 
 
+def signed_roots():
+    """Features to the powers of 1, 1/2 and 1/4; a row for each set and kind of features."""
+    lines = read("studies/signed_roots")
+    rows = {
+        f"{_ALL_SETS[x['data']]}, {x['features']}": {"data": x["data"], "features": x["features"]}
+        for x in lines
+    }
+    keys = ("few_10", "few_50", "ridge", "knn")
+    titles = {"averages": 1, "signed square roots": 0.5, "powers of 1/4": 0.25}
+    columns = [Column(title, {"power": power}, keys, 1) for title, power in titles.items()]
+    return grid(lines, rows, columns, alike=False) + origin(lines)
+
+
 def image_sizes():
     """Pets at several sizes."""
     lines = read("studies/image_sizes")
@@ -257,10 +271,9 @@ def image_sizes():
 def self_training():
     """Rounds of self-training, by the number of labels per class."""
     lines = read("studies/self_training")
-    names = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST", "pets": "pets", **SETS}
     body = [
         [
-            names[x["data"]],
+            _ALL_SETS[x["data"]],
             x["n_labels"],
             *(number(100 * x[f"rounds_{n}"], 1) for n in (0, 1, 2, 10)),
         ]

@@ -18,6 +18,7 @@ from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, SimCLREmbedder
 
 POWERS = (1, 0.5, 0.25)
 N_TEST = 3000
+DATA = ("digits", "pets", "gtsrb", "fashion-mnist", "mnist", "tiny20", "cifar10-4k")
 COLOURED = ("cifar10-4k", "pets", "tiny20")  # photographs, for the ImageNet weights
 TRAINED = ("digits", "gtsrb", "pets")  # for SimCLR
 
@@ -33,7 +34,7 @@ def embedders(name, seed):
 
 
 if __name__ == "__main__":
-    for seed, name in asked_runs(SETS, seeds=[0]):
+    for seed, name in asked_runs(DATA, seeds=[0]):
         X, y, X_test, y_test = SETS[name](seed)
         for features, embedder in embedders(name, seed):
             Z = embedder.fit_transform(X)

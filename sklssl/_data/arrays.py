@@ -4,7 +4,6 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklssl._data.pixels import EXACT
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 from sklssl.utils._typing import ImagesLike
+from sklssl.utils._whole import is_whole
 
 __all__ = [
     "check_images",
@@ -257,7 +257,7 @@ def parse_image_shape(image_shape: Iterable[int], estimator: object) -> tuple[in
         sides = tuple(image_shape)
     except TypeError:  # such as an array without dimensions
         sides = ()
-    if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in sides):
+    if len(sides) not in (2, 3) or not all(map(is_whole, sides)):
         raise ValueError(
             f"The 'image_shape' parameter of {_name(estimator)} must be (height, width) or "
             f"(height, width, channels), all positive, or None. Got {image_shape!r}."

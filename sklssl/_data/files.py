@@ -6,7 +6,6 @@ import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +23,7 @@ from sklssl._data.decode import (
 )
 from sklssl._data.file_cache import ImageCache, file_keys
 from sklssl.exceptions import ImageFileError
+from sklssl.utils._whole import is_whole
 
 __all__ = ["ImageFiles", "first_image"]
 
@@ -361,8 +361,7 @@ def _in_threads(work: Callable[[Iterable[int]], None], n: int) -> None:
 
 
 def _check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
-    whole = all(isinstance(side, Integral) and int(side) > 0 for side in image_shape)
-    if len(image_shape) != 3 or not whole:
+    if len(image_shape) != 3 or not all(map(is_whole, image_shape)):
         raise ValueError(
             "The 'image_shape' parameter of ImageFiles must be (height, width, channels), all "
             f"positive. Got {image_shape!r}."

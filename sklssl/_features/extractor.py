@@ -23,6 +23,7 @@ from sklssl.utils._checks import check_network
 
 __all__ = ["FeatureExtractor", "full_size", "make_extractor", "resolve_layer"]
 
+_ROUNDING = 1e-5  # far below features that matter
 _MOST_FEATURES = 6000  # with layer="auto"; more would make linear models on thousands of rows slow
 
 
@@ -166,7 +167,8 @@ def _features_of(
 
     def encode(images: Tensor) -> Tensor:
         features = average(images)
-        return features.sign() * features.abs().sqrt()
+        # Near 0 the slope of a root is infinite, and would amplify rounding errors.
+        return features / (features.abs() + _ROUNDING).sqrt()
 
     return encode
 

@@ -50,7 +50,7 @@ class SharedParameters(TypedDict, total=False):
             "int",
             """
             The feature maps are averaged over `pool_size` x `pool_size` cells, each of which has
-            separate features. Only used by ``transform``.
+            separate features: the signed square roots of the averages. Only used by ``transform``.
             """,
         ),
     ]

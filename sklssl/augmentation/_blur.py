@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from sklssl.augmentation._checks import check_images, check_per_image
 from sklssl.augmentation._numbers import draw_uniform
+from sklssl.utils._whole import is_whole
 
 __all__ = ["draw_sigmas", "gaussian_blur"]
 
@@ -79,8 +78,8 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel_size: int) -> Tensor:
     check_images("gaussian_blur", images)
     check_per_image("gaussian_blur", images, sigmas=sigmas)
     n_images, channels, height, width = images.shape
-    odd = isinstance(kernel_size, Integral) and kernel_size % 2 == 1
-    if not odd or not 0 < kernel_size < 2 * min(height, width):
+    most = 2 * min(height, width) - 1
+    if not is_whole(kernel_size, 1, most) or kernel_size % 2 == 0:
         raise ValueError(
             f"gaussian_blur: kernel_size must be odd and less than twice the sides of the images "
             f"of {height}x{width} pixels. Got {kernel_size!r}. For a tenth of the side, use "

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sklssl.utils._whole import is_whole
+
 __all__ = ["check_images", "check_per_image", "check_range", "check_share", "check_size"]
 
 
@@ -80,8 +82,7 @@ def check_size(what: str, size: Any) -> tuple[int, int]:
     pair = (size, size) if isinstance(size, Integral) else size
     if isinstance(pair, Sequence) and len(pair) == 2:
         height, width = pair
-        whole = all(isinstance(side, Integral) and type(side) is not bool for side in pair)
-        if whole and int(min(height, width)) >= 1:
+        if is_whole(height) and is_whole(width):
             return int(height), int(width)
     raise ValueError(
         f"{what} must be an integer of at least 1, in pixels, or two of them (height, width). Got "

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklssl.backbones._base import Backbone
+from sklssl.utils._whole import is_whole
 
 __all__ = [
     "N_LEVELS",
@@ -355,8 +355,7 @@ def make_dictionaries(
 def check_n_atoms(n_atoms: Any) -> list[int]:
     """Return the numbers of atoms as a list; raise a ValueError if they are invalid."""
     counts = list(n_atoms) if isinstance(n_atoms, Sequence) else [n_atoms]
-    numbers = all(isinstance(n, Integral) and not isinstance(n, bool) for n in counts)
-    if len(counts) not in (1, 2) or not numbers or min(counts) < 1:
+    if len(counts) not in (1, 2) or not all(map(is_whole, counts)):
         raise ValueError(
             "n_atoms must be one or two integers of at least 1, the number of atoms of each "
             f"dictionary. Got {n_atoms!r}."

@@ -1,7 +1,7 @@
 """Stop a training run that no longer improves."""
 
 import warnings
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from sklssl._training.run import StopPhase
 from sklssl.callbacks._probe_monitor import ProbeMonitor
 from sklssl.utils._arguments import to_builtin
+from sklssl.utils._whole import is_whole
 
 __all__ = ["EarlyStopping"]
 
@@ -84,8 +85,7 @@ class EarlyStopping:
         mode: str = "auto",
     ) -> None:
         _check("monitor", isinstance(monitor, str), "the name of a recorded value", monitor)
-        whole = isinstance(patience, Integral) and patience >= 1
-        _check("patience", whole, "a whole number from 1", patience)
+        _check("patience", is_whole(patience), "a whole number from 1", patience)
         finite = isinstance(min_delta, Real) and 0 <= min_delta < np.inf
         _check("min_delta", finite, "a finite number from 0", min_delta)
         _check("mode", mode in _MODES, f"one of {list(_MODES)}", mode)

@@ -1,7 +1,6 @@
 """Record the accuracy of a probe during training."""
 
 import warnings
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +21,7 @@ from sklssl.utils._arguments import check_complete, to_builtin
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._markers import warn_if_marker_is_class
 from sklssl.utils._typing import ImagesLike
+from sklssl.utils._whole import is_whole
 
 __all__ = ["ProbeMonitor"]
 
@@ -191,7 +191,7 @@ class ProbeMonitor:
 
 
 def _check_number(name: str, value: object, least: int, most: float = np.inf) -> None:
-    if not isinstance(value, Integral) or not least <= int(value) <= most:
+    if not is_whole(value, least, most):
         allowed = f"from {least}" if most == np.inf else f"from {least} to {most}, one less than n"
         raise ValueError(
             f"The '{name}' parameter of ProbeMonitor must be a whole number {allowed}. Got "

@@ -1,6 +1,5 @@
 """Choose the images to label next, by how well they cover all images."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklssl.curation._blocks import FeaturesLike, check_features
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 from sklssl.utils._markers import check_no_missing, is_unlabelled
+from sklssl.utils._whole import is_whole
 
 __all__ = ["select_to_label"]
 
@@ -145,7 +145,7 @@ def _check_labels(y: Any, Z: np.ndarray) -> np.ndarray:
 
 
 def _check_number(n: Any, n_unlabelled: int) -> int:
-    if not isinstance(n, Integral) or isinstance(n, bool) or not 1 <= int(n) <= n_unlabelled:
+    if not is_whole(n, 1, n_unlabelled):
         raise ValueError(
             f"The 'n' argument of {_NAME} must be a whole number from 1 to {n_unlabelled}, the "
             f"number of images without a label. Got {n!r}."

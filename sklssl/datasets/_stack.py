@@ -1,7 +1,6 @@
 """Read image files into one array."""
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklssl._data.decode import (
     warn_unread_pages,
 )
 from sklssl.exceptions import ImageFileError
+from sklssl.utils._whole import is_whole
 
 __all__ = ["check_read_options", "read_images"]
 
@@ -26,8 +26,7 @@ def check_read_options(
     channels: str | Sequence[int] | None,
 ) -> dict[str, Any]:
     """Check the options for reading files and return them as arguments of `read_images`."""
-    whole = isinstance(image_size, Integral) and not isinstance(image_size, bool)
-    if image_size is not None and not (whole and image_size > 0):
+    if image_size is not None and not is_whole(image_size):
         raise ValueError(
             f"The 'image_size' parameter of {owner} must be an int of at least 1 or None. Got "
             f"{image_size!r} instead."
@@ -36,8 +35,7 @@ def check_read_options(
         raise ValueError(
             f"The 'color' parameter of {owner} must be True (RGB) or False (grey). Got {color!r}."
         )
-    number = isinstance(pages, Integral) and not isinstance(pages, bool) and pages >= 0
-    if not number and pages not in ("first", "max", "mean", "channels"):
+    if not is_whole(pages, 0) and pages not in ("first", "max", "mean", "channels"):
         raise ValueError(
             f"The 'pages' parameter of {owner} must be 'first', 'max', 'mean', 'channels' or the "
             f"number of a page, from 0. Got {pages!r}."
@@ -47,7 +45,7 @@ def check_read_options(
         chosen = "all" if pages == "channels" else 3 if color else 1
     elif not isinstance(channels, str) or channels != "all":
         numbers = isinstance(channels, (list, tuple, range, np.ndarray)) and len(channels) > 0
-        if not numbers or not all(isinstance(c, Integral) and c >= 0 for c in channels):
+        if not numbers or not all(is_whole(c, 0) for c in channels):
             raise ValueError(
                 f"The 'channels' parameter of {owner} must be None, 'all' or the numbers of "
                 f"channels, from 0. Got {channels!r}."

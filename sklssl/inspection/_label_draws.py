@@ -1,12 +1,12 @@
 """Choose the images for training and testing, and those that get a label."""
 
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
 from sklssl.inspection._label_names import join_words
+from sklssl.utils._whole import is_whole
 
 __all__ = ["Draws", "check_n_labels", "draw_rows"]
 
@@ -39,10 +39,7 @@ class Draws(NamedTuple):
 def check_n_labels(n_labels: Any) -> list[int]:
     """Return the numbers of labels per class, in increasing order."""
     numbers = list(n_labels) if np.iterable(n_labels) else [n_labels]
-    valid = all(
-        isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in numbers
-    )
-    if not numbers or not valid:
+    if not numbers or not all(map(is_whole, numbers)):
         raise ValueError(
             "The 'n_labels' argument of compare_embedders must be a whole number from 1, or "
             f"several of them: the number of labelled images per class. Got {n_labels!r}."

@@ -1,7 +1,6 @@
 """Score a simple probe on the features of each layer of a network."""
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from sklssl.inspection._scoring import check_scorer
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._markers import warn_if_marker_is_class
 from sklssl.utils._typing import ImagesLike
+from sklssl.utils._whole import is_whole
 
 __all__ = ["layer_scores"]
 
@@ -164,7 +164,7 @@ def _find_network(embedder: Any) -> BaseEmbedder:
 
 def _check_pool_sizes(pool_sizes: Any) -> list[int]:
     sizes = list(pool_sizes) if np.iterable(pool_sizes) else [pool_sizes]
-    if not sizes or not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
+    if not sizes or not all(map(is_whole, sizes)):
         raise ValueError(
             "The 'pool_sizes' argument of layer_scores must hold at least one whole number from "
             f"1, or be None for {_POOL_SIZES}. Got {pool_sizes!r}."

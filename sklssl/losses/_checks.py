@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 
 import torch
 from torch import Tensor
+
+from sklssl.utils._whole import is_whole
 
 __all__ = [
     "at_least_float32",
@@ -47,7 +48,7 @@ def check_positive(function: str, **numbers: float) -> None:
 def check_count(function: str, least: int, **counts: int) -> None:
     """Raise an error if a count is not an integer of at least `least`."""
     for name, value in counts.items():
-        if not isinstance(value, Integral) or value < least:
+        if not is_whole(value, least):
             raise ValueError(
                 f"{function}: {name} must be an integer of at least {least}, got {value}."
             )

@@ -4,14 +4,13 @@ Wang, Isola. Understanding Contrastive Representation Learning through Alignment
 the Hypersphere. ICML 2020.
 """
 
-from numbers import Integral
-
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl._data.matrix import check_feature_matrix, unit_rows
 from sklssl.metrics._scorers import embed_views, make_scorer
+from sklssl.utils._whole import is_whole
 
 __all__ = ["alignment_score", "alignment_scorer", "uniformity_score", "uniformity_scorer"]
 
@@ -134,15 +133,16 @@ def uniformity_score(Z: npt.ArrayLike, *, max_samples: int | None = 5000) -> flo
     >>> round(uniformity_score(np.eye(4)), 3), round(uniformity_score(np.ones((4, 4))), 3)
     (4.0, 0.0)
     """
-    Z = check_feature_matrix("uniformity_score", Z)
-    if max_samples is not None and not (isinstance(max_samples, Integral) and max_samples >= 2):
+    features = check_feature_matrix("uniformity_score", Z)
+    if max_samples is not None and not is_whole(max_samples, 2):
         raise ValueError(
             "The 'max_samples' argument of uniformity_score must be a whole number of at least 2, "
             f"or None for all images. Got {max_samples!r}."
         )
-    if max_samples is not None and len(Z) > max_samples:
-        Z = Z[check_random_state(0).permutation(len(Z))[:max_samples]]
-    units = unit_rows(Z)
+    if max_samples is not None and len(features) > max_samples:
+        chosen = check_random_state(0).permutation(len(features))[:max_samples]
+        features = features[chosen]
+    units = unit_rows(features)
     n = len(units)
     total = sum(_potential(units, start) for start in range(0, n, _ROWS_AT_ONCE))
     # Distances are at most 2, so the mean is at least exp(-8), and at most 1 except for rounding.

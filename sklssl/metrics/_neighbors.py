@@ -1,6 +1,6 @@
 """Accuracy of nearest neighbours in feature space."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from sklssl._data.matrix import check_feature_matrix, standardise, unit_rows
 from sklssl.metrics._scorers import make_scorer
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._markers import warn_if_marker_is_class
+from sklssl.utils._whole import is_whole
 
 __all__ = ["knn_score", "knn_scorer"]
 
@@ -106,7 +107,7 @@ def _encode_classes(Z: np.ndarray, y: npt.ArrayLike) -> tuple[np.ndarray, np.nda
 
 
 def _check_numbers(n_neighbors: object, temperature: object, n: int) -> None:
-    if not isinstance(n_neighbors, Integral) or not 1 <= int(n_neighbors) < n:
+    if not is_whole(n_neighbors, 1, n - 1):
         raise ValueError(
             "The 'n_neighbors' argument of knn_score must be a whole number from 1 to n - 1, the "
             f"number of other images. Got {n_neighbors!r} for {n} images."

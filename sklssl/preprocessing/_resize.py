@@ -16,6 +16,7 @@ from sklssl.preprocessing._base import DTYPES, ImageTransformer
 from sklssl.utils._checks import MAX_SIDE
 from sklssl.utils._sklearn_compat import Interval, _fit_context
 from sklssl.utils._typing import ImagesLike
+from sklssl.utils._whole import is_whole
 
 __all__ = ["ImageResizer"]
 
@@ -132,9 +133,7 @@ class ImageResizer(ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_
 def _height_width(image_size: Any) -> tuple[int, int]:
     """Return the `image_size` parameter as (height, width)."""
     sides = (image_size, image_size) if isinstance(image_size, Integral) else tuple(image_size)
-    if len(sides) != 2 or not all(
-        isinstance(i, Integral) and 0 < int(i) <= MAX_SIDE for i in sides
-    ):
+    if len(sides) != 2 or not all(is_whole(side, 1, MAX_SIDE) for side in sides):
         raise ValueError(
             "The 'image_size' parameter of ImageResizer must be an int or two ints (height, width) "
             f"from 1 to {MAX_SIDE}. Got {image_size!r} instead."

@@ -3,7 +3,6 @@
 import contextlib
 import warnings
 from collections.abc import Iterable, Iterator
-from numbers import Integral
 from types import NoneType
 from typing import Any
 
@@ -16,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.exceptions import ImageFileError, NonFiniteLossError
 from sklssl.utils._arguments import check_complete
+from sklssl.utils._whole import is_whole
 
 __all__ = [
     "MAX_SIDE",
@@ -159,7 +159,7 @@ def check_scaled_sizes(
 
 def check_whole(name: str, value: object, owner: str) -> None:
     """Raise an error if an argument is not a whole number from 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+    if not is_whole(value):
         raise ValueError(
             f"The '{name}' argument of {owner} must be a whole number from 1. Got {value!r}."
         )

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklssl import FineTuneClassifier, PatchDictionaryEmbedder, RotNetEmbedder, load, save
 from sklssl.exceptions import CollapseWarning
+from tests._estimators import without_roots
 from tests._seed import SEED
 
 
@@ -72,8 +73,8 @@ def test_mirrored_images_have_the_same_features(X):
     Z, mirrored = embedder.transform(X), embedder.transform(X[:, :, ::-1].copy())
     assert_allclose(mirrored, Z, atol=1e-4)
     plain = make(precision="float32", symmetry=None).fit(X)
-    expected = (plain.transform(X) + plain.transform(X[:, :, ::-1].copy())) / 2
-    assert_allclose(Z, expected, atol=1e-4)
+    both = (without_roots(plain.transform(images)) for images in (X, X[:, :, ::-1].copy()))
+    assert_allclose(without_roots(Z), sum(both) / 2, atol=1e-4)
     assert_array_equal(np.hstack(list(embedder.transform_layers(X).values())), Z)
 
 

@@ -111,7 +111,7 @@ ESTIMATORS = [
     FineTuneRegressor(RotNetEmbedder(**SMALL), **QUICK),
     FineTuneRegressor("convnet", head="conv", **QUICK),
     SemiSupervisedClassifier(RotNetEmbedder(**SMALL)),
-    SemiSupervisedClassifier(RotNetEmbedder(**SMALL), LogisticRegression()),
+    SemiSupervisedClassifier(RotNetEmbedder(**SMALL), LogisticRegression(max_iter=1000)),
     HarrisCornerMasker(fraction=0.5, random_state=0),
     ImageResizer((6, 4)),
     PseudoGrayscaler(),

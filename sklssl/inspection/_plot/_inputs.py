@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ from sklssl.inspection._plot._axes import check_matplotlib
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
 from sklssl.utils._markers import is_unlabelled
+from sklssl.utils._whole import is_whole
 
 __all__ = [
     "NO_LABEL",
@@ -197,7 +197,7 @@ def choose_places(
     places : ndarray of int
         Indices into `images`.
     """
-    if isinstance(rows, Integral) and not isinstance(rows, bool) and int(rows) > 0:
+    if is_whole(rows):
         order = rng.permutation(len(images))
         classes, firsts = np.unique(images.codes[order], return_index=True)
         firsts = np.sort(firsts[classes != NO_LABEL])

@@ -249,9 +249,15 @@ def signed_roots():
         f"{_ALL_SETS[x['data']]}, {x['features']}": {"data": x["data"], "features": x["features"]}
         for x in lines
     }
-    keys = ("few_10", "few_50", "ridge", "knn")
     titles = {"averages": 1, "signed square roots": 0.5, "powers of 1/4": 0.25}
-    columns = [Column(title, {"power": power}, keys, 1) for title, power in titles.items()]
+    columns = [
+        Column(f"{title}{how}", {"power": power}, keys, 1)
+        for how, keys in (
+            ("", ("few_10", "few_50", "ridge", "knn")),
+            (", not standardised", ("plain_10", "plain_50")),
+        )
+        for title, power in titles.items()
+    ]
     return grid(lines, rows, columns, alike=False) + origin(lines)
 
 

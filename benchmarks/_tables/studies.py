@@ -274,6 +274,15 @@ def image_sizes():
     return grid(lines, rows, columns) + origin(lines)
 
 
+def few_label_probes():
+    """Classifiers on the features of the dictionary, by set and number of labels."""
+    lines = newest(read("studies/few_label_probes"), "data", "seed", "n_labels")
+    names = list(lines[0]["accuracy"])
+    body = [[title, *(number(x["accuracy"][title], 1) for x in lines)] for title in names]
+    head = ["seed 0", *(f"{_ALL_SETS[x['data']]}, {x['n_labels']}" for x in lines)]
+    return markdown(head, body) + origin(lines)
+
+
 def self_training():
     """Rounds of self-training, by the number of labels per class."""
     lines = read("studies/self_training")

@@ -6,12 +6,12 @@
 Data sets: CIFAR-10 (4,000 images and their labels, all test images), its lossless part, traffic
 signs (with the split of the data set, which separates tracks), pets (64x64), 4,000 images of 20
 classes of Tiny-ImageNet, digits; 4,000 images of MNIST and of Fashion-MNIST and 5,000 of their
-test images, in the layout of torchvision. With 10 and 50 labels per class (five draws) or all
-labels, the probe is the same for all rows: a logistic regression with C = 5 / n_features on
-standardised features. With all labels, a ridge classifier with alpha = 0.3 * n_features is fitted
-too. HOG uses 8x8 cells at 32x32 pixels and 9 orientations. A result has the CPU seconds of `fit`
-and, for 50 labels, the accuracy of the ridge classifier on each single layer and on the default
-`layer`.
+test images, in the layout of torchvision. The probes are the same for all rows: with 10 and 50
+labels per class (five draws), the default classifier of compare_embedders ("default"); with as many
+or all labels, a logistic regression with C = 5 / n_features on standardised features ("accuracy");
+with all labels, a ridge classifier with alpha = 0.3 * n_features ("ridge"). HOG uses 8x8 cells at
+32x32 pixels and 9 orientations. A result has the CPU seconds of `fit` and, for 50 labels, the
+accuracy of the ridge classifier on each single layer and on the default `layer`.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks._common import Cifar4K, rows, write_line
 from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, ScaleNetEmbedder, SimCLREmbedder
 from sklssl.datasets import load_digit_images
+from sklssl.semi_supervised._default_classifier import default_classifier
 
 N_LABELS, N_DRAWS = (10, 50), 5
 MOST_FEATURES = 6000  # with more, a logistic regression on all labels takes many minutes
@@ -172,6 +173,11 @@ def ridge(Z, y, Z_test, y_test):
     return make_pipeline(StandardScaler(), clf).fit(Z, y).score(Z_test, y_test)
 
 
+def few_probe(Z, y, Z_test, y_test):
+    _, codes = np.unique(y, return_inverse=True)
+    return default_classifier(codes, Z.shape[1]).fit(Z, y).score(Z_test, y_test)
+
+
 def draws(y, n, seed):
     """Iterate over the rows of each draw of `n` labels per class (all of them, if fewer)."""
     for draw in range(N_DRAWS):
@@ -182,9 +188,10 @@ def draws(y, n, seed):
 def accuracies(Z, y, Z_test, y_test, seed):
     """Return the accuracies of the probes by name."""
     out = {}
-    for n in N_LABELS:
-        scores = [probe(Z[few], y[few], Z_test, y_test) for few in draws(y, n, seed)]
-        out[f"accuracy_{n}"] = round(float(np.mean(scores)), 4)
+    for kind, fit in {"default": few_probe, "accuracy": probe}.items():
+        for n in N_LABELS:
+            scores = [fit(Z[few], y[few], Z_test, y_test) for few in draws(y, n, seed)]
+            out[f"{kind}_{n}"] = round(float(np.mean(scores)), 4)
     if Z.shape[1] <= MOST_FEATURES:
         out["accuracy_all"] = round(float(probe(Z, y, Z_test, y_test)), 4)
     out["ridge_all"] = round(float(ridge(Z, y, Z_test, y_test)), 4)

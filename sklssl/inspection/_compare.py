@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone, is_classifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from sklssl._data.arrays import check_images
@@ -23,6 +20,8 @@ from sklssl.inspection._candidates import PIXELS, UNTRAINED, make_candidates
 from sklssl.inspection._comparison import Comparison, Result
 from sklssl.inspection._label_draws import Draws, check_n_labels, draw_rows
 from sklssl.inspection._scoring import check_scorer
+from sklssl.semi_supervised._default_classifier import default_classifier
+from sklssl.semi_supervised._indexing import embed_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
@@ -32,9 +31,6 @@ from sklssl.utils._typing import ImagesLike
 __all__ = ["compare_embedders"]
 
 _NAME = "compare_embedders"
-# Best, or close to it, on digits and photographs, with 10 and 50 labels per class, for pixels and
-# networks alike. The same C for all would favour embedders with more features.
-_C_TIMES_FEATURES = 5
 
 
 @validate_params(
@@ -107,8 +103,8 @@ def compare_embedders(
         the test part. `test_size` is then a fraction or number of groups.
 
     probe : classifier, default=None
-        The classifier fitted on the features of each draw. None means standardised features and
-        ``LogisticRegression(C=5 / n_features, max_iter=1000)``.
+        The classifier fitted on the features of each draw. None means the default classifier of
+        :class:`~sklssl.semi_supervised.SemiSupervisedClassifier`, without self-training.
 
     scoring : str or callable, default=None
         The score to compute, higher being better. None uses ``probe.score``: accuracy.
@@ -227,20 +223,20 @@ def _raise_size_error(name: str, image_size: int | None, error: ValueError) -> N
 
 
 def _check_probe(probe: Any, scoring: str | Callable[..., float] | None) -> Callable[..., float]:
-    """Return the scorer. It is made with a default probe, whose C does not matter."""
+    """Return the scorer. Neither labels nor features matter to it."""
     if probe is not None and not is_classifier(probe):
         raise ValueError(
             f"The 'probe' argument of {_NAME} must be a classifier, since y holds classes, "
-            f"or None for a logistic regression. Got {probe!r}."
+            f"or None for a linear one. Got {probe!r}."
         )
-    return check_scorer(_make_probe(probe, 1), scoring, _NAME)
+    return check_scorer(_make_probe(probe, np.zeros(2), 1), scoring, _NAME)
 
 
-def _make_probe(probe: Any, n_features: int) -> Any:
+def _make_probe(probe: Any, y: np.ndarray, n_features: int) -> Any:
     if probe is not None:
         return clone(probe)
-    classifier = LogisticRegression(C=_C_TIMES_FEATURES / n_features, max_iter=1000)
-    return make_pipeline(StandardScaler(), classifier)
+    _, codes = np.unique(y, return_inverse=True)
+    return default_classifier(codes, n_features)
 
 
 def _check_data(
@@ -292,7 +288,9 @@ def _measure(
         scores = [
             [
                 scorer(
-                    _make_probe(probe, Z.shape[1]).fit(Z[np.searchsorted(drawn, few)], y[few]),
+                    _make_probe(probe, y[few], Z.shape[1]).fit(
+                        Z[np.searchsorted(drawn, few)], y[few]
+                    ),
                     Z_test,
                     y[draws.test],
                 )
@@ -310,7 +308,7 @@ def _measure(
 
 
 def _embed(embedder: Any, X: Any) -> np.ndarray:
-    features = np.asarray(embedder.transform(X))
+    features = embed_rows(embedder, X)
     if features.ndim != 2:
         raise ValueError(
             f"{_NAME} needs features of shape (n_images, n_features), but transform gave an array "

@@ -1,4 +1,4 @@
-"""The default classifier of SemiSupervisedClassifier, and which rows a classifier uses."""
+"""The default classifier for few labels, and which rows a classifier uses."""
 
 from collections.abc import Callable
 from typing import Any

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -172,7 +172,7 @@ if has_labels:
     Z_train, Z_test, y_train, y_test = train_test_split(
         features[labelled], y[labelled], test_size=0.5, random_state=0, stratify=y[labelled]
     )
-    classifier = LogisticRegression(C=5 / features.shape[1], max_iter=1000)
+    classifier = RidgeClassifier(alpha=0.3 * features.shape[1])
     probe = make_pipeline(StandardScaler(), classifier).fit(Z_train, y_train)
     largest = np.argsort(-np.bincount(y[labelled]), kind="stable")[:12]
     ConfusionMatrixDisplay.from_predictions(

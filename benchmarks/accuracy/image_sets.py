@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks._common import Cifar4K, rows, write_line
 from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, ScaleNetEmbedder, SimCLREmbedder
 from sklssl.datasets import load_digit_images
-from sklssl.semi_supervised._default_classifier import default_classifier
+from sklssl.semi_supervised._default_classifier import fit_default_classifier
 
 N_LABELS, N_DRAWS = (10, 50), 5
 MOST_FEATURES = 6000  # with more, a logistic regression on all labels takes many minutes
@@ -174,8 +174,7 @@ def ridge(Z, y, Z_test, y_test):
 
 
 def few_probe(Z, y, Z_test, y_test):
-    _, codes = np.unique(y, return_inverse=True)
-    return default_classifier(codes, Z.shape[1]).fit(Z, y).score(Z_test, y_test)
+    return fit_default_classifier(Z, y).score(Z_test, y_test)
 
 
 def draws(y, n, seed):

@@ -20,7 +20,7 @@ from sklssl.inspection._candidates import PIXELS, UNTRAINED, make_candidates
 from sklssl.inspection._comparison import Comparison, Result
 from sklssl.inspection._label_draws import Draws, check_n_labels, draw_rows
 from sklssl.inspection._scoring import check_scorer
-from sklssl.semi_supervised._default_classifier import default_classifier
+from sklssl.semi_supervised._default_classifier import default_classifier, fit_default_classifier
 from sklssl.semi_supervised._indexing import embed_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._arguments import check_complete
@@ -223,20 +223,18 @@ def _raise_size_error(name: str, image_size: int | None, error: ValueError) -> N
 
 
 def _check_probe(probe: Any, scoring: str | Callable[..., float] | None) -> Callable[..., float]:
-    """Return the scorer. Neither labels nor features matter to it."""
+    """Return the scorer, which depends on the methods of the probe alone."""
     if probe is not None and not is_classifier(probe):
         raise ValueError(
             f"The 'probe' argument of {_NAME} must be a classifier, since y holds classes, "
             f"or None for a linear one. Got {probe!r}."
         )
-    return check_scorer(_make_probe(probe, np.zeros(2), 1), scoring, _NAME)
+    probe = default_classifier(np.zeros(2), n_features=1) if probe is None else probe
+    return check_scorer(probe, scoring, _NAME)
 
 
-def _make_probe(probe: Any, y: np.ndarray, n_features: int) -> Any:
-    if probe is not None:
-        return clone(probe)
-    _, codes = np.unique(y, return_inverse=True)
-    return default_classifier(codes, n_features)
+def _fit_probe(probe: Any, Z: np.ndarray, y: np.ndarray) -> Any:
+    return fit_default_classifier(Z, y) if probe is None else clone(probe).fit(Z, y)
 
 
 def _check_data(
@@ -288,9 +286,7 @@ def _measure(
         scores = [
             [
                 scorer(
-                    _make_probe(probe, y[few], Z.shape[1]).fit(
-                        Z[np.searchsorted(drawn, few)], y[few]
-                    ),
+                    _fit_probe(probe, Z[np.searchsorted(drawn, few)], y[few]),
                     Z_test,
                     y[draws.test],
                 )

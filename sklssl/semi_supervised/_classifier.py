@@ -16,7 +16,7 @@ from sklssl._data.rows import take_rows
 from sklssl._storage.attributes import is_vector
 from sklssl.semi_supervised._default_classifier import (
     classifier_has,
-    default_classifier,
+    fit_default_classifier,
     learns_from_unlabelled,
 )
 from sklssl.semi_supervised._indexing import EmbedsRows, embed_rows
@@ -150,8 +150,9 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
             X, codes = take_rows(X, rows), codes[rows]
         features = embed_rows(embedder, X)
         if classifier is None:
-            classifier = default_classifier(codes, features.shape[1])
-        classifier.fit(features, codes)
+            classifier = fit_default_classifier(features, codes)
+        else:
+            classifier.fit(features, codes)
         self.embedder_, self.classifier_, self.classes_ = embedder, classifier, classes
         return self
 

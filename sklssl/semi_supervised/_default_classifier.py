@@ -13,7 +13,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-__all__ = ["classifier_has", "default_classifier", "learns_from_unlabelled"]
+__all__ = [
+    "classifier_has",
+    "default_classifier",
+    "fit_default_classifier",
+    "learns_from_unlabelled",
+]
 
 # More components make the discriminant analysis slow, and hardly better.
 _MAX_COMPONENTS = 512
@@ -21,7 +26,7 @@ _SEMI_SUPERVISED_MODULES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.
 _BaseSearchCV: Any = GridSearchCV.__base__  # which scikit-learn does not export
 
 
-def default_classifier(codes: np.ndarray, n_features: int) -> Pipeline:
+def default_classifier(y: np.ndarray, n_features: int) -> Pipeline:
     """Return a classifier that did well on digits and on CIFAR-10 (docs/few_labels.md).
 
     Self-training adopts confident predictions, including wrong ones. Two linear classifiers that
@@ -29,7 +34,7 @@ def default_classifier(codes: np.ndarray, n_features: int) -> Pipeline:
 
     Parameters
     ----------
-    codes : ndarray of int
+    y : ndarray
         The labels it will be fitted on, -1 for unlabelled rows.
 
     n_features : int
@@ -39,20 +44,27 @@ def default_classifier(codes: np.ndarray, n_features: int) -> Pipeline:
     -------
     classifier : Pipeline
     """
-    n_components = min(_MAX_COMPONENTS, len(codes) - 1)
+    n_components = min(_MAX_COMPONENTS, len(y) - 1)
     # Each standardised feature has variance 1, and the components contain their total.
     strength = min(0.1, 0.1 * _MAX_COMPONENTS / n_features)
     classifier = LogisticRegression(C=strength, max_iter=1000)
-    if np.bincount(codes[codes != -1]).min() > 1:  # the covariance needs two rows
+    _, counts = np.unique(y[y != -1], return_counts=True)
+    if counts.min() > 1:  # the covariance needs two rows
         lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)
         classifier = VotingClassifier([("lda", lda), ("logistic", classifier)], voting="soft")
-    if -1 in codes:  # otherwise scikit-learn would warn
+    if -1 in y:  # otherwise scikit-learn would warn
         # Later rounds adopt more wrong predictions than right ones on photographs.
         classifier = SelfTrainingClassifier(classifier, threshold=0.8, max_iter=2)
     if n_features <= n_components:
         return make_pipeline(StandardScaler(), classifier)
     projection = PCA(n_components, svd_solver="randomized", random_state=0)
     return make_pipeline(StandardScaler(), projection, classifier)
+
+
+def fit_default_classifier(features: np.ndarray, y: np.ndarray) -> Pipeline:
+    """Fit the default classifier on dense features, and on labels with -1 for unlabelled rows."""
+    with np.errstate(invalid="ignore"):  # PCA divides by the variance, which may be 0
+        return default_classifier(y, features.shape[1]).fit(features, y)
 
 
 def learns_from_unlabelled(classifier: object) -> bool:

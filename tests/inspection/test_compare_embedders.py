@@ -522,6 +522,11 @@ def test_lines_while_it_runs(images, labels, capsys):
     assert "[compare_embedders] RawPixels(): 0." in capsys.readouterr().out
 
 
+def test_features_that_are_all_the_same(images, labels):
+    scores = compare_embedders(np.ones_like(images), labels, RawPixels(), n_labels=3).scores
+    assert_allclose(scores["raw pixels"], np.mean(labels == 0), atol=0.02)
+
+
 def test_what_an_embedder_raises_names_it(images, labels):
     with pytest.raises(ValueError, match="image_shape") as info:
         compare_embedders(images, labels, {"odd": RawPixels(image_shape=(5, 5))}, n_labels=2)

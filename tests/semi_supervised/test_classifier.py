@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -13,7 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTrainingClassifier
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
@@ -154,6 +155,13 @@ def test_a_single_label_of_a_class_will_do(digits, n_labels):
     rows = X[:300].reshape(300, -1)
     model = SemiSupervisedClassifier(PCA(30, random_state=SEED)).fit(rows, hide(y[:300], n_labels))
     assert model.score(rows, y[:300]) > 0.25
+
+
+@pytest.mark.parametrize("n_unlabelled", [0, 30])
+def test_features_that_are_all_the_same(n_unlabelled):
+    X, y = np.ones((20 + n_unlabelled, 60)), np.r_[np.arange(20) % 2, np.full(n_unlabelled, -1)]
+    model = SemiSupervisedClassifier(FunctionTransformer()).fit(X, y)
+    assert_allclose(model.predict_proba(X[:3]), 0.5)
 
 
 def test_all_rows_labelled(few):

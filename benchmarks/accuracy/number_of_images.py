@@ -3,12 +3,11 @@
     python -m benchmarks.accuracy.number_of_images [--seeds 0 1 2] [--data NAME ...]
 
 The sets of images are those of image_sets.py, with 2,000 test images of CIFAR-10. Images: an
-embedder is fitted on some of the training images without labels; a logistic regression with
-C = 5 / n_features on standardised features is fitted on ten labels per class, five draws from all
-training images. Labels: embedders are fitted on all training images, and there are more or fewer
-labels per class. Features that are not learned from the images do not change with their number.
-Lite0 is EfficientNet-Lite0 with weights of ImageNet, as it is, at 96 pixels, with the last layer
-averaged over the image.
+embedder is fitted on some of the training images without labels; the default classifier of
+compare_embedders is fitted on ten labels per class, five draws from all training images. Labels:
+embedders are fitted on all training images, and there are more or fewer labels per class. Features
+that are not learned from the images do not change with their number. Lite0 is EfficientNet-Lite0
+with weights of ImageNet, as it is, at 96 pixels, with the last layer averaged over the image.
 """
 
 import argparse
@@ -17,7 +16,7 @@ import time
 import numpy as np
 
 from benchmarks._common import rows, write_line
-from benchmarks.accuracy.image_sets import SETS, draws, hog, probe
+from benchmarks.accuracy.image_sets import SETS, draws, few_probe, hog
 from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
 
 N_IMAGES = (20, 50, 100, 200, 500, 1000, 2000, 4000)
@@ -63,7 +62,7 @@ def learn(sets, n, seed):
 def score(Z, Z_test, sets, n_labels, seed):
     """Return the mean accuracy over the draws, and its standard deviation."""
     _, y, _, y_test = sets
-    found = [probe(Z[few], y[few], Z_test, y_test) for few in draws(y, n_labels, seed)]
+    found = [few_probe(Z[few], y[few], Z_test, y_test) for few in draws(y, n_labels, seed)]
     return {"accuracy": round(float(np.mean(found)), 4), "spread": round(float(np.std(found)), 4)}
 
 

@@ -51,6 +51,7 @@ __all__ = ["BaseEmbedder", "Pretext", "SharedParameters", "parameters"]
 # Images from which the weights of some networks are computed in closed form, before training.
 _LEARNED_FROM, _LEARNED_AT_ONCE = 2000, 50
 _PIXELS_AT_ONCE = 2**20  # of fewer images, if these are larger than about 144x144
+_VALUES_AT_ONCE = 2**27  # of feature maps, which are large with very many atoms
 
 
 def is_fitted_embedder(value: Any) -> bool:
@@ -349,7 +350,9 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         """Compute the weights that need no training from a sample of the images."""
         to_tensor = ToTensor(torch.device("cpu"), self.value_range_, full_size(self))
         rows = torch.randperm(len(images))[:_LEARNED_FROM].sort().values.numpy()
-        at_once = min(max(_PIXELS_AT_ONCE // math.prod(full_size(self)), 1), _LEARNED_AT_ONCE)
+        size = full_size(self)
+        most = _PIXELS_AT_ONCE // math.prod(size), _VALUES_AT_ONCE // backbone.map_values(size)
+        at_once = max(min(_LEARNED_AT_ONCE, *most), 1)
         parts = np.array_split(rows, math.ceil(len(rows) / at_once))
         with naming_parameter(self, "backbone"):
             backbone.learn_from(lambda: iter_batches(images, parts, to_tensor), len(rows))

@@ -41,9 +41,10 @@ MIN_SIDE = 8
 # Fraction of the free memory of a GPU to use for images; the rest is for the network.
 _RESIDENT_SHARE = 0.4
 _PIECE_BYTES = 2**26
-# Number of pixels and images embedded at once. On a CPU they should fit in the cache, and a few
-# small images should not be padded to many; a GPU needs many.
-_BLOCKS = {"cpu": (2**16, 64), "cuda": (2**22, 4096)}
+# Number of pixels and images embedded at once, and of values of their largest feature map. On a CPU
+# the pixels should fit in the cache, and a few small images should not be padded to many; a GPU
+# needs many. Only of very wide networks do the feature maps matter.
+_BLOCKS = {"cpu": (2**16, 64, 2**27), "cuda": (2**22, 4096, 2**30)}
 # Blocks have at least this number of images, up to this number of pixels: photographs need much
 # memory.
 _LEAST_BLOCK, _LEAST_PIXELS = 8, 2**20
@@ -291,17 +292,18 @@ def count_batches(n_images: int, batch_size: int) -> int:
 
 
 def embed_blocks(
-    images: Any, to_tensor: ToTensor, encode: Callable[[Tensor], Tensor]
+    images: Any, to_tensor: ToTensor, encode: Callable[[Tensor], Tensor], map_values: int = 1
 ) -> Iterator[np.ndarray]:
     """Encode checked images (n, H, W, C), yielding float32 features (b, d) block by block.
 
-    All blocks have the same size, and the last one is padded. Otherwise kernels that are chosen by
-    the batch size would change the last digits of a row with the number of other rows.
+    The largest feature map of an image has `map_values` values. All blocks have the same size, and
+    the last one is padded. Otherwise kernels that are chosen by the batch size would change the
+    last digits of a row with the number of other rows.
     """
-    pixels, most = _BLOCKS.get(to_tensor.device.type, _BLOCKS["cpu"])
+    pixels, most, values = _BLOCKS.get(to_tensor.device.type, _BLOCKS["cpu"])
     per_image = math.prod(to_tensor.size)
     least = max(min(_LEAST_PIXELS // per_image, _LEAST_BLOCK), 1)
-    size = min(max(pixels // per_image, least), most)
+    size = min(max(pixels // per_image, least), most, max(values // map_values, 1))
     parts, n_pieces = slices(len(images), size), 1
     for i, block in enumerate(iter_batches(images, parts, to_tensor)):
         n_images = len(block)
@@ -328,13 +330,17 @@ def _encode_in_pieces(
 
 
 def embed_in_batches(
-    images: Any, to_tensor: ToTensor, encode: Callable[[Tensor], Tensor], n_features: int
+    images: Any,
+    to_tensor: ToTensor,
+    encode: Callable[[Tensor], Tensor],
+    n_features: int,
+    map_values: int = 1,
 ) -> np.ndarray:
     """Encode checked images (n, H, W, C) to one array of float32 features (n, n_features)."""
     out = np.empty((len(images), n_features), dtype=np.float32)
     start = 0
     with retain_freed_memory(to_tensor.device):
-        for block in embed_blocks(images, to_tensor, encode):
+        for block in embed_blocks(images, to_tensor, encode, map_values):
             out[start : start + len(block)] = block
             start += len(block)
     return out

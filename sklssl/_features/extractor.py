@@ -60,6 +60,11 @@ class FeatureExtractor:
         return self.encoder.map_shapes(self.to_tensor.size)
 
     @property
+    def map_values(self) -> int:
+        """The number of values of the largest feature map of an image."""
+        return self.encoder.map_values(self.to_tensor.size)
+
+    @property
     def n_features(self) -> int:
         """The number of features."""
         return count_features(self.shapes, self.layer, self.pool_size)
@@ -70,7 +75,7 @@ class FeatureExtractor:
 
     def iter_blocks(self, images: Any) -> Iterator[np.ndarray]:
         """Embed checked images, and yield blocks of rows."""
-        blocks = embed_blocks(images, self.to_tensor, self._encode())
+        blocks = embed_blocks(images, self.to_tensor, self._encode(), self.map_values)
         while True:
             # Not while the caller is running: these settings of torch are global.
             with self.evaluating():
@@ -112,7 +117,7 @@ class FeatureExtractor:
         `modules` are the other modules that it uses.
         """
         with self.evaluating(*modules):
-            return embed_in_batches(images, self.to_tensor, function, n_outputs)
+            return embed_in_batches(images, self.to_tensor, function, n_outputs, self.map_values)
 
     @contextlib.contextmanager
     def evaluating(self, *modules: nn.Module) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -237,6 +238,10 @@ class Backbone(nn.Module):
                 self.train(training)
             known[size] = shapes
         return dict(known[size])
+
+    def map_values(self, size: tuple[int, int]) -> int:
+        """Return the number of values of the largest feature map of an image of this `size`."""
+        return max(math.prod(shape) for shape in self.map_shapes(size).values())
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Check that the network supports images of (height, width) `size`.

@@ -32,6 +32,7 @@ Batches = Callable[[], Iterable[Tensor]]
 
 _N_PATCHES = 60_000  # for the whitening and the choice of atoms
 _THRESHOLD = 0.5  # in standard deviations of the responses
+_SAMPLED_RESPONSES = 2**28  # from which these are computed, for very large dictionaries
 _FLAT = 0.01  # of the mean variance; added to that of a patch to limit noise
 N_LEVELS = 32  # more cost accuracy where brightness and colour tell nothing
 _LEVEL_SCALE = 0.3  # averaged over regions, their variances are then like those of the others
@@ -149,7 +150,8 @@ class PatchDictionary(nn.Module):
         chosen = uneven[torch.randperm(len(uneven))[: len(self.weight)]]
         extra = torch.randn(len(self.weight) - len(chosen), white.shape[1])
         atoms = F.normalize(torch.cat([white[chosen], extra]))
-        spread = (white[: _N_PATCHES // 10] @ atoms.T).std().clamp(min=1e-6)
+        n_sampled = min(_N_PATCHES // 10, max(_SAMPLED_RESPONSES // len(atoms), 1))
+        spread = (white[:n_sampled] @ atoms.T).std().clamp(min=1e-6)
         weight = atoms @ whitening.T / spread
         self.bias.copy_(-(weight @ mean))
         weight -= weight.mean(1, keepdim=True)

@@ -284,6 +284,18 @@ def test_blocks_of_large_images_have_few(side, expected):
     assert set(sizes) == {expected}
 
 
+def test_blocks_of_very_wide_networks_have_few():
+    images, sizes = np.zeros((9, 32, 32, 1), dtype=np.uint8), []
+
+    def encode(block):
+        sizes.append(len(block))
+        return block.mean((2, 3))
+
+    to_tensor = ToTensor(CPU, (0, 255), (32, 32))
+    assert sum(map(len, embed_blocks(images, to_tensor, encode, map_values=2**26))) == 9
+    assert set(sizes) == {2}
+
+
 FAR = r"values from -9999 to [\d.]+, but 9[\d.]+ % of them are from .* mark missing data"
 
 

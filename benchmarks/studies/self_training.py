@@ -41,7 +41,7 @@ def run(name, seed):
     embedder = PatchDictionaryEmbedder(random_state=seed).fit(X)
     Z, Z_test = embedder.transform(X), embedder.transform(X_test[:N_TEST])
     n_features = Z.shape[1]
-    *steps, _ = default_classifier(np.where(np.arange(len(y)) % 2, y, -1), n_features)
+    *steps, _ = default_classifier(y, n_features, np.arange(len(y)) % 2 == 1)
     for step in steps:  # standardised principal components of all images
         Z_test = step.fit(Z).transform(Z_test)
         Z = step.transform(Z)
@@ -50,7 +50,7 @@ def run(name, seed):
         for few in itertools.islice(draws(y, n_labels, seed), N_DRAWS):
             codes = np.full(len(y), -1)
             codes[few] = y[few]
-            classifier = default_classifier(codes, n_features)[-1]
+            classifier = default_classifier(codes, n_features, codes != -1)[-1]
             data = (Z, codes, Z_test, y_test[:N_TEST])
             scores.append([score(classifier, rounds, *data) for rounds in ROUNDS])
         means = np.round(np.mean(scores, axis=0), 4).tolist()

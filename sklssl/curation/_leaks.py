@@ -19,7 +19,6 @@ _MOST_PAIRS = 10_000_000
 
 @validate_params(
     {"threshold": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})]},
-    prefer_skip_nested_validation=True,
 )
 def find_leaks(
     Z_train: FeaturesLike, Z_test: FeaturesLike, *, threshold: float | str = "auto"

@@ -16,7 +16,6 @@ _NAME = "find_near_duplicates"
 
 @validate_params(
     {"threshold": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})]},
-    prefer_skip_nested_validation=True,
 )
 def find_near_duplicates(Z: FeaturesLike, *, threshold: float | str = "auto") -> list[np.ndarray]:
     """Return groups of images that are copies of each other, or nearly so.

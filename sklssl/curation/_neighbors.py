@@ -22,8 +22,7 @@ _NAME = "kneighbors"
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions(set(METRICS))],
         "algorithm": [StrOptions({"brute", "pynndescent"})],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def kneighbors(
     Z: FeaturesLike,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone, is_classifier
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state
 
 from sklssl._data.arrays import check_images
 from sklssl._data.columns import is_image_sequence, is_path_sequence, unwrap_images
@@ -22,9 +22,8 @@ from sklssl.inspection._label_draws import Draws, check_n_labels, draw_rows
 from sklssl.inspection._scoring import check_scorer
 from sklssl.semi_supervised._default_classifier import default_classifier, fit_default_classifier
 from sklssl.semi_supervised._indexing import embed_rows
-from sklssl.semi_supervised._labels import check_labels, encode_labels
-from sklssl.utils._arguments import check_complete
-from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE, naming_data
+from sklssl.semi_supervised._labels import check_labels, encode_groups, encode_labels
+from sklssl.utils._checks import MAX_SIDE, MIN_SCALED_SIDE
 from sklssl.utils._sklearn_compat import HasMethods, Interval, validate_params
 from sklssl.utils._typing import ImagesLike
 
@@ -48,8 +47,7 @@ _NAME = "compare_embedders"
         "image_shape": ["array-like", None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=False,
+    }
 )
 def compare_embedders(
     X: ImagesLike,
@@ -85,8 +83,9 @@ def compare_embedders(
         but they are neither labelled nor used for testing.
 
     embedders : estimator, list of estimator or of (str, estimator), or dict, default=None
-        The embedders to compare: embedders of sklssl or any scikit-learn transformers. They are
-        cloned and fitted; a ``FrozenEstimator`` is used without fitting. Embedders without a name
+        The embedders to compare: embedders of sklssl, or any scikit-learn transformers, most of
+        which need images as rows (n, H*W*C). They are cloned and fitted; a ``FrozenEstimator`` is
+        used without fitting. Embedders without a name
         are named by their repr. None means ``[PatchDictionaryEmbedder(), RotNetEmbedder()]``.
 
     n_labels : int or sequence of int, default=(10, 50)
@@ -224,12 +223,15 @@ def _raise_size_error(name: str, image_size: int | None, error: ValueError) -> N
 
 def _check_probe(probe: Any, scoring: str | Callable[..., float] | None) -> Callable[..., float]:
     """Return the scorer, which depends on the methods of the probe alone."""
-    if probe is not None and not is_classifier(probe):
+    if probe is None:
+        default = default_classifier(np.zeros(2), n_features=1)
+        # Its own method `score` is the same, but metadata routing does not support it.
+        return check_scorer(default, "accuracy" if scoring is None else scoring, _NAME)
+    if isinstance(probe, type) or not is_classifier(probe):
         raise ValueError(
             f"The 'probe' argument of {_NAME} must be a classifier, since y holds classes, "
             f"or None for a linear one. Got {probe!r}."
         )
-    probe = default_classifier(np.zeros(2), n_features=1) if probe is None else probe
     return check_scorer(probe, scoring, _NAME)
 
 
@@ -247,9 +249,7 @@ def _check_data(
     y, labelled = check_labels(y, owner=_NAME)
     _check_length("y", X, y)
     if groups is not None:
-        with naming_data(f"The 'groups' argument of {_NAME}", "must hold one group an image"):
-            groups = column_or_1d(check_complete(groups, "groups", _NAME))
-            _, groups = np.unique(groups, return_inverse=True)
+        groups = encode_groups(groups, owner=_NAME)
         _check_length("groups", X, groups)
     rows = readable_rows(X, embedders)
     if rows is not None:
@@ -286,7 +286,7 @@ def _measure(
         scores = [
             [
                 scorer(
-                    _fit_probe(probe, Z[np.searchsorted(drawn, few)], y[few]),
+                    _fit_probe(probe, take_rows(Z, np.searchsorted(drawn, few)), y[few]),
                     Z_test,
                     y[draws.test],
                 )
@@ -298,7 +298,7 @@ def _measure(
         scores=np.array(scores, dtype=float).T,
         n_features=Z.shape[1],
         fit_time=fitted - start,
-        transform_time=1000 * seconds / (len(Z) + len(Z_test)),
+        transform_time=1000 * seconds / (len(drawn) + len(draws.test)),
         estimator=embedder,
     )
 

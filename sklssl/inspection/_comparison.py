@@ -18,8 +18,19 @@ __all__ = ["Comparison", "Result"]
 
 # With fewer images, pretrained weights are worth a try.
 _FEW_IMAGES = 5000
-# Scores of which 1 is the best. From this value on nothing is left to gain.
-_UP_TO_ONE = (None, "accuracy", "balanced_accuracy")
+# Beginnings of the names of scores of which 1 is the best. From this value on nothing is left to
+# gain.
+_UP_TO_ONE = (
+    "accuracy",
+    "average_precision",
+    "balanced_accuracy",
+    "f1",
+    "jaccard",
+    "precision",
+    "recall",
+    "roc_auc",
+    "top_k_accuracy",
+)
 _NEARLY_ONE = 0.99
 # Share of the largest class from which accuracy says little, even if it is higher.
 _LARGE_SHARE = 2 / 3
@@ -115,8 +126,8 @@ class Comparison:
         best_first = sorted(results, key=lambda name: -results[name].scores.mean())
         self._results = {name: results[name] for name in best_first}
         self._as_percent = scoring in (None, "accuracy")
-        self._up_to_one = scoring in _UP_TO_ONE
         name = "accuracy" if scoring is None else scoring
+        self._up_to_one = isinstance(name, str) and name.startswith(_UP_TO_ONE)
         self.score_name = getattr(name, "__name__", str(name))
         self.n_labels = list(n_labels)
         self.n_train, self.n_test = n_images
@@ -187,17 +198,21 @@ class Comparison:
         time = self._results[self.choice].fit_time
         advice = f"Use {name}: it reaches {scores}{pixels}, fitted in {time:.1f} s."
         best = self.rows[0]["name"]
+        named = f"The {best}" if best == UNTRAINED else best
         if best != self.choice and self._beats_pixels(best):
-            advice += f" {best} is not better by more than the spread, and takes longer to fit."
+            advice += f" {named} is not better by more than the spread, and takes longer to fit."
         elif best != self.choice:
-            advice += f" {best} is not better than raw pixels by more than the spread."
+            advice += f" {named} is not better than raw pixels by more than the spread."
         return advice
 
     def _suggest(self) -> str:
         if self._up_to_one and self.scores[PIXELS].mean(axis=1).min() >= _NEARLY_ONE:
             return "They suffice: there is nothing left to gain."
         if all((scores == self.scores[PIXELS]).all() for scores in self.scores.values()):
-            return "All embedders have the same scores in every draw: check that the images differ."
+            return (
+                "All embedders have the same scores in every draw: if these can be better, check "
+                "that the images differ."
+            )
         averaging = self._find_averaging()
         if averaging is not None:
             return (
@@ -241,8 +256,10 @@ class Comparison:
         names: dict[str, list[str]] = {}
         for name, result in self._results.items():
             shape = getattr(result.estimator, "image_shape_", None)
+            side = getattr(result.estimator, "image_size", None)
             if shape is not None:
-                names.setdefault(f"{shape[0]}x{shape[1]}", []).append(name)
+                height, width = shape[:2] if side is None else (side, side)
+                names.setdefault(f"{height}x{width}", []).append(name)
         if len(names) < 2:
             return None
         sizes = [f"{size} pixels for {join_words(same)}" for size, same in names.items()]

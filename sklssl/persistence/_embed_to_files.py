@@ -34,8 +34,7 @@ _NAME = "embed_to_files"
         "format": [StrOptions({"npy", "parquet"})],
         "rows_per_file": [Interval(Integral, 1, None, closed="left")],
         "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def embed_to_files(
     embedder: Any,

@@ -23,6 +23,7 @@ from sklssl.semi_supervised._indexing import EmbedsRows, embed_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import naming_parameter
+from sklssl.utils._markers import MARKER
 from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
 from sklssl.utils._typing import ImagesLike
 
@@ -150,7 +151,7 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
             X, codes = take_rows(X, rows), codes[rows]
         features = embed_rows(embedder, X)
         if classifier is None:
-            classifier = fit_default_classifier(features, codes)
+            classifier = fit_default_classifier(features, codes, codes != MARKER)
         else:
             classifier.fit(features, codes)
         self.embedder_, self.classifier_, self.classes_ = embedder, classifier, classes
@@ -250,7 +251,7 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         """Return a clone of the user's classifier, or None."""
         if self.classifier is None:
             return None
-        if not is_classifier(self.classifier):
+        if isinstance(self.classifier, type) or not is_classifier(self.classifier):
             raise ValueError(
                 f"The 'classifier' parameter of {type(self).__name__} must be a scikit-learn "
                 f"classifier, or a pipeline that ends in one. Got {self.classifier!r}."

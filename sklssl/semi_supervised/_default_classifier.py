@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
@@ -26,7 +27,9 @@ _SEMI_SUPERVISED_MODULES = ("sklearn.semi_supervised.", "sklssl.semi_supervised.
 _BaseSearchCV: Any = GridSearchCV.__base__  # which scikit-learn does not export
 
 
-def default_classifier(y: np.ndarray, n_features: int) -> Pipeline:
+def default_classifier(
+    y: np.ndarray, n_features: int, labelled: np.ndarray | None = None
+) -> Pipeline:
     """Return a classifier that did well on digits and on CIFAR-10 (docs/few_labels.md).
 
     Self-training adopts confident predictions, including wrong ones. Two linear classifiers that
@@ -34,11 +37,14 @@ def default_classifier(y: np.ndarray, n_features: int) -> Pipeline:
 
     Parameters
     ----------
-    y : ndarray
+    y : ndarray of shape (n,)
         The labels it will be fitted on, -1 for unlabelled rows.
 
     n_features : int
         Number of features, which are reduced to at most 512 principal components.
+
+    labelled : ndarray of shape (n,), bool, default=None
+        Where `y` holds a label. None means everywhere, and -1 is then a class like others.
 
     Returns
     -------
@@ -48,11 +54,12 @@ def default_classifier(y: np.ndarray, n_features: int) -> Pipeline:
     # Each standardised feature has variance 1, and the components contain their total.
     strength = min(0.1, 0.1 * _MAX_COMPONENTS / n_features)
     classifier = LogisticRegression(C=strength, max_iter=1000)
-    _, counts = np.unique(y[y != -1], return_counts=True)
+    is_complete = labelled is None or labelled.all()
+    _, counts = np.unique(y if is_complete else y[labelled], return_counts=True)
     if counts.min() > 1:  # the covariance needs two rows
         lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)
         classifier = VotingClassifier([("lda", lda), ("logistic", classifier)], voting="soft")
-    if -1 in y:  # otherwise scikit-learn would warn
+    if not is_complete:  # otherwise scikit-learn would warn
         # Later rounds adopt more wrong predictions than right ones on photographs.
         classifier = SelfTrainingClassifier(classifier, threshold=0.8, max_iter=2)
     if n_features <= n_components:
@@ -61,10 +68,17 @@ def default_classifier(y: np.ndarray, n_features: int) -> Pipeline:
     return make_pipeline(StandardScaler(), projection, classifier)
 
 
-def fit_default_classifier(features: np.ndarray, y: np.ndarray) -> Pipeline:
-    """Fit the default classifier on dense features, and on labels with -1 for unlabelled rows."""
+def fit_default_classifier(
+    features: np.ndarray, y: np.ndarray, labelled: np.ndarray | None = None
+) -> Pipeline:
+    """Fit the default classifier on dense features and labels, all or some of them `labelled`."""
+    if issparse(features):
+        raise ValueError(
+            "The default classifier needs dense features, but transform of the embedder returned "
+            "a sparse matrix. Pass a classifier that accepts it, such as LogisticRegression()."
+        )
     with np.errstate(invalid="ignore"):  # PCA divides by the variance, which may be 0
-        return default_classifier(y, features.shape[1]).fit(features, y)
+        return default_classifier(y, features.shape[1], labelled).fit(features, y)
 
 
 def learns_from_unlabelled(classifier: object) -> bool:

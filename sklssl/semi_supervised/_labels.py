@@ -1,4 +1,4 @@
-"""Check and encode a `y` in which -1 marks unlabelled rows."""
+"""Check and encode a `y` in which -1 marks unlabelled rows, and the groups of rows."""
 
 import warnings
 from numbers import Number
@@ -9,9 +9,15 @@ from sklearn.utils import column_or_1d
 
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import check_classes, naming_data
-from sklssl.utils._markers import MARKER, check_no_missing, is_unlabelled, warn_if_none_is_class
+from sklssl.utils._markers import (
+    MARKER,
+    check_no_missing,
+    is_unlabelled,
+    missing_rows,
+    warn_if_none_is_class,
+)
 
-__all__ = ["check_labels", "encode_labels"]
+__all__ = ["check_labels", "encode_groups", "encode_labels"]
 
 
 def check_labels(
@@ -122,6 +128,27 @@ def encode_labels(
     return classes, codes
 
 
+def encode_groups(groups: Any, *, owner: object) -> np.ndarray:
+    """Return groups of any kind (n,) as integers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not one-dimensional, cannot be sorted, or some are missing.
+    """
+    who = f"The 'groups' argument of {_owner_name(owner)}"
+    with naming_data(who, "must hold one group an image"):
+        groups = column_or_1d(check_complete(groups, "groups", _owner_name(owner)))
+        missing = missing_rows(groups)
+        if len(missing):
+            raise ValueError(
+                f"{len(missing)} of {len(groups)} rows have none, the first in row {missing[0]}. "
+                "Leave these images out, or give each a group of its own."
+            )
+        codes: np.ndarray = np.unique(groups, return_inverse=True)[1]
+    return codes
+
+
 def _owner_name(owner: object) -> str:
     return owner if isinstance(owner, str) else type(owner).__name__
 
@@ -132,7 +159,8 @@ def _holds_marker(classes: np.ndarray | None) -> bool:
 
 def _is_signed_binary(y: np.ndarray, labelled: np.ndarray) -> bool:
     """Return whether `y` is a numeric target with the classes -1 and 1."""
-    return y.dtype.kind in "if" and not labelled.all() and bool((y[labelled] == 1).all())
+    is_numeric = y.dtype.kind in "if" or all(isinstance(value, Number) for value in y)
+    return is_numeric and not labelled.all() and bool((y[labelled] == 1).all())
 
 
 def _as_numbers(y: np.ndarray, labelled: np.ndarray, who: str) -> np.ndarray:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import BaseCrossValidator, check_cv
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
 from sklssl._data.rows import take_rows
-from sklssl.semi_supervised._labels import check_labels
+from sklssl.semi_supervised._labels import check_labels, encode_groups
 from sklssl.utils._checks import naming_data
 from sklssl.utils._typing import ImagesLike
 
@@ -91,7 +91,7 @@ class LabeledSplit(BaseCrossValidator):
         """
         y, labelled = check_labels(y, owner=self)
         rows, others = np.flatnonzero(labelled), np.flatnonzero(~labelled)
-        groups = _encode_groups(groups)
+        groups = None if groups is None else encode_groups(groups, owner=self)
         with naming_data("LabeledSplit", "needs X, y and groups of one length"):
             check_consistent_length(X, y, groups)
         few = (None if a is None else take_rows(a, rows) for a in (X, y, groups))
@@ -147,12 +147,3 @@ class LabeledSplit(BaseCrossValidator):
                 f"splitter or None. Got {self.cv!r}."
             )
         return check_cv(self.cv, y, classifier=True)
-
-
-def _encode_groups(groups: npt.ArrayLike | None) -> np.ndarray | None:
-    """Return groups of any kind as integers."""
-    if groups is None:
-        return None
-    with naming_data("The 'groups' argument of LabeledSplit", "must hold one group an image"):
-        codes: np.ndarray = np.unique(column_or_1d(groups), return_inverse=True)[1]
-    return codes

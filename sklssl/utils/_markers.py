@@ -1,4 +1,4 @@
-"""Find the unlabelled rows of a `y`: -1, or the string "-1", marks them."""
+"""Find the unlabelled rows of a `y`: -1, or the string "-1" or "-1.0", marks them."""
 
 import warnings
 from numbers import Number
@@ -17,8 +17,8 @@ __all__ = [
 ]
 
 MARKER = -1
-# The marker as NumPy converts it in an array of strings.
-_TEXT_MARKER = "-1"
+# The marker in an array of strings, to which NumPy converts -1 and -1.0.
+_TEXT_MARKERS = ("-1", "-1.0")
 # What is left of missing values in arrays and files of text; "None" may be meant as a class.
 _TEXT_MISSING = ("", "nan", "NaN", "NaT", "<NA>")
 
@@ -26,9 +26,9 @@ _TEXT_MISSING = ("", "nan", "NaN", "NaT", "<NA>")
 def is_unlabelled(y: np.ndarray) -> np.ndarray:
     """Return a mask of the rows of the 1-D array `y` that hold the marker."""
     if y.dtype.kind == "U":
-        return np.char.strip(y) == _TEXT_MARKER
+        return np.isin(np.char.strip(y), _TEXT_MARKERS)
     if y.dtype.kind == "O":
-        return np.array([_is(v, MARKER) or _is(v, _TEXT_MARKER) for v in y], dtype=bool)
+        return np.array([_is_marker(value) for value in y], dtype=bool)
     return np.asarray(y == MARKER)
 
 
@@ -81,10 +81,10 @@ def warn_if_none_is_class(classes: np.ndarray, who: str) -> None:
         )
 
 
-def _is(value: object, marker: object) -> bool:
+def _is_marker(value: object) -> bool:
     if isinstance(value, str):
-        return value.strip() == marker
-    return isinstance(value, Number) and value == marker
+        return value.strip() in _TEXT_MARKERS
+    return isinstance(value, Number) and value == MARKER
 
 
 def _is_missing(value: Any) -> bool:

@@ -1,12 +1,14 @@
 """The only imports from private modules of scikit-learn, to be adapted when they change."""
 
+import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sklearn import base, config_context
+from sklearn import base, config_context, get_config
 from sklearn.utils import Tags, get_tags
-from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_parameter_constraints
 from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.validation import _check_sample_weight
 
@@ -43,6 +45,34 @@ def _fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], 
         prefer_skip_nested_validation=prefer_skip_nested_validation
     )
     return decorator
+
+
+def validate_params(constraints: dict[str, list[Any]]) -> Callable[[_Method], _Method]:
+    """Return a decorator of functions that checks their arguments.
+
+    Unlike scikit-learn's, it leaves messages about the parameters of nested estimators as they are.
+
+    Parameters
+    ----------
+    constraints : dict of str to list
+        The allowed kinds of values of arguments, as in scikit-learn.
+    """
+
+    def decorate(function: Any) -> Any:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            if not get_config()["skip_parameter_validation"]:
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                given = {name: bound.arguments[name] for name in constraints}
+                validate_parameter_constraints(constraints, given, function.__qualname__)
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
 
 
 class Interval(_Interval):

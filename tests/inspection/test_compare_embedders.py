@@ -3,6 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import coo_matrix, csr_matrix
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -12,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklssl import RotNetEmbedder, SimCLREmbedder
 from sklssl.exceptions import CollapseWarning
@@ -286,6 +288,43 @@ def test_scoring_and_a_probe_of_ones_own(images, labels):
     assert (compare(scoring=lambda probe, Z, y: float(len(y))) == 60).all()
 
 
+@pytest.mark.parametrize("as_labels", [np.asarray, np.array(["a", "b"]).__getitem__])
+def test_the_default_probe_with_two_classes(images, labels, as_labels):
+    usual = compare_embedders(images, labels % 2, RawPixels(), n_labels=3, random_state=SEED)
+    y = as_labels(labels % 2)
+    other = compare_embedders(images, y, RawPixels(), n_labels=3, random_state=SEED)
+    assert_array_equal(other.scores["raw pixels"], usual.scores["raw pixels"])
+    with pytest.warns(UserWarning, match="-1 and 1 are treated as two classes"):
+        signed = compare_embedders(
+            images, 2 * (labels % 2) - 1, RawPixels(), n_labels=3, random_state=SEED
+        )
+    assert_array_equal(signed.scores["raw pixels"], usual.scores["raw pixels"])
+
+
+def test_metadata_routing(images, labels):
+    usual = compare_embedders(images, labels, RawPixels(), n_labels=3, random_state=SEED)
+    with config_context(enable_metadata_routing=True):
+        routed = compare_embedders(images, labels, RawPixels(), n_labels=3, random_state=SEED)
+    assert_array_equal(routed.scores["raw pixels"], usual.scores["raw pixels"])
+
+
+@pytest.mark.parametrize("kind", [csr_matrix, coo_matrix])
+def test_sparse_features(images, labels, kind):
+    rows = images.reshape(N, -1)
+    params = {"probe": LogisticRegression(max_iter=1000), "n_labels": 3, "random_state": SEED}
+    embedders = {"dense": FunctionTransformer(), "sparse": FunctionTransformer(kind)}
+    scores = compare_embedders(rows, labels, embedders, baselines=False, **params).scores
+    assert_allclose(scores["sparse"], scores["dense"], atol=0.02)
+    with pytest.raises(ValueError, match="default classifier needs dense features"):
+        compare_embedders(rows, labels, embedders["sparse"], n_labels=3, baselines=False)
+
+
+def test_a_bad_parameter_of_an_embedder_is_that_of_the_embedder(images, labels):
+    bad = RotNetEmbedder(max_epochs=-3)
+    with pytest.raises(ValueError, match="'max_epochs' parameter of RotNetEmbedder.*Got -3"):
+        compare_embedders(images, labels, bad, n_labels=2, baselines=False)
+
+
 def test_lists_and_numbers_as_labels_and_data_frames(images, labels):
     params = {"embedders": {"it": PCA(2, random_state=0)}, "n_labels": 3, "random_state": SEED}
     rows = images.reshape(N, -1)
@@ -372,7 +411,7 @@ def test_advice_where_nothing_is_better_than_pixels():
 def test_advice_where_nothing_can_be_gained():
     high = 0.995 + NOISE / 10
     scores = {"raw pixels": [np.ones(5), high], "A()": [np.ones(5), high[::-1]]}
-    for scoring in (None, "balanced_accuracy"):
+    for scoring in (None, "balanced_accuracy", "f1_macro", "roc_auc_ovr"):
         advice = make_comparison(scores, scoring=scoring).advice
         assert advice.endswith("They suffice: there is nothing left to gain.")
         assert "pretrained" not in advice
@@ -384,7 +423,7 @@ def test_advice_where_nothing_can_be_gained():
 
 def test_advice_where_all_scores_are_the_same():
     advice = make_comparison({"raw pixels": 0.25 + NOISE, "A()": 0.25 + NOISE}).advice
-    assert advice.endswith("same scores in every draw: check that the images differ.")
+    assert advice.endswith("if these can be better, check that the images differ.")
     assert "pretrained" not in advice
 
 
@@ -467,6 +506,13 @@ def test_files_of_several_sizes(images, labels, tmp_path):
     other = compare_embedders(paths, labels[:40], {"A": embedder}, n_labels=2, image_size=16)
     assert "8x8 pixels for A" in other.advice
     assert "Set the same image_size" in str(other)
+
+
+def test_arrays_that_embedders_resize_differently(images, labels):
+    embedders = {"A": RawPixels(), "B": RawPixels(image_size=16)}
+    result = compare_embedders(images, labels, embedders, n_labels=2, baselines=False)
+    assert "8x8 pixels for A" in result.advice
+    assert "16x16 pixels for B" in result.advice
 
 
 def test_baselines_do_not_warn_of_a_collapse(labels, recwarn):
@@ -589,6 +635,11 @@ def test_what_an_embedder_raises_names_it(images, labels):
             {"groups": [None, "a"] * (N // 2)},
             "'groups' argument of compare_embedders must hold one",
         ),
+        (
+            {"groups": np.where(np.arange(N) > 9, np.arange(N), np.nan)},
+            "'groups' argument of compare.*10 of 240 rows have none, the first in row 0",
+        ),
+        ({"probe": Ridge}, "'probe' argument of compare_embedders.*classifier.*Got <class"),
         ({"groups": np.ma.array(np.arange(N), mask=np.arange(N) < 9)}, "groups is a masked array"),
         ({"groups": np.zeros(N)}, "'test_size' argument"),
         (

@@ -177,6 +177,7 @@ def test_all_rows_labelled(few):
         ({"embedder": LogisticRegression()}, "'embedder' parameter of SemiSupervisedClassifier"),
         ({"classifier": 1}, "'classifier' parameter of SemiSupervisedClassifier"),
         ({"classifier": LinearRegression()}, "must be a scikit-learn classifier"),
+        ({"classifier": LinearSVC}, "'classifier' parameter of Semi.*Got <class"),
     ],
 )
 def test_parts_that_cannot_be_used(params, message):

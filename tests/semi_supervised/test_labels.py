@@ -51,8 +51,9 @@ def test_labels_of_pandas(y):
     assert model.fit([[0.0], [1], [0.4], [0.1]], categories).predict([[0.9]]) == y[1]
 
 
-def test_minus_one_and_one_are_classes_when_there_is_nothing_else():
-    X, y = np.array([[-2.0], [-1], [1], [2]]), np.array([-1, -1, 1, 1])
+@pytest.mark.parametrize("dtype", [int, float, object])
+def test_minus_one_and_one_are_classes_when_there_is_nothing_else(dtype):
+    X, y = np.array([[-2.0], [-1], [1], [2]]), np.array([-1, -1, 1, 1], dtype=dtype)
     model = SemiSupervisedClassifier(PCA(), LogisticRegression())
     with pytest.warns(UserWarning, match="-1 and 1 are treated as two classes"):
         model.fit(X, y)

@@ -78,6 +78,12 @@ def test_groups_stay_apart():
         assert (Y[train] == -1).any()
 
 
+def test_missing_groups_are_refused():
+    groups = np.where(np.arange(15) % 3, np.arange(15.0), np.nan)
+    with pytest.raises(ValueError, match="'groups' argument of LabeledSplit.*5 of 15 rows have no"):
+        list(LabeledSplit(GroupKFold(3)).split(X, Y, groups))
+
+
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_searches_and_scores(n_jobs):
     with parallel_config(backend="threading"):  # processes would spend seconds on imports

@@ -11,6 +11,8 @@ from sklssl.utils._markers import check_no_missing, is_unlabelled, missing_rows
         np.array([-1, 1, 0]),
         np.array([-1.0, 1.0, 0.0]),
         np.array(["-1", "1", "cat"]),
+        np.array([-1.0, 1.0, 0.0]).astype(str),
+        np.array(["-1.0", "1.0", "cat"], dtype=object),
         np.array([-1, "1", "cat"], dtype=object),
         np.array(["-1", 1, None], dtype=object),
     ],

@@ -49,8 +49,7 @@ _N_NEIGHBORS = 12
         "image_shape": ["array-like", None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=False,
+    }
 )
 def write_image_map(
     path: str | os.PathLike[str],

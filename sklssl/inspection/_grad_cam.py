@@ -100,10 +100,14 @@ def explain_classifier(model: FineTuneClassifier, X: Any, codes: np.ndarray) -> 
     codes : ndarray of shape (b,), int
         Indices into the ``classes_`` of the model.
     """
+    if (codes < 0).any():
+        # Which may be those of the average over several orientations of an image.
+        predicted = np.searchsorted(model.classes_, model.predict(X))
+        codes = np.where(codes < 0, predicted, codes)
     batch, device = _load(model.embedder_, X)
     backbone: Any = model.embedder_.pretext_.encoder
     head: Any = model.head_
-    answers = torch.from_numpy(codes)
+    answers = torch.from_numpy(codes).to(device)
 
     with _explaining(device, seed=0):
         backbone, head = (
@@ -112,12 +116,10 @@ def explain_classifier(model: FineTuneClassifier, X: Any, codes: np.ndarray) -> 
 
         def score() -> Tensor:
             logits = head(backbone(batch, model.layer_))
-            predicted = logits.argmax(dim=1)
-            answers.copy_(torch.where(answers.to(device) < 0, predicted, answers.to(device)))
-            return logits.gather(1, answers.to(device)[:, None]).sum()
+            return logits.gather(1, answers[:, None]).sum()
 
         maps = compute_maps(backbone, score)
-    return _collect([batch], answers[None].numpy(), maps)
+    return _collect([batch], codes[np.newaxis], maps)
 
 
 def compute_maps(backbone: Backbone, score: Callable[[], Tensor]) -> dict[str, Tensor]:

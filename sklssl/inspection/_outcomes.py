@@ -8,6 +8,7 @@ from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from sklssl.inspection._label_names import name_labels
 from sklssl.utils._arguments import check_complete
@@ -17,6 +18,7 @@ from sklssl.utils._markers import is_unlabelled
 __all__ = [
     "Outcome",
     "check_outcome",
+    "check_predictor",
     "check_rankable",
     "predict_images",
     "rank_images",
@@ -42,7 +44,7 @@ class Outcome(NamedTuple):
         The labels that can be predicted.
 
     scores : ndarray of shape (n, n_classes) or None
-        Probabilities or decision values of the classes.
+        Probabilities or decision values of the classes; None for those of pairs of classes.
 
     are_probabilities : bool
         Whether the scores are probabilities.
@@ -55,11 +57,22 @@ class Outcome(NamedTuple):
     are_probabilities: bool = False
 
 
+def check_predictor(model: Any, owner: str) -> None:
+    """Raise an error if a model is not fitted, or does not predict anything."""
+    if not hasattr(model, "predict"):
+        raise TypeError(
+            f"The 'model' argument of {owner} must be a fitted classifier or regressor of images. "
+            f"Got {type(model).__name__}, which has no predict. Around an embedder, pass a "
+            "SemiSupervisedClassifier, or a pipeline of the embedder and a classifier."
+        )
+    check_is_fitted(model)
+
+
 def check_rankable(
     model: Any, y: np.ndarray | None, target_names: Sequence[str] | None, owner: str
 ) -> None:
     """Raise an error, before anything is predicted, if images cannot be ranked or named."""
-    if not is_regressor(model) and target_names is not None:
+    if not is_regressor(model) and target_names is not None and hasattr(model, "classes_"):
         name_labels(model.classes_, target_names, owner=owner)
     has_scores = any(hasattr(model, method) for method in _SCORES)
     if y is None and (is_regressor(model) or not has_scores):
@@ -79,13 +92,33 @@ def predict_images(model: Any, X: Any, methods: Sequence[str] = _SCORES) -> Outc
         one = predictions.shape[1:] == (1,)
         return Outcome(predictions.ravel() if one else predictions, numeric=True)
     method = next((method for method in methods if hasattr(model, method)), None)
-    if method is None:
+    if method is None or not hasattr(model, "classes_"):  # such as an outlier detector
         return Outcome(predictions, numeric=False, classes=getattr(model, "classes_", None))
     scores = np.asarray(getattr(model, method)(X))
     if scores.ndim == 1:  # two classes
         scores = np.column_stack([-scores, scores])
     classes = np.asarray(model.classes_)
-    return Outcome(predictions, False, classes, scores, method == "predict_proba")
+    outcome = Outcome(predictions, False, classes, scores, method == "predict_proba")
+    return outcome._replace(scores=None) if _are_of_pairs(outcome) else outcome
+
+
+def _are_of_pairs(outcome: Outcome) -> bool:
+    """Return whether decision values compare two classes each, instead of scoring one.
+
+    Three classes have as many pairs: the values are those of the pairs if the votes of the pairs
+    explain more of the predictions. Ties may prevent that the highest scores explain all of them.
+    """
+    if outcome.are_probabilities or outcome.predictions.ndim != 1:
+        return False
+    values, classes = np.asarray(outcome.scores), np.asarray(outcome.classes)
+    if len(classes) != 3 or values.shape[1] != 3:
+        return values.shape[1] != len(classes)
+    first, second, third = values.T > 0  # of the classes 0 and 1, 0 and 2, 1 and 2
+    votes = np.column_stack([0 + first + second, 0 + ~first + third, 0 + ~second + ~third])
+    by_pairs, by_scores = (
+        np.sum(classes[part.argmax(axis=1)] == outcome.predictions) for part in (votes, values)
+    )
+    return bool(by_pairs > by_scores)
 
 
 def check_outcome(outcome: Outcome, owner: str) -> Outcome:
@@ -215,9 +248,9 @@ def rank_images(
         chosen, counts = _choose(outcome, labels, target_names, n_images, owner)
     if not counts:
         raise ValueError(
-            f"{owner} ranks images by their errors, or by probabilities or decision values. There "
-            "are none: pass y, with labels or numbers, or a classifier with predict_proba or "
-            "decision_function."
+            f"{owner} ranks images by their errors, or by a probability or decision value of each "
+            "class. There are none: pass y, with labels or numbers, or a classifier with "
+            "predict_proba, or with a decision_function that has a column per class."
         )
     names = None if outcome.numeric else target_names
     columns = tabulate_outcome(outcome, names, owner) | ({} if y is None else {"label": labels})

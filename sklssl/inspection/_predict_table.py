@@ -4,13 +4,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from sklearn.utils.validation import check_is_fitted
-
 from sklssl._data.columns import is_path_sequence, unwrap_images
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl.datasets import list_images
-from sklssl.inspection._outcomes import predict_images, tabulate_outcome
+from sklssl.inspection._outcomes import check_predictor, predict_images, tabulate_outcome
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["predict_table"]
@@ -57,6 +55,10 @@ def predict_table(
 
     Raises
     ------
+    NotFittedError
+        If `model` is not fitted.
+    TypeError
+        If `model` has no ``predict``.
     ValueError
         If `target_names` does not match the classes of `model`.
 
@@ -78,7 +80,7 @@ def predict_table(
     >>> sorted(doubtful[0])
     ['file', 'prediction', 'probability', 'second', 'second_probability']
     """
-    check_is_fitted(model)
+    check_predictor(model, _NAME)
     names = None
     if isinstance(X, (str, os.PathLike)):
         listed = list_images(X, unlabelled=[])

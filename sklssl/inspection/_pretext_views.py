@@ -24,6 +24,7 @@ from sklssl._training.pretext import Pretext
 from sklssl._training.pretext_checks import check_made, check_views
 from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
+from sklssl.embedding._deep_cluster import ClusterPretext
 from sklssl.utils._checks import check_network
 
 __all__ = [
@@ -95,7 +96,7 @@ def draw_views(estimator: Any, X: Any, rows: np.ndarray, seed: int, owner: str) 
     ----------
     estimator : embedder
     X : array-like
-        The training images, as passed to ``fit``.
+        The training images, as passed to ``fit``; of a fitted embedder, any images.
     rows : ndarray of int
         Which of them to show.
     seed : int
@@ -108,9 +109,12 @@ def draw_views(estimator: Any, X: Any, rows: np.ndarray, seed: int, owner: str) 
         embedder, images = _fitted_copy(estimator, X) or _untrained(estimator, X, rows)
         check_has_views(embedder.pretext_, embedder, owner)
         rng = torch.Generator().manual_seed(seed)
-        if not estimator.__sklearn_is_fitted__():
+        if estimator.__sklearn_is_fitted__():
+            # The clusters found in training are those of the images of fit, by their row.
+            embedder.pretext_.train(not isinstance(embedder.pretext_, ClusterPretext))
+        else:
             _prepare(embedder, images, rng)
-        embedder.pretext_.train()
+            embedder.pretext_.train()
         scales = list(dict.fromkeys(phase.scale for phase in estimator._phases()))
         return [_draw(embedder, images, rows, scale, rng) for scale in scales]
 

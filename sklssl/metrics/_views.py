@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from sklssl._data.arrays import check_images, fold_rows
+from sklssl._data.columns import unwrap_images
 from sklssl._data.steps import find_reader, list_steps
 from sklssl._runtime.device import plain_torch
 from sklssl.augmentation import RandomViews
@@ -32,12 +33,13 @@ def embed_two_views(name: str, estimator: Any, X: ImagesLike) -> tuple[np.ndarra
         Embeds the views, which have the layout, dtype, range and column names of `X`.
 
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C)
-        Images.
+        Images, also as a column of a table.
 
     Returns
     -------
     Z1, Z2 : ndarrays of shape (n, d)
     """
+    X = unwrap_images(X)
     images = check_images(X, estimator=name, dtype=_DTYPES)
     shape = _image_shape(name, estimator, images)
     first = list_steps(estimator)[0]

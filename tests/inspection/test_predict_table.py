@@ -93,6 +93,9 @@ def test_a_single_class(listed):
 
 
 def test_mistakes(folder, listed):
+    embedder = clone(EMBEDDER).fit(listed.paths)
+    with pytest.raises(TypeError, match="'model' argument of predict_table .*Got RotNetEm"):
+        predict_table(embedder, folder)
     model = make_pipeline(EMBEDDER, LogisticRegression())
     with pytest.raises(NotFittedError):
         predict_table(model, folder)

@@ -109,6 +109,16 @@ class TestEveryScorer:
         polars = pl.DataFrame(rows, schema=list(frame.columns))
         assert scorer(named, polars, y) == pytest.approx(scorer(trained, X, y), rel=1e-3)
 
+    def test_columns_of_images(self, scorer, trained, kinds, X, y):
+        expected = scorer(trained, X, y)
+        images = list(X)
+        frame = pd.DataFrame({"image": images, "label": y}, index=np.arange(40) + 7)
+        assert scorer(trained, frame[["image"]], frame["label"]) == expected
+        assert scorer(trained, frame["image"], frame["label"]) == expected
+        polars = pl.DataFrame({"image": pl.Series(images, dtype=pl.Object)})
+        assert scorer(trained, polars, y) == expected
+        assert scorer(kinds[2], frame[["image"]], y) == scorer(kinds[2], X, y)
+
     def test_data_frames_as_features(self, scorer, trained, X, y):
         expected = scorer(trained, X, y)
         framed = pickle.loads(pickle.dumps(trained)).set_output(transform="pandas")

@@ -153,10 +153,14 @@ def _scale(column: np.ndarray) -> dict[str, Any]:
     from plotly.colors import sample_colorscale  # an optional package, imported before
 
     finite = np.isfinite(column)
-    low, high = (column[finite].min(), column[finite].max()) if finite.any() else (0.0, 0.0)
-    span = high - low
+    numbers = column[finite].astype(np.result_type(column, np.float64))
+    low, high = (numbers.min(), numbers.max()) if finite.any() else (0.0, 0.0)
     codes = np.full(len(column), _N_SHADES)
-    share = (column[finite] - low) / span if span > 0 else np.zeros(finite.sum())
+    share = np.zeros(len(numbers))
+    if high > low:
+        # By a power of two, which rounds nothing: the difference of large numbers is infinite.
+        scaled = np.ldexp(numbers, -np.frexp(max(abs(low), abs(high)))[1])
+        share = (scaled - scaled.min()) / np.ptp(scaled)
     codes[finite] = np.rint(share * (_N_SHADES - 1)).astype(int)
     colors = sample_colorscale("Viridis", np.linspace(0, 1, _N_SHADES).tolist())
     values = [f"{value:.4g}" if np.isfinite(value) else None for value in column.tolist()]

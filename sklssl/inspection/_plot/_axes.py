@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +22,11 @@ __all__ = [
     "check_matplotlib",
     "draw_picture",
     "grid_of_axes",
+    "limit_to_shares",
     "make_axes",
     "shorten",
     "shorten_apart",
+    "size_in_points",
 ]
 
 # Points per character of a caption, on average. A layout engine will enlarge the axes later.
@@ -32,6 +34,8 @@ _CHARACTER, _CHARACTER_BEFORE_LAYOUT = 5.4, 4.2
 _BETWEEN = " _./-"  # words
 _WORD = re.compile(rf"[^{_BETWEEN}]+[{_BETWEEN}]*|[{_BETWEEN}]+")
 _LINE = 14.0  # points for a line of text above a picture
+_FRAME = 5.0  # points
+_ROOM = 0.02  # beyond the ends of an axis, as a share of it
 
 
 def check_matplotlib(owner: str) -> Any:
@@ -44,7 +48,21 @@ def make_axes(ax: Axes | None, *, owner: str, size: tuple[float, float] = (6.4, 
     pyplot = check_matplotlib(owner)
     if ax is None:
         return pyplot.subplots(figsize=size, layout="constrained")[1]
+    if not isinstance(ax, pyplot.Axes):
+        raise TypeError(
+            f"The 'ax' argument of {owner} must be the Axes to draw on, or None for a new figure. "
+            f"Got {ax!r}. Pass one Axes of matplotlib, such as plt.subplots()[1]."
+        )
     return ax
+
+
+def limit_to_shares(ax: Axes, values: Iterable[float], axis: str = "y") -> None:
+    """End the "x" or "y" axis at 0 and 1, with room for marks there, if all values are shares."""
+    if not all(0 <= value <= 1 for value in values):
+        return
+    low, high = getattr(ax, f"get_{axis}lim")()
+    room = _ROOM * (high - low)
+    ax.set(**{f"{axis}lim": (max(low, -room), min(high, 1 + room))})
 
 
 def grid_of_axes(ax: Axes, n_rows: int, n_columns: int, *, gap: float = 0.08) -> np.ndarray:
@@ -92,12 +110,18 @@ def captioned_grid(ax: Axes, n_rows: int, n_columns: int) -> tuple[np.ndarray, i
 def caption_room(ax: Axes, n_rows: float, n_columns: int, n_lines: int = 1) -> tuple[float, int]:
     """Return the gap between cells that lines of text need, and the characters of such a line."""
     figure: Any = ax.get_figure(root=True)
-    extent = ax.get_window_extent()
-    height = 72 * extent.height / figure.dpi / n_rows  # of a cell, in points
-    width = 72 * extent.width / figure.dpi / n_columns
+    width, height = size_in_points(ax)
     has_layout = figure.get_layout_engine() is not None
-    longest = max(4, int(width / (_CHARACTER_BEFORE_LAYOUT if has_layout else _CHARACTER)))
-    return min(0.5, max(0.2, n_lines * _LINE / height)), longest
+    character = _CHARACTER_BEFORE_LAYOUT if has_layout else _CHARACTER
+    longest = max(4, int(width / n_columns / character))
+    return min(0.5, max(0.2, n_lines * _LINE * n_rows / height)), longest
+
+
+def size_in_points(ax: Axes) -> tuple[float, float]:
+    """Return the width and height of axes, which a layout engine may still change."""
+    figure: Any = ax.get_figure(root=True)
+    extent = ax.get_window_extent()
+    return 72 * extent.width / figure.dpi, 72 * extent.height / figure.dpi
 
 
 def draw_picture(
@@ -113,7 +137,11 @@ def draw_picture(
     ax.set(xticks=[], yticks=[], anchor="N")  # titles of a row of any pictures are aligned
     ax.spines[:].set_visible(color is not None)
     if color is not None:
-        ax.spines[:].set(color=color, linewidth=3)
+        height, width = picture.shape[:2]
+        across, up = size_in_points(ax)
+        side = min(across / width, up / height) * min(height, width)
+        # The inner half is behind the picture, and the outer one no wider than half of it.
+        ax.spines[:].set(color=color, linewidth=min(_FRAME, side), zorder=artist.zorder - 1)
     if title is not None:
         # Dollar signs in a file name would start a formula.
         ax.set_title(shorten(title, longest_title), fontsize=8, parse_math=False)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklssl.inspection._candidates import PIXELS, UNTRAINED
 from sklssl.inspection._compare import compare_embedders
 from sklssl.inspection._comparison import Comparison
-from sklssl.inspection._plot._axes import check_matplotlib, make_axes
+from sklssl.inspection._plot._axes import check_matplotlib, limit_to_shares, make_axes
 from sklssl.inspection._plot._names import add_legend, colors_in_order, set_tick_names
 from sklssl.utils._typing import ImagesLike
 
@@ -211,11 +211,17 @@ class ComparisonDisplay:
         self.artists_: dict[Any, Any] = {}
         draw = {"scores": self._draw_scores, "labels": self._draw_labels, "time": self._draw_time}
         draw[kind]()
-        score_axis = self.ax_.xaxis if kind == "scores" else self.ax_.yaxis
         if self.comparison.score_name == "accuracy":
-            score_axis.set_major_formatter(_format_percent)
+            self._draw_percentages("x" if kind == "scores" else "y")
         self.ax_.spines[["top", "right"]].set_visible(False)
         return self
+
+    def _draw_percentages(self, axis: str) -> None:
+        """Show accuracies in percent; the unit is in the label, since ticks may be narrow."""
+        limit_to_shares(self.ax_, [0.0, 1.0], axis)
+        getattr(self.ax_, f"{axis}axis").set_major_formatter(_format_percent)
+        label = getattr(self.ax_, f"get_{axis}label")()
+        self.ax_.set(**{f"{axis}label": label.replace("accuracy", "accuracy (%)", 1)})
 
     def _statistics(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the means and the spreads of an embedder, by number of labels."""
@@ -315,7 +321,7 @@ def _check_kind(kind: object) -> None:
 
 
 def _format_percent(score: float, position: float) -> str:
-    return f"{100 * score:.4g} %"
+    return f"{100 * score:.4g}"
 
 
 def _format_seconds(seconds: float, position: float) -> str:

@@ -94,10 +94,10 @@ class GradCAMDisplay:
     -----
     The map of a stage is the sum of its channels, each weighted by the mean gradient of the score
     with respect to it; negative sums are 0. For a classifier, the score is the logit of the class,
-    as in the paper. For a pretext task, it is the negative loss, which every task has; if the task
-    is to classify, this is the log-probability of the right answer. Each map is divided by its
-    maximum, so that colours can be compared within a map, but not between maps. A map without
-    any evidence is 0 everywhere.
+    as in the paper, of the upright image, even if ``predict`` averages over orientations. For a
+    pretext task, it is the negative loss, which every task has; if the task is to classify, this is
+    the log-probability of the right answer. Each map is divided by its maximum, so that colours can
+    be compared within a map, but not between maps. A map without any evidence is 0 everywhere.
 
     A loss that compares images, as the one of SimCLREmbedder, needs at least two. The map of an
     image then depends on the others that are drawn with it.

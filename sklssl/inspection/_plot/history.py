@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl.inspection._plot._axes import check_matplotlib, make_axes
+from sklssl.inspection._plot._axes import check_matplotlib, limit_to_shares, make_axes
 from sklssl.inspection._plot._names import add_legend, colors_in_order
 
 if TYPE_CHECKING:
@@ -143,6 +143,10 @@ class HistoryDisplay:
         self.lines_: dict[tuple[str, str], Line2D] = {}
         for panel, names in panels.items():
             self._draw_panel(self.axes_[panel], names)
+            if panel == "accuracy":
+                rows = itertools.chain(*self.histories.values())
+                values = [row[name] for row in rows for name in names if name in row]
+                limit_to_shares(self.axes_[panel], values)
             self.axes_[panel].set_ylabel(panel.replace("_", " "), parse_math=False)
         self.figure_.align_ylabels(list(self.axes_.values()))
         if _RATE in panels:

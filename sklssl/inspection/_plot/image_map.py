@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from sklssl.inspection._colors import UNLABELLED, class_colors, largest_classes
-from sklssl.inspection._plot._axes import make_axes, shorten_apart
+from sklssl.inspection._plot._axes import make_axes, shorten_apart, size_in_points
 from sklssl.inspection._plot._inputs import (
     NO_LABEL,
     NamedImages,
@@ -33,6 +33,7 @@ _OWNER = "ImageMapDisplay"
 _LONGEST = 64  # pixels of the longer side of a picture
 _LONGEST_NAME = 24  # characters in the legend
 _CHARACTERS = 15  # of the legend in an inch
+_FRAME = 2.6  # points
 _OTHER_CLASSES = "#7f7f7f"
 _MARGIN = 0.02  # around the map, as a share of its side
 
@@ -312,12 +313,16 @@ class ImageMapDisplay:
         self.dots_ = ax.scatter(across, up, c=colors[hidden], s=12, linewidths=0)
         # Slightly smaller than their place, so that frames do not touch.
         width = 0.86 * image_size * side
-        self.images_ = [self._draw(i, width, colors[i]) for i in self.shown_]
+        point = 2 * half / min(size_in_points(ax))
+        self.images_ = [self._draw(i, width, colors[i], point) for i in self.shown_]
         self.legend_ = self._draw_legend(legend)
         return self
 
-    def _draw(self, i: int, side: float, color: str) -> Any:
-        """Draw a picture at its place in a frame of the colour of its class."""
+    def _draw(self, i: int, side: float, color: str, point: float) -> Any:
+        """Draw a picture at its place in a frame of the colour of its class.
+
+        `point` is the size of a point in the units of the positions.
+        """
         height, width = (
             side * n / max(self.pictures[i].shape[:2]) for n in self.pictures[i].shape[:2]
         )
@@ -328,10 +333,9 @@ class ImageMapDisplay:
         self.ax_.axis(limits)
         from matplotlib.patches import Rectangle
 
-        frame = Rectangle(
-            extent[::2], width, height, fill=False, edgecolor=color, linewidth=1.8, zorder=3
-        )
-        self.ax_.add_patch(frame)
+        line = min(_FRAME, min(width, height) / point)  # half of it is behind the picture
+        style: dict[str, Any] = {"edgecolor": color, "linewidth": line, "zorder": 1.5}
+        self.ax_.add_patch(Rectangle(extent[::2], width, height, fill=False, **style))
         return artist
 
     def _legend_of_classes(self) -> dict[int | str, str]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.base import is_regressor
 
 from sklssl.inspection._layer_scores import layer_scores
-from sklssl.inspection._plot._axes import check_matplotlib, make_axes
+from sklssl.inspection._plot._axes import check_matplotlib, limit_to_shares, make_axes
 from sklssl.inspection._plot._names import add_legend, colors_in_order, set_tick_names
 from sklssl.utils._typing import ImagesLike
 
@@ -187,6 +187,8 @@ class LayerScoresDisplay:
         style = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if turned else {}
         set_tick_names(self.ax_.xaxis, layers, **style)
         self.ax_.set(xlabel="layer", ylabel=self.score_name)
+        if self.score_name == "accuracy":
+            limit_to_shares(self.ax_, [row["mean_score"] for row in self.rows])
         self.ax_.spines[["top", "right"]].set_visible(False)
         self._draw_legend()
         return self

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl._data.thumbnails import make_thumbnails
 from sklssl.inspection._outcomes import (
     check_outcome,
+    check_predictor,
     check_rankable,
     predict_images,
     rank_images,
@@ -73,7 +73,7 @@ class PredictionsDisplay:
         probability : float
             The probability of that class, if there are probabilities.
         second : object
-            The best other class, if there are probabilities or decision values.
+            The best other class, if there are probabilities or decision values of classes.
         second_probability : float
             Its probability.
         label : object
@@ -142,7 +142,7 @@ class PredictionsDisplay:
         model : estimator
             A fitted classifier or regressor of images: a fine-tuned or semi-supervised model, or a
             pipeline that begins with an embedder. Of a classifier with neither ``predict_proba``
-            nor ``decision_function`` only wrong predictions can be shown.
+            nor a decision value of each class only wrong predictions can be shown.
 
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
             Images as accepted by `model`. If `on_error` of its embedder is "skip", files that
@@ -176,13 +176,15 @@ class PredictionsDisplay:
             If matplotlib is not installed.
         NotFittedError
             If `model` is not fitted.
+        TypeError
+            If `model` has no ``predict``.
         ValueError
             If an argument does not match the images or the classes, or if there is nothing to rank
             images by.
         """
         owner = "PredictionsDisplay.from_estimator"
         check_matplotlib(owner)
-        check_is_fitted(model)
+        check_predictor(model, owner)
         check_whole("n_images", n_images, owner)
         X, y, names = check_predicted(owner, X, y, names)
         check_rankable(model, y, target_names, owner)

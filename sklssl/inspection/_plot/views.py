@@ -76,7 +76,9 @@ class ViewsDisplay:
     Notes
     -----
     The views are those of one training step at each scale, drawn from a generator whose seed
-    `random_state` determines. A ``fit`` with the same `random_state` draws other ones.
+    `random_state` determines. A ``fit`` with the same `random_state` draws other ones. The targets
+    of a DeepClusterEmbedder are clusters: of an unfitted one those of its first epoch, of a fitted
+    one those that it predicts for the images.
 
     Examples
     --------

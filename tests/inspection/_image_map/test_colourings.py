@@ -46,6 +46,21 @@ def test_numbers():
     assert by["colors"][64] == UNLABELLED
 
 
+@pytest.mark.parametrize(
+    ("dtype", "end"),
+    [
+        (np.float16, np.finfo(np.float16).max),
+        (np.float32, np.finfo(np.float32).max),
+        (np.float64, np.finfo(np.float64).max),
+        (np.float64, 5e-324),
+        (np.longdouble, np.finfo(np.longdouble).max),
+    ],
+)
+def test_numbers_whose_difference_is_too_large_or_small(dtype, end):
+    (by,) = make(np.array([-end, 0, end, np.nan], dtype), 4)
+    assert by["codes"] == [0, 32, 63, 64]
+
+
 @pytest.mark.parametrize("value", [3.0, np.nan])
 def test_equal_numbers(value):
     (by,) = make(np.full(3, value), 3)

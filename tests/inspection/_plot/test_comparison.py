@@ -1,5 +1,6 @@
 """ComparisonDisplay: scores, label efficiency and time of a comparison."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_scores(pyplot):
     pixels = comparison.scores["raw pixels"].mean(axis=1)
     dashed = [line.get_xdata()[0] for line in display.ax_.lines if line.get_linestyle() == "--"]
     assert_allclose(dashed, pixels)
-    assert display.ax_.get_xlabel() == "accuracy"
+    assert display.ax_.get_xlabel() == "accuracy (%)"
 
 
 def test_labels(pyplot):
@@ -62,7 +63,41 @@ def test_time(pyplot):
     assert_allclose(dot.get_ydata(orig=False), comparison.scores["mine"][-1].mean())
     pixels = display.artists_["raw pixels"]
     assert_allclose(pixels.get_ydata(), comparison.scores["raw pixels"].mean())
-    assert display.ax_.get_ylabel() == "accuracy, 10 labels per class"
+    assert display.ax_.get_ylabel() == "accuracy (%), 10 labels per class"
+
+
+def make_perfect(kind, *, worst=1.0, names=("raw pixels", "untrained network", "mine")):
+    scores = np.linspace(worst, 1, 6).reshape(2, 3)
+    results = {name: Result(scores, 10, 0.1, 1.0, None) for name in names}
+    comparison = Comparison(results, (1, 5), n_images=(10, 10))
+    return ComparisonDisplay.from_comparison(comparison, kind=kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("worst", [1.0, 0.98, 0.5, 0.0])
+def test_the_axis_of_accuracies_ends_at_100_percent(pyplot, kind, worst):
+    display = make_perfect(kind, worst=worst)
+    display.figure_.canvas.draw()
+    axis = display.ax_.xaxis if kind == "scores" else display.ax_.yaxis
+    low, high = axis.get_view_interval()
+    ticks = axis.get_majorticklocs()
+    ticks = ticks[(ticks >= low) & (ticks <= high)]
+    assert ticks.max() <= 1 + 1e-9
+    assert ticks.min() >= -1e-9
+    assert high < 1.03
+    assert high > 1 or worst < 1  # dots at 100 % are whole
+    assert axis.get_label_text().startswith("accuracy (%)")
+
+
+@pytest.mark.parametrize("name", ["untrained network", "a name with as many characters as fit in"])
+@pytest.mark.parametrize("worst", [1.0, 0.98, 0.5])
+def test_labels_of_ticks_do_not_touch(pyplot, name, worst):
+    display = make_perfect("scores", worst=worst, names=["raw pixels", name])
+    display.figure_.canvas.draw()
+    low, high = display.ax_.get_xlim()
+    ticks = [t for t in display.ax_.xaxis.get_major_ticks() if low <= t.get_loc() <= high]
+    boxes = [tick.label1.get_window_extent() for tick in ticks]
+    assert all(left.x1 + 8 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_it_compares(pyplot, digits):

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,27 @@ def test_the_map_of_a_class(classifier, X):
     some = draw(classifier, X, y=["odd", "-1"] * 20, rows=[0, 1]).heat["FineTuneClassifier"]
     assert some.answers[0] == "odd"
     assert some.answers[1] == heat.answers[1]
+
+
+def test_the_predicted_class_is_that_of_predict(digits):
+    X, y = digits[0][:300], digits[1][:300]
+    embedder = RotNetEmbedder("convnet", max_epochs=0, symmetry="mirror", random_state=SEED)
+    model = FineTuneClassifier(embedder.fit(X), max_epochs=2, random_state=SEED).fit(X, y)
+    predictions = model.predict(X)
+    unmirrored = FineTuneClassifier.predict(_without_symmetry(model), X)
+    rows = np.flatnonzero(predictions != unmirrored)[:5]
+    assert len(rows) == 5
+    heat = draw(model, X, rows=rows).heat["FineTuneClassifier"]
+    assert heat.answers == [f"class {label}" for label in predictions[rows]]
+    given = draw(model, X, y=predictions, rows=rows).heat["FineTuneClassifier"]
+    for layer, maps in heat.maps.items():
+        np.testing.assert_array_equal(maps, given.maps[layer])
+
+
+def _without_symmetry(model):
+    other = copy.deepcopy(model)
+    other.embedder_.set_params(symmetry=None)
+    return other
 
 
 def test_models_side_by_side(rotnet, classifier, X, pyplot):

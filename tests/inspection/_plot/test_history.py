@@ -46,6 +46,13 @@ def test_panels_and_curves(pyplot, embedder):
     display.figure_.canvas.draw()
 
 
+def test_the_axis_of_accuracies_ends_at_1(pyplot):
+    display = HistoryDisplay({"run": rows_of(3, accuracy=1.0)}).plot()
+    assert 1 < display.axes_["accuracy"].get_ylim()[1] < 1.01
+    percent = HistoryDisplay({"run": rows_of(3, accuracy=95.0)}).plot()
+    assert percent.axes_["accuracy"].get_ylim()[1] > 95
+
+
 def test_scales_are_bands_that_break_the_curves(pyplot, X):
     embedder = ScaleNetEmbedder(backbone="convnet", max_epochs=2, random_state=SEED).fit(X)
     display = HistoryDisplay.from_estimator(embedder)

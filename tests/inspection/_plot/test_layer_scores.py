@@ -48,6 +48,14 @@ def test_the_score_is_named(pyplot, trained, X, y, parameters, name):
     assert display.ax_.get_ylabel() == name
 
 
+def test_the_axis_of_accuracies_ends_at_1(pyplot):
+    rows = [{**row, "mean_score": 0.99} for row in make_rows("abc", [1, 2])]
+    assert 1 < LayerScoresDisplay(rows, score_name="accuracy").plot().ax_.get_ylim()[1] < 1.03
+    assert LayerScoresDisplay(rows, score_name="R²").plot().ax_.get_ylim()[1] > 1.05
+    sums = make_rows("abc", [1, 2])  # up to 4: of a probe with another score
+    assert LayerScoresDisplay(sums, score_name="accuracy").plot().ax_.get_ylim()[1] > 4
+
+
 def test_rows_on_given_axes(pyplot):
     _, ax = pyplot.subplots()
     names = ["$x_1$", "<b>", *(f"stage{i}.block_with_a_long_name" for i in range(40))]

@@ -64,6 +64,24 @@ def test_the_grid(digits):
     display.figure_.canvas.draw()
 
 
+@pytest.mark.parametrize("shape", [(12, 400, 3), (400, 12, 3), (12, 12, 3)])
+@pytest.mark.parametrize("display", [NeighborsDisplay, ImageMapDisplay])
+def test_frames_leave_pictures_visible(display, shape):
+    green = np.zeros((30, *shape), np.uint8)
+    green[..., 1] = 255
+    Z = np.random.default_rng(SEED).normal(size=(30, 2))
+    drawn = display.from_features(Z, green, np.arange(30) % 3)
+    if display is ImageMapDisplay:
+        drawn.plot(image_size=0.15)
+    drawn.figure_.canvas.draw()
+    pixels = np.asarray(drawn.figure_.canvas.buffer_rgba()).astype(int)
+    for image in drawn.images_:
+        box = image.get_window_extent()
+        x, y = (box.x0 + box.x1) / 2, len(pixels) - (box.y0 + box.y1) / 2
+        near = pixels[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3]
+        assert (near[..., 1] - near[..., [0, 2]].max(axis=2)).max() > 120
+
+
 def test_fewer_images_than_asked(digits):
     display = NeighborsDisplay.from_features(np.eye(3), digits[0][:3], rows=9, n_neighbors=9)
     assert display.neighbors.shape == (3, 3)

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
-from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from sklssl import (
     FineTuneClassifier,
@@ -141,6 +143,49 @@ def test_decision_values(pyplot, digits, n_classes):
     assert "%" not in display.axes_[0].get_xlabel()
 
 
+@pytest.mark.parametrize("n_classes", [3, 10])
+@pytest.mark.parametrize("kind", ["pipeline", "few", "search", "frozen"])
+def test_decision_values_of_pairs_of_classes_are_no_scores(pyplot, digits, n_classes, kind):
+    rows = np.flatnonzero(digits[1] < n_classes)[:160]
+    X, y = digits[0][rows], digits[1][rows]
+    pairs = SVC(decision_function_shape="ovo", C=0.1)
+    pipeline = make_pipeline(EMBEDDER, pairs)
+    model = {
+        "pipeline": pipeline,
+        "few": SemiSupervisedClassifier(EMBEDDER, pairs),
+        "search": GridSearchCV(pipeline, {"svc__C": [0.01, 0.1]}, cv=2),
+        "frozen": FrozenEstimator(pipeline.fit(X[:80], y[:80])),
+    }[kind].fit(X[:80], y[:80])
+    with pytest.raises(ValueError, match=r"ranks images by .*decision_function that has a column"):
+        PredictionsDisplay.from_estimator(model, X[80:])
+    labels = np.roll(y[80:], 1)
+    display = PredictionsDisplay.from_estimator(model, X[80:], labels, n_images=100)
+    wrong = np.flatnonzero(model.predict(X[80:]) != labels)
+    assert [row["row"] for row in display.rows] == wrong.tolist()
+    assert "second" not in display.rows[0]
+
+
+@pytest.mark.parametrize("n_classes", [3, 10])
+def test_decision_values_with_ties_are_scores(pyplot, n_classes):
+    X = make_images(300, seed=4)  # with other seeds, there may be no ties of three classes
+    embedder = PatchDictionaryEmbedder(8, random_state=0)
+    model = make_pipeline(embedder, SVC()).fit(X, np.arange(300) % n_classes)
+    values = model.decision_function(X)
+    assert (values.argmax(axis=1) != model.predict(X)).any()  # of a tie, it predicts the first
+    expected = np.argsort(np.diff(np.sort(values, axis=1)[:, -2:]).ravel(), kind="stable")[:5]
+    display = PredictionsDisplay.from_estimator(model, X, n_images=5)
+    assert [row["row"] for row in display.rows] == expected.tolist()
+
+
+def test_outlier_detectors_have_no_classes(pyplot, X):
+    model = fit(IsolationForest(random_state=SEED), X, None)
+    labels = -model.predict(X)
+    display = PredictionsDisplay.from_estimator(model, X, labels, n_images=50)
+    assert display.counts == {"wrong": 40}
+    with pytest.raises(ValueError, match="'target_names' parameter of PredictionsDisplay"):
+        PredictionsDisplay.from_estimator(model, X, labels, target_names=["out", "in"])
+
+
 def test_only_wrong_ones_without_scores(pyplot, digits):
     X, y = digits[0][:200], digits[1][:200]
     model = fit(NoScores(), X[:20], y[:20])
@@ -263,7 +308,7 @@ def test_rows_with_a_shape_on_given_axes(pyplot):
         ({"predictions": [[0.5, np.nan]] * 3}, "cannot use these predictions.*NaN"),
         ({"predictions": [[1.0]] * 3}, r"at least two classes. Got predictions of shape \(3, 1\)"),
         ({"classes": ["a", "b", "c"]}, "and 3 classes"),
-        ({"predictions": [0, 1, 0]}, "ranks images by their errors, or by prob.*pass y"),
+        ({"predictions": [0, 1, 0]}, "ranks images by their errors, or by a prob.*pass y"),
         ({"predictions": [0, 1, 0], "y": [-1] * 3}, "ranks images by their errors.*pass y, with"),
         ({"y": np.ma.array([0, 1, 0], mask=[0, 0, 1])}, "needs all values, but y is a masked"),
         (
@@ -287,6 +332,8 @@ def test_mistakes_with_a_model(pyplot, X, y):
     model = make_pipeline(EMBEDDER, LogisticRegression())
     with pytest.raises(NotFittedError):
         PredictionsDisplay.from_estimator(model, X)
+    with pytest.raises(TypeError, match="'model' argument of PredictionsDisplay.from_estimator .*"):
+        PredictionsDisplay.from_estimator(model[:1].fit(X), X)
     model.fit(X, y)
     with pytest.raises(ValueError, match="'target_names' parameter of PredictionsDisplay.from_est"):
         PredictionsDisplay.from_estimator(model, X, target_names=["a", "b"])

@@ -7,6 +7,7 @@ from torch import nn
 
 from sklssl import (
     BaseEmbedder,
+    DeepClusterEmbedder,
     MultiScaleEmbedder,
     PatchDictionaryEmbedder,
     PatchRotEmbedder,
@@ -137,6 +138,28 @@ def test_fitted_embedders_stay_unchanged(X):
         assert torch.equal(weight, weights[name])
     assert not embedder.pretext_.training
     assert torch.equal(random, torch.get_rng_state())
+
+
+def test_clusters_that_a_fitted_embedder_predicts(digits):
+    X = digits[0]
+    embedder = DeepClusterEmbedder(4, backbone="convnet", max_epochs=1, random_state=SEED)
+    embedder.fit(X[:40])
+    others = X[40:140]  # more than those of fit, and other ones
+    rows = [0, 1, 2, 3, 30, 60, 98, 99]
+    display = draw(embedder, others, rows=rows)
+    images = torch.from_numpy(others[rows]).permute(0, 3, 1, 2) / embedder.value_range_[1]
+    with torch.no_grad():
+        clusters = embedder.pretext_.eval().predict(images.float()).argmax(dim=1).tolist()
+    assert [title for (title,) in display.titles[1.0]] == [f"target {k}" for k in clusters]
+    again = ViewsDisplay.from_estimator(embedder, others, rows=rows, random_state=SEED + 1)
+    assert again.titles == display.titles
+    assert not np.array_equal(again.views[1.0], display.views[1.0])
+
+
+def test_clusters_of_an_unfitted_embedder(X):
+    embedder = DeepClusterEmbedder(4, backbone="convnet", random_state=SEED)
+    titles = draw(embedder, X, rows=np.arange(40)).titles[1.0]
+    assert {title for (title,) in titles} == {f"target {k}" for k in range(4)}
 
 
 def test_files_and_deep_images(X, tmp_path):

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.backend_bases import FigureCanvasBase
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
@@ -61,7 +62,14 @@ def load(data, image_size):
     return bunch
 
 
-if not Path(args.output).absolute().parent.is_dir():
+output = Path(args.output if Path(args.output).suffix else f"{args.output}.png")
+formats = sorted(FigureCanvasBase.get_supported_filetypes())
+if output.suffix[1:].lower() not in formats:
+    parser.error(
+        f"The picture {args.output!r} has an unknown format. End its name in one of "
+        f"{', '.join(f'.{name}' for name in formats)}."
+    )
+if not output.absolute().parent.is_dir():
     parser.error(f"The folder of the picture {args.output!r} does not exist. Create it first.")
 try:
     bunch = load(args.data, args.image_size)
@@ -87,12 +95,19 @@ if (y < 0).all():
     print("Without labels embedders cannot be compared: using a PatchDictionaryEmbedder.")
     embedder = PatchDictionaryEmbedder(random_state=0).fit(images)
 else:
+    classes = np.where(y < 0, "-1", np.asarray(bunch.target_names)[y])  # "-1": without a label
     smallest = np.bincount(y[y >= 0]).min()
     test_size = 0.25 if smallest >= 8 else 0.5
     n_labels = [n for n in (2, 10, 50) if n <= 0.9 * (1 - test_size) * smallest][-2:] or [1]
     try:
         comparison = compare_embedders(
-            images, y, embedders, n_labels=n_labels, test_size=test_size, random_state=0, verbose=1
+            images,
+            classes,
+            embedders,
+            n_labels=n_labels,
+            test_size=test_size,
+            random_state=0,
+            verbose=1,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -116,10 +131,13 @@ def judge(comparison):
         'init_weights="imagenet", max_epochs=0)'
     )
     if choice not in embedders:
+        # What to try instead of raw pixels is in the advice of the comparison.
+        pixels = choice == "raw pixels"
+        next_step = f"; next, try more images, a larger --image-size or {pretrained}"
         return (
             f"Not worth it here: {labels} no embedder is clearly better than the {choice}, which "
-            f"get{'s' * (choice != 'raw pixels')} {wrong[choice]} of other images wrong; next, try "
-            f"more images, a larger --image-size or {pretrained}."
+            f"get{'s' * (not pixels)} {wrong[choice]} of other images wrong"
+            f"{next_step * (not pixels)}."
         )
     next_step = pretrained
     if comparison.scores[choice][-1].mean() > 0.8:
@@ -161,11 +179,15 @@ NeighborsDisplay.from_features(
 )
 
 
-def shorten(name, longest=16):
-    """Shorten a long name by removing its middle."""
+def shorten(names, longest=16):
+    """Remove the middle of long names, and number the names if they are then the same."""
     n_first = longest // 3
-    fits = len(name) <= longest
-    return name if fits else f"{name[:n_first]}…{name[n_first + 1 - longest :]}"
+    short = [
+        name if len(name) <= longest else f"{name[:n_first]}…{name[n_first + 1 - longest :]}"
+        for name in names
+    ]
+    are_distinct = len(set(short)) == len(short)
+    return short if are_distinct else [f"{i}: {name}" for i, name in enumerate(short)]
 
 
 if has_labels:
@@ -174,12 +196,12 @@ if has_labels:
     )
     classifier = RidgeClassifier(alpha=0.3 * features.shape[1])
     probe = make_pipeline(StandardScaler(), classifier).fit(Z_train, y_train)
-    largest = np.argsort(-np.bincount(y[labelled]), kind="stable")[:12]
+    largest = np.sort(np.argsort(-np.bincount(y[labelled]), kind="stable")[:12])
     ConfusionMatrixDisplay.from_predictions(
         y_test,
         probe.predict(Z_test),
-        labels=np.sort(largest),
-        display_labels=[shorten(bunch.target_names[label]) for label in np.sort(largest)],
+        labels=largest,
+        display_labels=shorten([bunch.target_names[label] for label in largest]),
         xticks_rotation="vertical",
         cmap="Blues",
         colorbar=False,
@@ -191,5 +213,5 @@ if has_labels:
         "Predictions for half of the images, trained on the others:\n"
         f"{probe.score(Z_test, y_test):.1%} right{which}"
     )
-figure.savefig(args.output, dpi=100)
-print(f"The picture is in {args.output}.")
+figure.savefig(output, dpi=100)
+print(f"The picture is in {output}.")

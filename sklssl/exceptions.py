@@ -31,7 +31,7 @@ class DistributedError(RuntimeError):
 
 
 class DivergenceWarning(ConvergenceWarning):
-    """The pretext task is solved no better than by chance."""
+    """Training diverges, or its task is solved no better than by chance."""
 
 
 class ImageFileError(ValueError):

@@ -4,6 +4,7 @@ import shutil
 import warnings
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -73,6 +74,33 @@ def test_quickstart_on_images_without_labels(folder, tmp_path, capsys, n_labelle
     assert look(picture) == (1100, 1200)
 
 
+def test_quickstart_names_the_largest_class(folder, tmp_path, capsys):
+    for i, file in enumerate(sorted((folder / "class2").iterdir())):
+        if i >= 8:
+            file.rename(folder / "class1" / file.name)
+    for file in (folder / "class0").iterdir():
+        file.rename(folder / "class1" / file.name)
+    (folder / "class0").rmdir()
+    run_example("quickstart", "--data", folder, *QUICK, "--output", tmp_path / "picture.png")
+    assert "Answering always 'class1' would reach" in capsys.readouterr().out
+
+
+def test_quickstart_tells_long_names_apart(folder, tmp_path):
+    for place in list(folder.iterdir()):
+        place.rename(folder / f"Class {place.name[-1]} with a very long name of a species")
+    run_example("quickstart", "--data", folder, *QUICK, "--output", tmp_path / "picture.png")
+    matrix = next(ax for ax in plt.gcf().findobj(plt.Axes) if ax.get_xlabel() == "Predicted label")
+    assert len({label.get_text() for label in matrix.get_xticklabels()}) == 3
+
+
+def test_quickstart_names_the_picture_it_wrote(folder, tmp_path, capsys):
+    for file in folder.rglob("*.png"):
+        file.rename(folder / file.name)
+    run_example("quickstart", "--data", folder, *QUICK, "--output", tmp_path / "picture")
+    assert f"The picture is in {tmp_path / 'picture.png'}." in capsys.readouterr().out
+    look(tmp_path / "picture.png")
+
+
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
     """The function of the example that says whether it was worth it."""
@@ -102,6 +130,18 @@ def test_quickstart_says_whether_it_was_worth_it(judge, scores, said):
     assert said in judge(Comparison(results, [5], n_images=(10, 10)))
 
 
+@pytest.mark.parametrize(
+    ("score", "advice"), [(1.0, "there is nothing left to gain"), (0.5, "check that the images")]
+)
+def test_quickstart_adds_nothing_to_the_advice_on_raw_pixels(judge, score, advice):
+    result = Result(np.full((1, 2), score), 10, 1.0, 1.0, RotNetEmbedder())
+    comparison = Comparison(
+        dict.fromkeys(("raw pixels", "untrained network"), result), [5], n_images=(10, 10)
+    )
+    assert advice in comparison.advice
+    assert "try" not in judge(comparison)
+
+
 def test_quickstart_says_what_is_wrong(folder, tmp_path, capsys):
     def complaint(data, *others):
         with pytest.raises(SystemExit):
@@ -111,6 +151,7 @@ def test_quickstart_says_what_is_wrong(folder, tmp_path, capsys):
     assert "error: There is no folder or zip file" in complaint(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     assert "contains no images" in complaint(tmp_path / "empty")
+    assert "'a.xyz' has an unknown format. End" in complaint(folder, "--output", "a.xyz")
     assert "The folder of the picture" in complaint(folder, "--output", tmp_path / "no" / "a.png")
     for file in sorted((folder / "class2").iterdir())[1:]:
         file.unlink()

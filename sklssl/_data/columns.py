@@ -114,7 +114,8 @@ def check_file_names(X: Any, who: str, name: str = "X") -> None:
     Raises
     ------
     ValueError
-        If `X` is a single name, a generator, empty, or a mix of names and other objects.
+        If `X` is a single name, a generator, empty, or a mix of names, PIL images and other
+        objects, or if its names are bytes.
     """
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(f"{who} expects images, or a list of file names. {_explain_one(X, name)}")
@@ -130,14 +131,25 @@ def check_file_names(X: Any, who: str, name: str = "X") -> None:
             "pattern used to create it; sklssl.datasets.list_images(folder) finds image files with "
             "extensions in upper or lower case."
         )
-    kinds = [isinstance(x, _PATH) or is_picture(x) for x in X]
-    if any(kinds) and not all(kinds):
-        at = kinds.index(False)
-        other = next(x for i, x in enumerate(X) if i == at)
-        raise ValueError(
-            f"{who} expects a sequence of file names or PIL images, but item {at} of {name} is "
-            f"{reprlib.repr(other)}. Replace it with a file name, or remove the row."
-        )
+    kinds = list(map(_item_kind, X))
+    if set(kinds) in ({"other"}, {"name"}, {"picture"}):
+        return
+    wanted = next((kind for kind in kinds if kind in ("name", "picture")), "name")
+    at, item = next((i, x) for i, x in enumerate(X) if kinds[i] != wanted)
+    remedy = {
+        "bytes": "Convert names that are bytes to str with os.fsdecode",
+        "other": "Replace it with a file name, or remove the row",
+    }.get(kinds[at], "Pass either names or images: PIL.Image.open(name) opens a file")
+    raise ValueError(
+        f"{who} expects a sequence of file names or PIL images, but item {at} of {name} is "
+        f"{reprlib.repr(item)}. {remedy}."
+    )
+
+
+def _item_kind(item: object) -> str:
+    kinds = {"name": isinstance(item, _PATH), "picture": is_picture(item)}
+    kinds["bytes"] = isinstance(item, bytes)
+    return next((kind for kind, fits in kinds.items() if fits), "other")
 
 
 def _explain_one(X: str | bytes | os.PathLike[str], name: str) -> str:

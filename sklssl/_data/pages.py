@@ -19,6 +19,7 @@ from sklssl._data.pixels import (
     to_rgb_order,
     turn,
 )
+from sklssl._data.silence import silent_cv2
 from sklssl._data.tiff import TIFF, open_tiff
 from sklssl.exceptions import ImageFileError
 
@@ -109,9 +110,9 @@ def _decode_with_cv2(content: bytes, name: str, channels: Any) -> np.ndarray:
         1: cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH,
         3: cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH,
     }
-    image = cv2.imdecode(
-        np.frombuffer(content, np.uint8), flags.get(channels, cv2.IMREAD_UNCHANGED)
-    )
+    buffer = np.frombuffer(content, np.uint8)
+    with silent_cv2:
+        image = cv2.imdecode(buffer, flags.get(channels, cv2.IMREAD_UNCHANGED))
     if image is None:
         raise corrupt_file_error(name)
     return to_rgb_order(image)

@@ -26,6 +26,7 @@ from sklssl._data.pixels import (
     turn,
     wrong_channels_error,
 )
+from sklssl._data.silence import silent_cv2
 from sklssl.exceptions import ImageFileError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _TAGS = (256, 257, 258, 262, 274, 277, 284, 338, 339)
 _GREY, _RGB = (0, 1), 2  # colour spaces; grey with 0 as white, or as black
 _PREMULTIPLIED = (1,)
 _ALPHA = (_PREMULTIPLIED, (2,))  # kinds of extra channels
-_SIGNED, _COMPLEX = 2, (5, 6)  # kinds of values
+_SIGNED, _FLOAT, _COMPLEX = 2, 3, (5, 6)  # kinds of values
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,12 @@ class _Page:
     def has_bands(self) -> bool:
         """Whether the channels are neither grey nor RGB, with or without an extra one."""
         return self.colours in _GREY and self.n_channels not in (1, 3) and not self.has_alpha
+
+    @property
+    def has_white_zeros(self) -> bool:
+        """Whether 0 is white, of unsigned values: others have no largest one that is black."""
+        unsigned = self.values not in (_SIGNED, _FLOAT) and self.bits <= 16
+        return self.colours == _GREY[0] and self.n_channels == 1 and unsigned
 
     @property
     def suits_pillow(self) -> bool:
@@ -133,10 +140,13 @@ def _read(
             "ordinary grey or RGB image, or remove it."
         )
     pixels = _read_with_cv2(content, name, number) if page.is_plain else None
+    inverted = pixels is not None and page.bits <= 8  # by cv2, as Pillow does
     if pixels is not None and 8 < page.bits < 16:
         pixels >>= 16 - page.bits  # cv2 scales packed values to 16 bits
     if pixels is None:
         pixels = turn(_read_with_tifffile(content, name, number), page.orientation)
+    if page.has_white_zeros and not inverted:
+        pixels = 2**page.bits - 1 - pixels
     if channels in (1, 3) and page.has_alpha:
         return drop_alpha(pixels, page.bits, premultiplied=page.extra == _PREMULTIPLIED)
     return pixels
@@ -148,7 +158,8 @@ def _read_with_cv2(content: bytes, name: str, number: int) -> np.ndarray | None:
     buffer = np.frombuffer(content, np.uint8)
     wanted = (number, number + 1)
     try:
-        _, images = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED, range=wanted)
+        with silent_cv2:
+            _, images = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED, range=wanted)
     except cv2.error:  # it cannot read another page
         return None
     return to_rgb_order(to_supported_dtype(images[0], name)) if images else None

@@ -35,6 +35,7 @@ _PICKLES = (b"\2", b"\3", b"\4", b"\5")  # pickle protocols
 _PACKINGS = (b"\x01", b"\x5e", b"\x9c", b"\xda")  # zlib and others
 _NUMBERS = "biuf"  # kinds of NumPy dtypes
 _SCALARS = "biufU"
+_TIMES = "mM"
 
 
 def write_state(
@@ -52,9 +53,9 @@ def write_state(
         The file to write, replaced if it exists.
 
     tree : dict, list, tuple, str, bytes, bool, int, float, None, tensor or ndarray
-        Nested dicts, lists and tuples of these. Arrays hold numbers or strings. Tensors are read
-        back on the CPU, arrays in C order and native byte order; the order of a dict that contains
-        only tensors may change.
+        Nested dicts, lists and tuples of these. Arrays hold numbers, strings, dates or times.
+        Tensors are read back on the CPU, arrays in C order and native byte order; the order of a
+        dict that contains only tensors may change.
 
     kind : str
         The kind of file, checked by :func:`read_state`.
@@ -257,6 +258,9 @@ class _Encoder:
             return {"$unsigned": self._keep(native.view(f"i{native.itemsize}"), place)}
         if array.dtype.kind in _NUMBERS:
             return {"$array": self._keep(array, place)}
+        if array.dtype.kind in _TIMES:
+            native = array.astype(array.dtype.newbyteorder("="))
+            return {"$times": [native.dtype.str, self._keep(native.view(np.int64), place)]}
         if array.dtype.kind == "U":
             # As numbers: strings are padded to the longest, and memory must match the file size.
             codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.int32)
@@ -264,7 +268,11 @@ class _Encoder:
             return {"$text": [width, list(array.shape), self._keep(codes, place)]}
         if all(type(item) is str for item in array.ravel().tolist()):
             return {"$strings": [list(array.shape), array.ravel().tolist()]}
-        raise TypeError(f"An array of {array.dtype} at {place!r} cannot be written.")
+        raise TypeError(
+            f"An array of {array.dtype} at {place!r} cannot be written, as its items are neither "
+            "numbers, strings nor dates of NumPy. If these are labels, convert them before fit, "
+            "for example with y.astype(str)."
+        )
 
     def _keep(self, value: Tensor | np.ndarray, place: str) -> str:
         if isinstance(value, np.ndarray):
@@ -324,6 +332,13 @@ def _decode_unsigned(place: Any, tensors: dict[str, Tensor]) -> np.ndarray:
     return array.view(f"u{array.itemsize}")
 
 
+def _decode_times(value: Any, tensors: dict[str, Tensor]) -> np.ndarray:
+    dtype = np.dtype(value[0])
+    if dtype.kind not in _TIMES:
+        raise ValueError(f"not times: {dtype}")
+    return tensors.pop(value[1]).numpy().view(dtype.newbyteorder("="))
+
+
 def _decode_number(value: Any, tensors: dict[str, Tensor]) -> Any:
     dtype = np.dtype(value[0])
     if dtype.kind not in _SCALARS:  # other kinds can have any size
@@ -347,6 +362,7 @@ _MARKS: dict[str, Callable[[Any, dict[str, Tensor]], Any]] = {
     "$array": lambda place, tensors: tensors.pop(place).numpy(),
     "$bytes": lambda place, tensors: tensors.pop(place).numpy().tobytes(),
     "$unsigned": _decode_unsigned,
+    "$times": _decode_times,
     "$strings": _decode_strings,
     "$text": _decode_text,
     "$number": _decode_number,

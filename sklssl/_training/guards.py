@@ -14,7 +14,7 @@ from sklssl.exceptions import CollapseWarning, DivergenceWarning
 from sklssl.metrics import dead_feature_share, effective_rank
 from sklssl.utils._checks import check_learned
 
-__all__ = ["ChanceGuard", "CollapseGuard", "SpreadGuard"]
+__all__ = ["ChanceGuard", "CollapseGuard", "FineTuningGuard", "SpreadGuard"]
 
 _LEAST_SAMPLE, _SAMPLE = 32, 256  # number of images
 _MOST_PIXELS = 2**14  # values of an image that tell whether images differ
@@ -22,7 +22,7 @@ _MOST_PIXELS = 2**14  # values of an image that tell whether images differ
 _ROUNDING = 1e-4
 _MOST_DEAD = 0.9
 _LEAST_RANK = 2.0
-_BETTER, _WORSE, _MUCH_WORSE = 0.98, 1.05, 10.0  # factors of the loss at chance level
+_BETTER, _WORSE, _TWICE, _MUCH_WORSE = 0.98, 1.05, 2.0, 10.0  # factors of the loss at chance level
 _PATIENCE = 5  # epochs until the task must be solved better than chance
 _LEAST_SPREAD = 0.1  # of unit vectors; 1 if they point in all directions
 
@@ -94,6 +94,14 @@ class ChanceGuard:
     It uses the rows of the history, which include the epochs before a resumed run.
     """
 
+    _task = "the pretext task"
+    _good_enough = _BETTER  # of the last loss, as a factor of that at chance level
+    _verdict = "is solved no better than by chance"
+    _remedy = (
+        "Try another learning_rate or weight_decay, or another method: this one may be unsuitable "
+        "for the images in X."
+    )
+
     def __init__(self, pretext: Pretext, n_images: int, batch_size: int) -> None:
         self.chance: float | None = pretext.chance_loss(
             math.ceil(n_images / count_batches(n_images, batch_size))
@@ -115,14 +123,14 @@ class ChanceGuard:
 
     def after_training(self, estimator: Any) -> None:
         rows = estimator.history_
-        if self.chance is None or len(rows) < _PATIENCE or self._is_better(rows[-1]):
+        if self.chance is None or len(rows) < _PATIENCE:
             return
-        self._warn(
-            estimator,
-            f"is solved no better than by chance, with a loss of {rows[-1]['loss']:.3g} after "
-            f"{len(rows)} epochs (by chance: {self.chance:.3g}). Try another learning_rate or "
-            "weight_decay, or another method: this one may be unsuitable for the images in X.",
-        )
+        if rows[-1]["loss"] >= self._good_enough * self.chance:
+            self._warn(
+                estimator,
+                f"{self._verdict}, with a loss of {rows[-1]['loss']:.3g} after {len(rows)} epochs "
+                f"(by chance: {self.chance:.3g}). {self._remedy}",
+            )
 
     def _is_better(self, row: dict[str, Any]) -> bool:
         return self.chance is not None and row["loss"] < _BETTER * self.chance
@@ -130,8 +138,20 @@ class ChanceGuard:
     def _warn(self, estimator: object, what: str) -> None:
         if not self.warned:
             self.warned = True
-            text = f"{type(estimator).__name__}: the pretext task {what}"
+            text = f"{type(estimator).__name__}: {self._task} {what}"
             warnings.warn(text, DivergenceWarning, stacklevel=2)
+
+
+class FineTuningGuard(ChanceGuard):
+    """Does the same for fine-tuning, where ending near chance level is no failure.
+
+    Nothing predicts labels that have nothing to do with the images.
+    """
+
+    _task = "fine-tuning"
+    _good_enough = _TWICE
+    _verdict = "predicts y worse than by chance"
+    _remedy = "Try more max_epochs, another learning_rate or max_grad_norm=1.0."
 
 
 class SpreadGuard:

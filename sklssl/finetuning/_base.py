@@ -25,6 +25,7 @@ from sklssl._storage.module_state import without_weights
 from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.estimator import TrainedEstimator
+from sklssl._training.guards import FineTuningGuard
 from sklssl._training.run import TrainingRun
 from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder, is_fitted_embedder
@@ -133,6 +134,8 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         -----
         CheckpointWarning
             If a checkpoint cannot be written. Training continues.
+        DivergenceWarning
+            If the loss is much worse than that of guessing, or remains or becomes worse than it.
         NonFiniteLossWarning
             If the loss becomes infinite or NaN after some epochs. The weights of the last good
             epoch are kept.
@@ -242,7 +245,8 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         images, to_tensor = self._cache(select_rows(images, order), backbone, frozen_until)
         answers = targets[order], weights[order].astype(np.float32)
         cached = isinstance(to_tensor, MapsToDevice)
-        task = self._make_task(backbone, frozen_until, answers, cached=cached)
+        chance = self._chance_loss(*(part[:n_train] for part in answers))
+        task = self._make_task(backbone, frozen_until, answers, cached=cached, chance=chance)
         if n_train < len(images):
             patience = self.n_iter_no_change if self.early_stopping else None
             task.validation = Validation(images, n_train, to_tensor, self.batch_size, patience)
@@ -257,6 +261,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
                 device,
                 checkpoints,
                 fit_tasks,
+                guards=[FineTuningGuard(task, n_train, self.batch_size)],
             ).train()
         task.restore_best()
 
@@ -267,6 +272,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         answers: tuple[np.ndarray, np.ndarray],
         *,
         cached: bool,
+        chance: float,
     ) -> SupervisedTask:
         return SupervisedTask(
             backbone,
@@ -277,6 +283,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
             measure=self._measure,
             cached=cached,
             augment=self.augment,
+            chance=chance,
         )
 
     def _make_head(self, backbone: Backbone) -> Head:
@@ -312,7 +319,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         remedy = "Pass at least 2 images of each class"  # no fraction would help
         try:
             strata = self._strata(targets)
-            remedy = "Set it higher"
+            remedy = f"Set it {'higher' if self.validation_fraction < 0.5 else 'lower'}"
             train, kept = train_test_split(
                 np.arange(n_rows),
                 test_size=self.validation_fraction,
@@ -322,9 +329,9 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         except ValueError as error:
             raise ValueError(
                 f"The 'validation_fraction' parameter of {type(self).__name__} is "
-                f"{self.validation_fraction}, which is impossible with {n_rows} images: {error} "
-                f"{remedy}, or use no validation images: early_stopping=False and an "
-                "lr_schedule other than 'plateau'."
+                f"{self.validation_fraction}, which is impossible with {n_rows} images: "
+                f"{str(error).rstrip('.')}. {remedy}, or use no validation images: "
+                "early_stopping=False and an lr_schedule other than 'plateau'."
             ) from error
         check_two_images(type(self).__name__, len(train), "is left beside the validation images")
         return np.concatenate([train, kept]), len(train)

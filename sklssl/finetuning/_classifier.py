@@ -175,6 +175,10 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
             raise ValueError(f"the class {alone!r} has a single image.")
         return targets
 
+    def _chance_loss(self, targets: np.ndarray, weights: np.ndarray) -> float:
+        # Not the entropy of the classes: it is close to 0, and exceeded at first, if one is rare.
+        return float(weights.mean() * np.log(self._n_outputs))
+
     def _measure(self, logits: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
         loss = (weights * F.cross_entropy(logits, targets, reduction="none")).mean()
         return {"loss": loss, "accuracy": (logits.argmax(dim=1) == targets).float().mean()}

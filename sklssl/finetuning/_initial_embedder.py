@@ -11,7 +11,6 @@ from sklssl.base import BaseEmbedder, Pretext
 from sklssl.embedding import MultiScaleEmbedder
 from sklssl.embedding._untrained import UntrainedEmbedder
 from sklssl.exceptions import ImageFileError
-from sklssl.utils._checks import naming_parameter
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["NetworkEmbedder", "initial_embedder", "read_images"]
@@ -48,8 +47,7 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
     frozen = isinstance(embedder, FrozenEstimator)
     found = embedder.estimator if frozen else embedder
     if not hasattr(embedder, "fit"):
-        with naming_parameter(owner, "embedder"):
-            found = NetworkEmbedder(embedder, random_state=seed).fit(X)
+        found = _build(embedder, X, seed, owner=owner)
     if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
         raise TypeError(
             f"{who} must be an embedder of sklssl, a FrozenEstimator of a fitted one, or a "
@@ -63,6 +61,20 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
     copied = found._continued()
     _let_train(copied.pretext_)
     return copied
+
+
+def _build(backbone: Any, X: ImagesLike, seed: int, *, owner: object) -> NetworkEmbedder:
+    """Return an embedder with random weights; errors name the parameter that the user knows."""
+    embedder = NetworkEmbedder(backbone, random_state=seed)
+    try:
+        return embedder.fit(X)
+    except ImageFileError:  # which names the file
+        raise
+    except (ImportError, TypeError, ValueError) as error:
+        kinds = (ImportError, TypeError, ValueError)
+        kind = next(kind for kind in kinds if isinstance(error, kind))
+        text = str(error).removeprefix(f"The 'backbone' parameter of {type(embedder).__name__}: ")
+        raise kind(f"The 'embedder' parameter of {type(owner).__name__}: {text}") from error
 
 
 def read_images(embedder: BaseEmbedder, X: ImagesLike, *, owner: object) -> CheckedImages:

@@ -97,6 +97,14 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
     def _strata(self, targets: np.ndarray) -> None:
         return None
 
+    def _chance_loss(self, targets: np.ndarray, weights: np.ndarray) -> float:
+        """Return the loss of predicting the mean of `y`, but at least that of standardised ones.
+
+        Images kept for validation may have all large targets; a constant column has a loss of 0.
+        """
+        of_mean = weights * (targets**2).mean(axis=1)
+        return float(max(of_mean.mean(), weights.mean()))
+
     def _measure(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
         error = outputs - targets
         scale = torch.as_tensor(self.y_scale_, dtype=error.dtype, device=error.device)

@@ -62,6 +62,9 @@ class SupervisedTask(Pretext):
 
     augment : bool
         Whether images are cropped and flipped during training.
+
+    chance : float
+        The loss of guessing, on the rows in training.
     """
 
     targets: Tensor
@@ -78,6 +81,7 @@ class SupervisedTask(Pretext):
         measure: Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]],
         cached: bool,
         augment: bool,
+        chance: float,
     ) -> None:
         super().__init__(backbone)
         self.head = head
@@ -86,6 +90,7 @@ class SupervisedTask(Pretext):
         self.measure = measure
         self.cached = cached
         self.augment = augment
+        self.chance = chance
         self.register_buffer("targets", answers[0])
         self.register_buffer("weights", answers[1])
         self.validation: Validation | None = None
@@ -132,6 +137,9 @@ class SupervisedTask(Pretext):
         after = self.frozen_until if self.cached else None
         outputs = self.head(self.backbone(views, self.layer, after=after))
         return self.measure(outputs, self.targets[targets], self.weights[targets])
+
+    def chance_loss(self, n_images: int) -> float:
+        return self.chance
 
     def after_epoch(self) -> dict[str, float]:
         """Evaluate on the validation images, and remember the best weights."""

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.decode import resize_image
 from sklssl._data.input import validate_input
+from sklssl._storage.attributes import is_positive_int, is_positive_ints
 from sklssl.embedding import PatchDictionaryEmbedder, RotNetEmbedder
 from sklssl.finetuning import NetworkEmbedder
 from sklssl.utils._typing import ImagesLike
@@ -27,6 +28,8 @@ class RawPixels(TransformerMixin, BaseEstimator):
     """Use the pixels of an image as features, after shrinking it to at most 64x64."""
 
     cache_dir, on_error = None, "raise"  # read by validate_input
+
+    _fitted_attributes = {"image_shape_": is_positive_ints(3), "n_features_in_": is_positive_int}
 
     def __init__(
         self, *, image_size: int | None = None, image_shape: Sequence[int] | None = None

@@ -14,6 +14,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 import sklssl
 from sklssl import backbones
 from sklssl.finetuning import NetworkEmbedder
+from sklssl.inspection._candidates import RawPixels
 
 __all__ = ["CONTAINERS", "Names", "UnsupportedFileError", "is_sklssl_class", "name_of"]
 
@@ -127,7 +128,7 @@ def _qualified_name(item: Any) -> str:
 def _estimators() -> dict[str, Any]:
     classes = [getattr(sklssl, name) for name in sklssl._PUBLIC_NAMES]
     ours = [cls for cls in classes if isinstance(cls, type) and is_sklssl_class(cls)]
-    return {cls.__name__: cls for cls in (*ours, NetworkEmbedder, *CONTAINERS)}
+    return {cls.__name__: cls for cls in (*ours, NetworkEmbedder, RawPixels, *CONTAINERS)}
 
 
 @functools.cache

@@ -230,6 +230,20 @@ def test_names_and_other_things_do_not_mix(paths, odd):
         quick().fit([*paths[:3], odd])
 
 
+def test_names_and_pictures_do_not_mix(paths):
+    pictures = [Image.new("L", (12, 12))] * 3
+    for X, odd in (([*pictures, paths[3]], "'"), ([*paths[:3], pictures[0]], "<PIL")):
+        with pytest.raises(ValueError, match=rf"item 3 of X is {odd}.*Pass either names or images"):
+            quick().fit(X)
+
+
+def test_names_that_are_bytes(paths):
+    names = [os.fsencode(path) for path in paths]
+    for X in (names, np.array(names)):
+        with pytest.raises(ValueError, match=r"item 0 of X is .*b'.*os.fsdecode"):
+            quick().fit(X)
+
+
 def test_files_have_not_four_channels(paths):
     fitted = quick().fit(np.random.default_rng(0).random((4, 12, 12, 4)))
     with pytest.raises(ImageFileError, match="has 3 channels, but 4 were requested"):

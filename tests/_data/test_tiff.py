@@ -1,7 +1,9 @@
 import io
 import itertools
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -80,6 +82,38 @@ def test_all_channels_as_stored(layout, dtype):
 def test_packed_values(colours, n_channels, bits):
     image = pixels("uint16", n_channels) * 2 ** (bits - 8)
     assert_array_equal(decode_image(tiff(image, colours, bitspersample=bits), "a", "all"), image)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(("dtype", "bits"), [("uint8", 8), ("uint16", 12), ("uint16", 16)])
+def test_zeros_that_are_white(dtype, bits, big):
+    image = pixels(dtype, 1)
+    content = tiff(image, "miniswhite", bitspersample=bits, bigtiff=big)
+    assert_array_equal(decode_image(content, "a", 1), 2**bits - 1 - image)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float16", "float32", "uint32"])
+def test_zeros_that_are_white_without_a_largest_value(dtype):
+    image = pixels(dtype, 1)
+    assert_array_equal(decode_image(tiff(image, "miniswhite"), "a", 1), image)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options"), [("uint8", {"tile": (16, 16), "bigtiff": True}), ("float16", {})]
+)
+def test_cv2_says_nothing_of_what_others_read(dtype, options, capfd):
+    log = cv2.utils.logging
+    before = log.setLogLevel(log.LOG_LEVEL_WARNING)
+    try:
+        image = pixels(dtype, 1)
+        content = tiff(image, "minisblack", **options)
+        with ThreadPoolExecutor(4) as threads:
+            for read in threads.map(decode_image, [content] * 40, ["a"] * 40, [1] * 40):
+                assert_array_equal(read, image)
+        assert log.getLogLevel() == log.LOG_LEVEL_WARNING
+    finally:
+        log.setLogLevel(before)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

@@ -5,10 +5,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 
-from sklssl import FineTuneClassifier, MultiScaleEmbedder, RotNetEmbedder, SimCLREmbedder
+from sklssl import (
+    FineTuneClassifier,
+    FineTuneRegressor,
+    MultiScaleEmbedder,
+    RotNetEmbedder,
+    SimCLREmbedder,
+)
 from sklssl._data import batches
-from sklssl._training.guards import ChanceGuard, CollapseGuard
+from sklssl._training.guards import ChanceGuard, CollapseGuard, FineTuningGuard
 from sklssl.exceptions import (
     CollapseWarning,
     DivergenceWarning,
@@ -218,9 +225,9 @@ class Task:
         return self.chance
 
 
-def tell(losses, chance=1.0):
+def tell(losses, chance=1.0, guard=ChanceGuard):
     """Give what the guard says of epochs with these losses."""
-    guard, estimator = ChanceGuard(Task(chance), 100, 32), Rows()
+    guard, estimator = guard(Task(chance), 100, 32), Rows()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for row in Rows(*losses).history_:
@@ -243,6 +250,50 @@ def test_divergence_is_told_once():
     assert len(tell([0.5, 2.0, 3.0, 4.0, 5.0])) == 1
     assert tell([1.0] * 4) == []  # too early
     assert tell([1.0, 50.0] * 5, chance=None) == []
+
+
+def test_fine_tuning_may_stay_near_chance_level():
+    def tell_of(*losses):
+        return tell(losses, guard=FineTuningGuard)
+
+    assert tell_of(1.9, 1.3, 1.2, 1.1, 1.1) == []
+    assert tell_of(6.0, 5.0, 4.0, 3.0) == []  # too early
+    assert tell_of(6.0, 5.0, 4.0, 3.0, 2.1)[0].startswith(
+        "Rows: fine-tuning predicts y worse than by chance, with a loss of 2.1 after 5 epochs"
+    )
+    lost = tell_of(0.9, 0.8, 0.7, 1.1, 1.2)[0]
+    assert lost.startswith("Rows: fine-tuning diverges: its loss is 1.2 in epoch 5")
+    assert "fine-tuning diverges: its loss is 50 in epoch 1" in tell_of(50.0, 2.0)[0]
+
+
+@pytest.mark.parametrize(("make", "rate"), [(FineTuneClassifier, 1e9), (FineTuneRegressor, 0.3)])
+def test_fine_tuning_that_diverges(digits, make, rate):
+    tuner = make("convnet", max_epochs=2, learning_rate=rate, random_state=SEED)
+    message = rf"{make.__name__}: fine-tuning diverges: .*\(by chance: 1.*\). Try a smaller"
+    with pytest.warns(DivergenceWarning, match=message):
+        tuner.fit(digits[0][:60], digits[1][:60] % 3)
+
+
+RARE = (np.arange(60) == 7) + 0.0
+
+
+@pytest.mark.parametrize(
+    ("tuner", "y", "weights"),
+    [
+        (FineTuneRegressor("convnet"), np.random.default_rng(SEED).normal(size=60), None),
+        (FineTuneRegressor("convnet"), np.ones(60), None),
+        (FineTuneRegressor("convnet"), RARE, 1 + 9 * RARE),
+        (FineTuneRegressor("convnet", early_stopping=True), 1e3 * RARE, None),
+        (FineTuneClassifier("convnet"), np.random.default_rng(SEED).integers(0, 5, 60), None),
+        (FineTuneClassifier("convnet"), RARE, None),
+        (FineTuneClassifier("convnet", class_weight="balanced"), RARE, None),
+    ],
+)
+def test_labels_that_say_little_are_no_divergence(digits, tuner, y, weights):
+    tuner = clone(tuner).set_params(max_epochs=5, random_state=SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DivergenceWarning)
+        tuner.fit(digits[0][:60], y, sample_weight=weights)
 
 
 def test_chance_is_that_of_a_batch():

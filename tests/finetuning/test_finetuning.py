@@ -386,8 +386,10 @@ def test_answers_that_cannot_be(X, y, trained):
 
 def test_too_few_images_to_keep_any_back(X, y, trained):
     tuner = FineTuneClassifier(trained, early_stopping=True, **QUICK)
-    with pytest.raises(ValueError, match="'validation_fraction' .* with 40 images.*Set it higher"):
-        tuner.fit(X, y)
+    for fraction, remedy in ((0.1, "Set it higher"), (0.99, "Set it lower")):
+        expected = rf"'validation_fraction' .* with 40 images: .*[^.]\. {remedy}, or use"
+        with pytest.raises(ValueError, match=expected):
+            tuner.set_params(validation_fraction=fraction).fit(X, y)
 
 
 def test_a_failed_fit_keeps_what_was_fitted(X, y, trained):
@@ -419,8 +421,11 @@ def test_a_network_without_a_task(X):
 
 
 def test_errors_name_the_fine_tuner_and_its_embedder(X, y):
-    with pytest.raises(ValueError, match="'embedder' parameter of FineTuneClassifier: .*resnet999"):
+    expected = "^The 'embedder' parameter of FineTuneClassifier: Unknown backbone 'resnet999'"
+    with pytest.raises(ValueError, match=expected):
         FineTuneClassifier("resnet999").fit(X, y)
+    with pytest.raises(ImageFileError, match="^'missing.png' cannot be read"):
+        FineTuneClassifier("convnet").fit(["missing.png"] * 4, y[:4])
     tuned = FineTuneClassifier("convnet", **QUICK).fit(X, y)
     for method in (tuned.predict, tuned.transform):
         with pytest.raises(ValueError, match="FineTuneClassifier cannot use this X: X is one ima"):

@@ -41,6 +41,7 @@ from sklssl import (
 )
 from sklssl.backbones import make_backbone
 from sklssl.callbacks import EarlyStopping
+from sklssl.inspection import compare_embedders
 from sklssl.utils._sklearn_compat import requests_of
 from tests._estimators import EMBEDDERS, with_params
 
@@ -175,6 +176,21 @@ def test_labels_of_strings_and_names_of_columns(X, y, path):
     assert_array_equal(loaded.predict(frame), model.predict(frame))
 
 
+def test_labels_that_are_dates(X, y, path):
+    dates = np.datetime64("2020-01-01") + y % 3
+    model = FineTuneClassifier("convnet", **QUICK).fit(X, dates)
+    loaded = saved(model, path)
+    assert loaded.classes_.dtype == dates.dtype
+    assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_arrays_that_cannot_be_saved(X, y, path):
+    model = FineTuneClassifier("convnet", **QUICK).fit(X, y % 3)
+    model.classes_ = model.classes_ * 1j
+    with pytest.raises(TypeError, match=r"complex128 .*neither numbers.*before fit.*astype\(str\)"):
+        save(model, path)
+
+
 @pytest.mark.parametrize("n_columns", [1, 2])
 def test_regressor_columns(n_columns, X, y, path):
     targets = y * 1.0 if n_columns == 1 else np.stack([y * 1.0, -y], axis=1)
@@ -199,6 +215,15 @@ def test_pipelines(X, y, path):
     loaded = saved(pipe, path)
     assert_same(loaded, pipe, X)
     assert [name for name, _ in loaded.steps] == [name for name, _ in pipe.steps]
+
+
+def test_the_raw_pixels_of_a_comparison(X, y, path):
+    pixels = compare_embedders(X, y, RotNetEmbedder(**SMALL), n_labels=1).estimators["raw pixels"]
+    pipe = make_pipeline(pixels, LogisticRegression(max_iter=1000)).fit(X, y)
+    semi = SemiSupervisedClassifier(FrozenEstimator(pixels)).fit(X, y)
+    for model in (pixels, pipe, semi):
+        assert_same(saved(model, path), model, X)
+    assert plain(saved(clone(pixels), path)) == plain(clone(pixels))
 
 
 def test_the_order_of_arrays_is_kept(X, path):

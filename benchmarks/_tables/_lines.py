@@ -36,11 +36,16 @@ def number(value, digits=0):
     return "" if value is None else f"{value:,.{digits}f}"
 
 
+def mean(values, digits=1):
+    """Return the mean."""
+    return number(statistics.mean(values), digits)
+
+
 def spread(values, digits=1):
     """Return mean ± standard deviation (n - 1), or the mean for a single value or 0 digits."""
     values = list(values)
-    mean = number(statistics.mean(values), digits)
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if digits and values[1:] else mean
+    is_spread = digits and len(values) > 1
+    return mean(values, digits) + (f" ± {statistics.stdev(values):.{digits}f}" if is_spread else "")
 
 
 def some(seeds):
@@ -58,12 +63,13 @@ class Column(NamedTuple):
     digits: int = 1
 
 
-def grid(lines, rows, columns, alike=True):
+def grid(lines, rows, columns, alike=True, spreads=True):
     """Return a table of means over seeds; if a seed was run several times, the last run counts.
 
     With `alike`, all cells of a column use the seeds that every row of it has; without, each cell
-    uses the seeds available for it.
+    uses the seeds available for it. With `spreads`, standard deviations are added.
     """
+    text = spread if spreads else mean
     body = [[title] for title in rows]
     counted = []
     for column in columns:
@@ -73,7 +79,7 @@ def grid(lines, rows, columns, alike=True):
         kept = set.intersection(*(set(cell) for cell in cells if cell))
         cells = [{s: v for s, v in cell.items() if s in kept or not alike} for cell in cells]
         for row, cell in zip(body, cells, strict=True):
-            row.append(" / ".join(spread(values, column.digits) for values in _columns(cell)))
+            row.append(" / ".join(text(values, column.digits) for values in _columns(cell)))
         counts = sorted({len(cell) for cell in cells if cell})
         seeds = some(kept) if len(counts) < 2 else f"{counts[0]} to {counts[-1]} seeds"
         counted.append(seeds)

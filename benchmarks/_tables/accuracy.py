@@ -21,46 +21,49 @@ SETS = {
     "gtsrb": "traffic signs, 43 classes",
     "cifar10-4k": "CIFAR-10, 4,000 images",
 }
-FEW = ("accuracy_10", "accuracy_50")
+FEW = ("default_10", "default_50")  # the default classifier
+LOGISTIC = ("accuracy_10", "accuracy_50")
 CIFAR = {"data": "cifar10-4k"}
 
 
 def image_sets():
-    lines = read("accuracy/image_sets")
-    rows = {title: {"features": name} for title, name in EMBEDDERS.items()}
-    columns = [
-        *(Column(title, {"data": name}, FEW) for name, title in SETS.items()),
-        Column("all labels", CIFAR, ("accuracy_all",)),
-        Column("all labels, ridge classifier", CIFAR, ("ridge_all",)),
-        Column("seconds of `fit`", CIFAR, ("fit_seconds",), 1, 0),
-    ]
-    # Of seed 0, which all rows have.
-    lines = chosen(lines, seed=0)
-    kept = [x for x in lines if x["data"] in SETS and x["features"] in EMBEDDERS.values()]
-    return grid(kept, rows, columns) + origin(kept)
+    """Few labels by the default classifier, and all labels by least squares."""
+    return _image_sets(FEW, [Column("all labels", CIFAR, ("ridge_all",)), _SECONDS], spreads=False)
 
 
 def image_sets_seeds():
-    """The rows with more than one seed."""
-    lines = read("accuracy/image_sets")
-    names = {x["features"] for x in lines if x["data"] == "digits" and x["seed"] > 0}
-    rows = {title: {"features": name} for title, name in EMBEDDERS.items() if name in names}
-    columns = [Column(SETS[name], {"data": name}, FEW) for name in ("digits", "pets")]
-    kept = [x for x in lines if x["data"] in ("digits", "pets") and x["features"] in names]
-    return grid(kept, rows, columns) + origin(kept)
+    """The same few labels with standard deviations."""
+    return _image_sets(FEW)
+
+
+def image_sets_logistic():
+    """The same features with a logistic regression."""
+    return _image_sets(LOGISTIC, [Column("all labels", CIFAR, ("accuracy_all",))])
+
+
+_SECONDS = Column("seconds of `fit`", CIFAR, ("fit_seconds",), 1, 0)
+
+
+def _image_sets(keys, others=(), spreads=True):
+    lines = [x for x in read("accuracy/image_sets") if x["data"] in SETS]
+    kept = [x for x in lines if x["features"] in EMBEDDERS.values() and keys[0] in x]
+    columns = [Column(title, {"data": name}, keys) for name, title in SETS.items()]
+    rows = {title: {"features": name} for title, name in EMBEDDERS.items()}
+    return grid(kept, rows, [*columns, *others], spreads=spreads) + origin(kept)
 
 
 def unseen_sets():
     """Data sets on which no setting was chosen."""
     names = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST"}
     lines = [x for x in read("accuracy/image_sets") if x["data"] in names]
-    columns = [Column(title, {"data": name}, (*FEW, "ridge_all")) for name, title in names.items()]
+    keys = (*LOGISTIC, "ridge_all")
+    columns = [Column(title, {"data": name}, keys) for name, title in names.items()]
     return grid(lines, _embedder_rows(lines), columns) + origin(lines)
 
 
 def tiny():
     lines = chosen(read("accuracy/image_sets"), data="tiny20")
-    column = Column("20 classes of Tiny-ImageNet", {}, FEW)
+    column = Column("20 classes of Tiny-ImageNet", {}, LOGISTIC)
     return grid(lines, _embedder_rows(lines), [column]) + origin(lines)
 
 

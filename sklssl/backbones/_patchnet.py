@@ -36,6 +36,7 @@ _SAMPLED_RESPONSES = 2**28  # from which these are computed, for very large dict
 _FLAT = 0.01  # of the mean variance; added to that of a patch to limit noise
 N_LEVELS = 32  # more cost accuracy where brightness and colour tell nothing
 _LEVEL_SCALE = 0.3  # averaged over regions, their variances are then like those of the others
+_MOST_PROJECTED = 4096  # atoms; decomposing more would take many minutes and gigabytes
 _LEAST_MAP = 16  # side from which feature maps are averaged over 4x4 windows
 _SORTED_PLACES = 2**18  # of a feature map; sorting more takes much time and memory
 
@@ -303,7 +304,8 @@ def patchnet(
         4 from 112, and so on.
 
     n_atoms : int or sequence of int, default=(128, 384)
-        Number of atoms of each dictionary, for one or two dictionaries.
+        Number of atoms of each dictionary, for one or two dictionaries; the first of two has at
+        most 4,096.
 
     patch_size : int, default=None
         The side of the patches. None means 6 for images of 32 pixels, and a proportional size from
@@ -361,5 +363,11 @@ def check_n_atoms(n_atoms: Any) -> list[int]:
         raise ValueError(
             "n_atoms must be one or two integers of at least 1, the number of atoms of each "
             f"dictionary. Got {n_atoms!r}."
+        )
+    if len(counts) == 2 and counts[0] > _MOST_PROJECTED:
+        raise ValueError(
+            f"n_atoms may begin with at most {_MOST_PROJECTED} if there are two dictionaries, as "
+            f"principal components of the first one are computed. Got {n_atoms!r}. Use more atoms "
+            "in the second one, or a single dictionary."
         )
     return [int(n) for n in counts]

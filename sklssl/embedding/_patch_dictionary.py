@@ -34,7 +34,8 @@ class PatchDictionaryEmbedder(UntrainedEmbedder):
     ----------
     n_atoms : int or tuple of int
         The number of patches in the first and in the second dictionary; a single number for the
-        first one alone. Each patch yields two features per region. More are better, and slower.
+        first one alone; the first of two has at most 4,096. Each patch yields two features per
+        region. More are better, and slower.
 
     patch_size : int
         The side of the patches in pixels. None means 6 for images of 32 pixels and is proportional

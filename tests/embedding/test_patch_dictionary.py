@@ -114,7 +114,7 @@ def test_constant_images_are_told_of():
     assert np.isfinite(Z).all()
 
 
-@pytest.mark.parametrize("n_atoms", [(), (1, 2, 3), (1.5,), (0, 5), "many", (True, 3)])
+@pytest.mark.parametrize("n_atoms", [(), (1, 2, 3), (1.5,), (0, 5), "many", (True, 3), (5000, 2)])
 def test_wrong_numbers_of_atoms(X, n_atoms):
     with pytest.raises(ValueError, match="The 'n_atoms' parameter of PatchDictionaryEmbedder"):
         make(n_atoms=n_atoms).fit(X)

@@ -127,7 +127,7 @@ def test_images_that_do_not_fit_end_the_first_epoch(X, y_val):
         ({"y_val": np.zeros(5)}, "'y_val' parameter of ProbeMonitor.*inconsistent"),
         ({"y_val": np.full(60, np.nan)}, "'y_val' parameter of ProbeMonitor.*NaN"),
         ({"y_val": np.linspace(0, 1, 60)}, "'y_val' parameter of ProbeMonitor.*continuous"),
-        ({"X_val": [b"a.png"] * 60}, "'X_val' parameter of ProbeMonitor.*strings"),
+        ({"X_val": [b"a.png"] * 60}, "'X_val' parameter of ProbeMonitor.*b'a.png'.*fsdecode"),
         ({"probe": "linear", "cv": 1}, "'cv' parameter of ProbeMonitor.*from 2. Got 1"),
         ({"probe": "linear", "cv": 40}, r"'cv' parameter of ProbeMonitor is 40, but the class"),
         (

@@ -348,9 +348,9 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
 
     def _learn_weights(self, backbone: Backbone, images: CheckedImages) -> None:
         """Compute the weights that need no training from a sample of the images."""
-        to_tensor = ToTensor(torch.device("cpu"), self.value_range_, full_size(self))
-        rows = torch.randperm(len(images))[:_LEARNED_FROM].sort().values.numpy()
         size = full_size(self)
+        to_tensor = ToTensor(torch.device("cpu"), self.value_range_, size)
+        rows = torch.randperm(len(images))[:_LEARNED_FROM].sort().values.numpy()
         most = _PIXELS_AT_ONCE // math.prod(size), _VALUES_AT_ONCE // backbone.map_values(size)
         at_once = max(min(_LEARNED_AT_ONCE, *most), 1)
         parts = np.array_split(rows, math.ceil(len(rows) / at_once))

@@ -147,9 +147,11 @@ def check_file_names(X: Any, who: str, name: str = "X") -> None:
 
 
 def _item_kind(item: object) -> str:
-    kinds = {"name": isinstance(item, _PATH), "picture": is_picture(item)}
-    kinds["bytes"] = isinstance(item, bytes)
-    return next((kind for kind, fits in kinds.items() if fits), "other")
+    if isinstance(item, _PATH):
+        return "name"
+    if is_picture(item):
+        return "picture"
+    return "bytes" if isinstance(item, bytes) else "other"
 
 
 def _explain_one(X: str | bytes | os.PathLike[str], name: str) -> str:

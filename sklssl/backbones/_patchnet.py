@@ -320,7 +320,8 @@ def patchnet(
     Raises
     ------
     ValueError
-        If a patch is larger than the images, or `n_atoms` is not one or two integers of at least 1.
+        If a patch is larger than the images, or `n_atoms` is not one or two integers of at least 1,
+        or the first of two is above 4,096.
     """
     stages = make_dictionaries(in_channels, image_size, check_n_atoms(n_atoms), patch_size)
     return Backbone(stages, in_channels, image_size)

@@ -85,8 +85,8 @@ def compare_embedders(
     embedders : estimator, list of estimator or of (str, estimator), or dict, default=None
         The embedders to compare: embedders of sklssl, or any scikit-learn transformers, most of
         which need images as rows (n, H*W*C). They are cloned and fitted; a ``FrozenEstimator`` is
-        used without fitting. Embedders without a name
-        are named by their repr. None means ``[PatchDictionaryEmbedder(), RotNetEmbedder()]``.
+        used without fitting. Embedders without a name are named by their repr. None means
+        ``[PatchDictionaryEmbedder(), RotNetEmbedder()]``.
 
     n_labels : int or sequence of int, default=(10, 50)
         Number of labelled images per class.
@@ -235,7 +235,7 @@ def _check_probe(probe: Any, scoring: str | Callable[..., float] | None) -> Call
     return check_scorer(probe, scoring, _NAME)
 
 
-def _fit_probe(probe: Any, Z: np.ndarray, y: np.ndarray) -> Any:
+def _fit_probe(probe: Any, Z: Any, y: np.ndarray) -> Any:
     return fit_default_classifier(Z, y) if probe is None else clone(probe).fit(Z, y)
 
 
@@ -303,7 +303,7 @@ def _measure(
     )
 
 
-def _embed(embedder: Any, X: Any) -> np.ndarray:
+def _embed(embedder: Any, X: Any) -> Any:
     features = embed_rows(embedder, X)
     if features.ndim != 2:
         raise ValueError(

@@ -1,18 +1,17 @@
 """Two patch dictionaries side by side, of patches of 4 and of 8 pixels, and a ridge classifier.
 
-    python -m benchmarks.studies.two_sizes [--seeds 0 1 2] [--data cifar10-4k]
+    python -m benchmarks.studies.two_sizes [--seeds 0 1 2]
 
 Accuracy on all test images with all labels, with both and with each dictionary alone; the sets
 and the probe are those of image_sets.py. The sizes were chosen on no set: a smaller and a larger
 one than the default of 6.
 """
 
-import argparse
 import time
 
 import numpy as np
 
-from benchmarks._common import write_line
+from benchmarks._common import asked_runs, write_line
 from benchmarks.accuracy.image_sets import SETS, ridge
 from sklssl import PatchDictionaryEmbedder
 
@@ -36,10 +35,5 @@ def run(name, seed):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--data", nargs="*", default=["cifar10-4k"], choices=list(SETS))
-    args = parser.parse_args()
-    for seed in args.seeds:
-        for name in args.data:
-            run(name, seed)
+    for seed, name in asked_runs(["cifar10-4k"]):
+        run(name, seed)

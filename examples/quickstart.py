@@ -98,16 +98,9 @@ else:
     classes = np.where(y < 0, "-1", np.asarray(bunch.target_names)[y])  # "-1": without a label
     smallest = np.bincount(y[y >= 0]).min()
     test_size = 0.25 if smallest >= 8 else 0.5
-    n_labels = [n for n in (2, 10, 50) if n <= 0.9 * (1 - test_size) * smallest][-2:] or [1]
     try:
         comparison = compare_embedders(
-            images,
-            classes,
-            embedders,
-            n_labels=n_labels,
-            test_size=test_size,
-            random_state=0,
-            verbose=1,
+            images, classes, embedders, test_size=test_size, random_state=0, verbose=1
         )
     except ValueError as error:
         parser.error(str(error))

@@ -34,7 +34,7 @@ _NAME = "compare_embedders"
 
 @validate_params(
     {
-        "n_labels": [Integral, "array-like"],
+        "n_labels": [Integral, "array-like", None],
         "n_draws": [Interval(Integral, 2, None, closed="left")],
         "test_size": [
             Interval(Real, 0, 1, closed="neither"),
@@ -54,7 +54,7 @@ def compare_embedders(
     y: npt.ArrayLike,
     embedders: Any = None,
     *,
-    n_labels: int | Sequence[int] = (10, 50),
+    n_labels: int | Sequence[int] | None = None,
     n_draws: int = 5,
     test_size: float = 0.25,
     groups: npt.ArrayLike | None = None,
@@ -88,8 +88,10 @@ def compare_embedders(
         used without fitting. Embedders without a name are named by their repr. None means
         ``[PatchDictionaryEmbedder(), RotNetEmbedder()]``.
 
-    n_labels : int or sequence of int, default=(10, 50)
-        Number of labelled images per class.
+    n_labels : int or sequence of int, default=None
+        Number of labelled images per class. None means 10 and 50, but fewer if classes are small:
+        the two largest of 2, 10 and 50 that are at most nine tenths of the images for training of
+        the smallest class, so that the draws differ, or else 1.
 
     n_draws : int, default=5
         Number of times the labelled images are drawn, at least 2. All embedders use the same draws.
@@ -173,7 +175,7 @@ def compare_embedders(
     >>> embedder = comparison.estimators[comparison.choice]
     """
     rng = check_random_state(random_state)
-    n_labels = check_n_labels(n_labels)
+    numbers = check_n_labels(n_labels)
     scorer = _check_probe(probe, scoring)
     X, y, classes, codes, groups = _check_data(X, y, groups, embedders)
     settings = {"image_size": image_size, "image_shape": image_shape}
@@ -181,7 +183,7 @@ def compare_embedders(
         codes,
         groups,
         classes=classes,
-        n_labels=n_labels,
+        n_labels=numbers,
         n_draws=n_draws,
         test_size=test_size,
         rng=rng,
@@ -209,7 +211,8 @@ def compare_embedders(
     n_images = len(draws.train), len(draws.test)
     counts = np.bincount(codes[draws.test])
     largest = classes[[counts.argmax()]].tolist()[0], counts.max() / len(draws.test)
-    return Comparison(results, n_labels, n_images=n_images, scoring=scoring, largest=largest)
+    numbers = list(draws.labelled[0])
+    return Comparison(results, numbers, n_images=n_images, scoring=scoring, largest=largest)
 
 
 def _raise_size_error(name: str, image_size: int | None, error: ValueError) -> None:

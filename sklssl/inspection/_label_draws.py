@@ -12,6 +12,10 @@ __all__ = ["Draws", "check_n_labels", "draw_rows"]
 
 # Number of attempts to split by groups so that every class has enough images in both parts.
 _MAX_SPLITS = 100
+# Default numbers of labels per class, of which the two largest possible ones are used.
+_N_LABELS = (2, 10, 50)
+# Draws of nearly all images would hardly differ.
+_MOST_DRAWN = 0.9
 # Number of classes that an error names.
 _MAX_NAMED = 5
 
@@ -36,13 +40,15 @@ class Draws(NamedTuple):
     test: np.ndarray
 
 
-def check_n_labels(n_labels: Any) -> list[int]:
-    """Return the numbers of labels per class, in increasing order."""
+def check_n_labels(n_labels: Any) -> list[int] | None:
+    """Return the numbers of labels per class, in increasing order, or None."""
+    if n_labels is None:
+        return None
     numbers = list(n_labels) if np.iterable(n_labels) else [n_labels]
     if not numbers or not all(map(is_whole, numbers)):
         raise ValueError(
             "The 'n_labels' argument of compare_embedders must be a whole number from 1, or "
-            f"several of them: the number of labelled images per class. Got {n_labels!r}."
+            f"several of them, or None: the number of labelled images per class. Got {n_labels!r}."
         )
     return sorted({int(n) for n in numbers})
 
@@ -52,7 +58,7 @@ def draw_rows(
     groups: np.ndarray | None,
     *,
     classes: np.ndarray,
-    n_labels: list[int],
+    n_labels: list[int] | None,
     n_draws: int,
     test_size: float,
     rng: np.random.RandomState,
@@ -70,8 +76,8 @@ def draw_rows(
     classes : ndarray of shape (n_classes,)
         The classes as the user gave them; used in error messages.
 
-    n_labels : list of int
-        Numbers of labels per class, in increasing order.
+    n_labels : list of int or None
+        Numbers of labels per class, in increasing order. None means what the smallest class allows.
 
     n_draws : int
 
@@ -93,8 +99,12 @@ def draw_rows(
     rows = np.flatnonzero(codes >= 0)
     _check_pairs(codes[rows], classes)
     some_groups = None if groups is None else groups[rows]
-    train, test = _split(codes[rows], some_groups, n_labels[-1], test_size, rng)
+    n_most = _N_LABELS[-1] if n_labels is None else n_labels[-1]
+    train, test = _split(codes[rows], some_groups, n_most, test_size, rng)
     train, test = rows[train], rows[test]
+    if n_labels is None:
+        most = _MOST_DRAWN * _count_least(codes, train, test)
+        n_labels = [n for n in _N_LABELS if n <= most][-2:] or [1]
     _check_classes(codes, train, test, n_labels[-1], classes)
     labelled = []
     for _ in range(n_draws):

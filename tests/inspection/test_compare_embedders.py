@@ -185,6 +185,25 @@ def test_groups_stay_apart():
     assert (y[tested] >= 0).all()
 
 
+@pytest.mark.parametrize(
+    ("n_smallest", "expected"), [(100, [10, 50]), (60, [2, 10]), (8, [2]), (2, [1])]
+)
+def test_default_numbers_of_labels_are_those_that_the_smallest_class_allows(n_smallest, expected):
+    codes = np.repeat([0, 1], [100, n_smallest])
+    params = {"n_labels": None, "n_draws": 2, "classes": np.array(["ant", "bee"])}
+    groups = np.arange(len(codes)) // (1 if n_smallest == 2 else 2)
+    for some in (None, groups):
+        rng = np.random.RandomState(SEED)
+        draws = draw_rows(codes, some, test_size=0.25, rng=rng, **params)
+        assert [list(draw) for draw in draws.labelled] == [expected] * 2
+
+
+def test_default_numbers_of_labels_are_reported(images, labels):
+    result = compare_embedders(images, labels, RawPixels(), baselines=False, random_state=SEED)
+    assert result.n_labels == [2, 10]  # 36 images of the smallest class are for training
+    assert "10 labels" in str(result)
+
+
 def test_groups_leave_enough_labels_of_each_class():
     # Each class has a large group and small ones: many splits leave a class too few images.
     sizes = [8, 1, 1, 1] * 2

@@ -33,6 +33,8 @@ Batches = Callable[[], Iterable[Tensor]]
 _N_PATCHES = 60_000  # for the whitening and the choice of atoms
 _THRESHOLD = 0.5  # in standard deviations of the responses
 _SAMPLED_RESPONSES = 2**28  # from which these are computed, for very large dictionaries
+# Of patches of standardised maps; smaller ones, where all patches are flat, are rounding errors.
+_LEAST_VARIANCE, _LEAST_SPREAD = 1e-6, 0.01
 _FLAT = 0.01  # of the mean variance; added to that of a patch to limit noise
 N_LEVELS = 32  # more cost accuracy where brightness and colour tell nothing
 _LEVEL_SCALE = 0.3  # averaged over regions, their variances are then like those of the others
@@ -142,7 +144,7 @@ class PatchDictionary(nn.Module):
         means, patches = patches.mean((2, 3)), patches.flatten(1)
         patches -= patches.mean(1, keepdim=True)
         variance = patches.square().mean(1, keepdim=True)
-        self.floor.copy_(_FLAT * variance.mean()).clamp_(min=1e-12)
+        self.floor.copy_(_FLAT * variance.mean()).clamp_(min=_LEAST_VARIANCE)
         contrast = (variance + self.floor).sqrt()
         patches /= contrast
         mean, whitening = whiten(patches, self.regularisation)
@@ -152,7 +154,8 @@ class PatchDictionary(nn.Module):
         extra = torch.randn(len(self.weight) - len(chosen), white.shape[1])
         atoms = F.normalize(torch.cat([white[chosen], extra]))
         n_sampled = min(_N_PATCHES // 10, max(_SAMPLED_RESPONSES // len(atoms), 1))
-        spread = (white[:n_sampled] @ atoms.T).std().clamp(min=1e-6)
+        some = white[:: -(-len(white) // n_sampled)]  # of all images: the first may be alike
+        spread = (some @ atoms.T).std().clamp(min=_LEAST_SPREAD)
         weight = atoms @ whitening.T / spread
         self.bias.copy_(-(weight @ mean))
         weight -= weight.mean(1, keepdim=True)

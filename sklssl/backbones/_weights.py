@@ -104,8 +104,9 @@ def load_weights(backbone: Backbone, source: Any, *, owner: Any) -> None:
     embeddings of a vision transformer are interpolated to its size, except for those from a file.
 
     The first convolution is adapted to another number of channels. For one channel, its weights are
-    summed over the channels, so that a grey image has the same output as with three equal channels.
-    For more channels, they are repeated in turn and scaled, so that outputs keep their magnitude.
+    summed over the channels, so that a grey image has almost the same output as with three equal
+    channels (exactly, if their means and scales are equal). For more channels, they are repeated in
+    turn and scaled, so that outputs keep their magnitude.
     """
     name = f"The 'init_weights' parameter of {type(owner).__name__}"
     found = _read(source, backbone, name, owner)

@@ -297,6 +297,11 @@ def _measure(
             ]
             for draw in draws.labelled
         ]
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"The 'scoring' argument of {_NAME} returned NaN or infinity, which cannot be ranked, "
+            "for some of the draws. Use a score that is defined for every prediction."
+        )
     return Result(
         scores=np.array(scores, dtype=float).T,
         n_features=Z.shape[1],

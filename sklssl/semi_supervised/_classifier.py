@@ -23,7 +23,6 @@ from sklssl.semi_supervised._indexing import EmbedsRows, embed_rows
 from sklssl.semi_supervised._labels import check_labels, encode_labels
 from sklssl.utils._arguments import ChecksArguments
 from sklssl.utils._checks import naming_parameter
-from sklssl.utils._markers import MARKER
 from sklssl.utils._sklearn_compat import HasMethods, _fit_context, tags_of
 from sklssl.utils._typing import ImagesLike
 
@@ -46,7 +45,8 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
     classifier : classifier, default=None
         The classifier of the features; it is cloned. scikit-learn's semi-supervised classifiers
         (including subclasses, and those at the end of a pipeline or inside a search such as
-        ``GridSearchCV``) are fitted on all rows, other classifiers on the labelled rows. The
+        ``GridSearchCV``) are fitted on all rows, with classes as indices 0, 1, ... into ``classes_``
+        and -1; other classifiers are fitted on the labelled rows and their labels. The
         default standardises the features, reduces them to 512 principal components if there are
         more, and combines a linear discriminant analysis (``shrinkage=0.3``) and a logistic
         regression (``C=0.1`` for 512 features, less for more) by soft voting, in a
@@ -60,7 +60,8 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         The fitted embedder.
 
     classifier_ : classifier
-        The fitted classifier. It represents the classes as indices 0, 1, ... into ``classes_``.
+        The fitted classifier. If it was fitted on unlabelled rows too, it represents the classes as
+        indices 0, 1, ... into ``classes_``.
 
     classes_ : ndarray of shape (n_classes,)
         The sorted labels, without the marker -1.
@@ -146,14 +147,14 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
             X, labels, labelled = take_rows(X, rows), labels[rows], labelled[rows]
         classes, codes = encode_labels(labels, labelled, owner=self)
         embedder.fit(X, None)
-        if classifier is not None and not learns_from_unlabelled(classifier):
-            rows = np.flatnonzero(labelled)
-            X, codes = take_rows(X, rows), codes[rows]
-        features = embed_rows(embedder, X)
         if classifier is None:
-            classifier = fit_default_classifier(features, codes, codes != MARKER)
-        else:
-            classifier.fit(features, codes)
+            known = labels if labelled.all() else codes
+            classifier = fit_default_classifier(embed_rows(embedder, X), known, labelled)
+        elif learns_from_unlabelled(classifier):
+            classifier.fit(embed_rows(embedder, X), codes)
+        else:  # with the labels themselves, which may be keys of its class_weight
+            rows = np.flatnonzero(labelled)
+            classifier.fit(embed_rows(embedder, take_rows(X, rows)), labels[rows])
         self.embedder_, self.classifier_, self.classes_ = embedder, classifier, classes
         return self
 
@@ -170,8 +171,10 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         y : ndarray of shape (n,)
             Predicted labels from ``classes_``; never the marker -1.
         """
-        codes = self._call_classifier("predict", X)
-        return self.classes_[np.asarray(codes, dtype=int)]
+        predicted = np.asarray(self._call_classifier("predict", X))
+        if learns_from_unlabelled(self.classifier_):
+            return self.classes_[predicted.astype(int)]
+        return predicted
 
     @available_if(classifier_has("predict_proba"))
     def predict_proba(self, X: ImagesLike) -> np.ndarray:

@@ -38,7 +38,7 @@ def default_classifier(
     Parameters
     ----------
     y : ndarray of shape (n,)
-        The labels it will be fitted on, -1 for unlabelled rows.
+        The labels it will be fitted on; class indices and -1 if rows are unlabelled.
 
     n_features : int
         Number of features, which are reduced to at most 512 principal components.
@@ -76,6 +76,11 @@ def fit_default_classifier(
         raise ValueError(
             "The default classifier needs dense features, but transform of the embedder returned "
             "a sparse matrix. Pass a classifier that accepts it, such as LogisticRegression()."
+        )
+    if not np.isfinite(features).all():
+        raise ValueError(
+            "The features that transform of the embedder returned contain NaN or infinity, which the "
+            "default classifier cannot use. Pass an embedder with finite features."
         )
     with np.errstate(invalid="ignore"):  # PCA divides by the variance, which may be 0
         return default_classifier(y, features.shape[1], labelled).fit(features, y)

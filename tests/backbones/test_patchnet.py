@@ -59,6 +59,20 @@ def test_responses_have_unit_scale(maps):
     assert 0.8 < response.std() < 1.2
 
 
+def test_scale_does_not_depend_on_the_first_images(maps):
+    many = torch.cat([maps] * 20)
+    many[:20] = 0.5
+    parts = learned(many), learned(many.flip(0))
+    first, last = (layer.weight.flatten(1).norm(dim=1).mean() for layer in parts)
+    assert 0.8 < first / last < 1.25
+
+
+def test_rounding_errors_of_flat_patches_are_not_features():
+    levels = torch.randn(40, 3, 1, 1, generator=torch.Generator().manual_seed(SEED))
+    flat = levels.mean(1, keepdim=True).expand(40, 3, 12, 10)
+    assert not learned(flat)(flat).any()
+
+
 def test_brightness_and_contrast_hardly_matter(maps):
     layer = learned(maps)
     assert_close(layer(0.5 * maps + 3), layer(maps), atol=0.2, rtol=0)

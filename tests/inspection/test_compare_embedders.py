@@ -174,6 +174,14 @@ def test_all_embedders_see_the_same_draws():
     assert_array_equal(Spy.seen["a"]["fit"], Spy.seen["b"]["fit"])
 
 
+def test_scores_that_are_not_numbers_are_refused(images, labels):
+    def undefined(probe, Z, y):
+        return np.nan
+
+    with pytest.raises(ValueError, match="'scoring' argument of compare_embedders returned NaN"):
+        compare_embedders(images, labels, RawPixels(), scoring=undefined, n_labels=2)
+
+
 def test_groups_stay_apart():
     y, groups = np.arange(120) % 3, np.arange(120) // 6
     y[110:] = -1

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -120,6 +120,34 @@ def test_semi_supervised_classifiers_see_all_rows(few, classifier):
     inner = inner[-1] if hasattr(inner, "steps") else inner
     assert inner.transduction_.shape == (300,)
     assert set(inner.classes_) == set(range(10))
+
+
+@pytest.mark.parametrize("weights", [{1: 1e4}, {"one": 1e4}])
+def test_supervised_classifiers_see_the_labels_themselves(digits, weights):
+    X, y = digits[0][:300].reshape(300, -1), 1 + digits[1][:300] % 2
+    y = y if 1 in weights else np.where(y == 1, "one", "two")
+    classifier = LogisticRegression(class_weight=weights, C=1e-6)
+    model = SemiSupervisedClassifier(PCA(10, random_state=SEED), classifier).fit(X, y)
+    (heavy,) = weights
+    assert (model.predict(X) == heavy).mean() > 0.9
+    assert_array_equal(model.classifier_.classes_, model.classes_)
+
+
+def test_a_frozen_classifier_predicts_its_own_labels(few):
+    X, y, y_all = few
+    rows = X.reshape(len(X), -1)
+    fitted = LogisticRegression(max_iter=1000).fit(rows[:50] / 16, NAMES[y_all[:50]])
+    model = SemiSupervisedClassifier(FunctionTransformer(lambda X: X / 16), FrozenEstimator(fitted))
+    predicted = model.fit(rows, np.where(y == -1, "-1", NAMES[y])).predict(rows)
+    assert_array_equal(predicted, fitted.predict(rows / 16))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_named(few, value):
+    X, y, _ = few
+    spoil = FunctionTransformer(lambda X: np.full((len(X), 3), value))
+    with pytest.raises(ValueError, match="features that transform of the embedder returned"):
+        SemiSupervisedClassifier(spoil).fit(X, y)
 
 
 def test_which_classifiers_learn_from_unlabelled_rows():

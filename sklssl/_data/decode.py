@@ -4,9 +4,10 @@ import errno
 import os
 import stat
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,13 @@ from sklssl._data.pixels import (
 from sklssl.exceptions import ImageFileError
 
 __all__ = [
+    "N_DECIDING",
     "Channels",
     "check_bytes",
     "decode_image",
     "depth_mismatch_message",
     "errors_name_file",
+    "first_of_usual_depth",
     "no_readable_file_error",
     "read_bytes",
     "read_image_file",
@@ -38,6 +41,8 @@ __all__ = [
 
 # The number of channels, "all", or which ones.
 Channels: TypeAlias = int | str | tuple[int, ...]
+
+N_DECIDING = 9  # images whose usual bit depth is that of all, where others are skipped
 
 # Far larger than photographs, far smaller than the memory of a computer.
 _MAX_FILE_BYTES = 2**28
@@ -322,6 +327,15 @@ def no_readable_file_error(n_images: int, reason: str | None) -> ImageFileError:
     return ImageFileError(
         f"None of the {n_images} image files can be read. Reason for the first: {reason}"
     )
+
+
+def first_of_usual_depth(found: Sequence[tuple[Any, np.ndarray]]) -> tuple[Any, np.ndarray]:
+    """Return the first pair with an image of the bit depth that most have.
+
+    A single odd image does not decide.
+    """
+    depths = Counter(image.dtype for _, image in found)
+    return next(pair for pair in found if depths[pair[1].dtype] == max(depths.values()))
 
 
 def depth_mismatch_message(

@@ -3,7 +3,6 @@
 import copy
 import os
 import reprlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
@@ -14,7 +13,9 @@ import torch
 
 from sklssl._data.columns import is_path_sequence, to_path_string, unwrap_images
 from sklssl._data.decode import (
+    N_DECIDING,
     depth_mismatch_message,
+    first_of_usual_depth,
     no_readable_file_error,
     read_image_file,
     resize_image,
@@ -33,7 +34,6 @@ _BATCH_BYTES = 2**26
 _FIRST_PART_BYTES = 2**26
 _PIECE = 16  # images per task of a thread
 _UNKNOWN, _ABSENT = -2, -1
-_DECIDING = 9  # files, whose bit depth is that of all
 
 
 def first_image(
@@ -81,12 +81,11 @@ def first_image(
             if on_error == "raise":
                 raise _with_hint(error) from error
             problem = problem or str(error)
-        if on_error == "raise" or len(found) == _DECIDING:
+        if on_error == "raise" or len(found) == N_DECIDING:
             break
     if not found:
         raise no_readable_file_error(len(paths), problem)
-    depths = Counter(image.dtype for _, image in found)
-    return next(first for first in found if depths[first[1].dtype] == max(depths.values()))
+    return first_of_usual_depth(found)
 
 
 class ImageFiles:

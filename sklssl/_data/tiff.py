@@ -1,8 +1,9 @@
 """Read the pages of TIFF files.
 
-No library reads all of them: Pillow truncates deep and signed values, and it and cv2 return only
-one of several bands, without an error. Each page is therefore read by the first of Pillow, cv2 and
-tifffile that returns pages with such tags as they are stored.
+No library reads all of them: Pillow truncates deep and signed values, it and cv2 return only one of
+several bands, and cv2 returns zeros for what it cannot decode of 8-bit pages, all without an error.
+Each page is therefore read by the first of Pillow, cv2 and tifffile that returns pages with such
+tags as they are stored.
 """
 
 from __future__ import annotations
@@ -34,12 +35,16 @@ if TYPE_CHECKING:
 
 __all__ = ["TIFF", "open_tiff"]
 
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such files begin
+_BIG_ENDIAN_BIG = b"MM\0+"  # BigTIFFs whose byte order Pillow does not follow
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", _BIG_ENDIAN_BIG)  # how such files begin
 
 _MAX_PAGES = 2**16  # a hostile file of the largest size may have millions
 _FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # of the values of tags: unsigned integers
-_TAGS = (256, 257, 258, 262, 274, 277, 284, 338, 339)
-_GREY, _RGB = (0, 1), 2  # colour spaces; grey with 0 as white, or as black
+_TAGS = (256, 257, 258, 259, 262, 274, 277, 284, 338, 339)
+_GREY, _RGB, _YCBCR = (0, 1), 2, 6  # colour spaces; grey with 0 as white, or as black
+_JPEG = 7
+# What every build of Pillow decompresses; those without Zstandard or WebP also write to stderr.
+_COMMON = (1, 2, 3, 4, 5, 6, _JPEG, 8, 32771, 32773, 32809, 32946, 34925)
 _PREMULTIPLIED = (1,)
 _ALPHA = (_PREMULTIPLIED, (2,))  # kinds of extra channels
 _SIGNED, _FLOAT, _COMPLEX = 2, 3, (5, 6)  # kinds of values
@@ -52,6 +57,7 @@ class _Page:
     width: int
     height: int
     bits: int
+    compression: int
     colours: int
     n_channels: int
     planar: bool
@@ -63,16 +69,6 @@ class _Page:
     def is_deep(self) -> bool:
         """Whether Pillow would truncate the values."""
         return self.bits > 8 or self.values == _SIGNED
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the page has one grey channel, or interleaved RGB or RGBA, as cv2 reads them."""
-        if self.bits == 8 and self.values == _SIGNED:
-            return False
-        if self.colours in _GREY:
-            return self.n_channels == 1
-        known = (3, 4) if self.bits > 8 else (3,)  # cv2 multiplies 8 bits by their alpha
-        return self.colours == _RGB and self.n_channels in known and not self.planar
 
     @property
     def has_alpha(self) -> bool:
@@ -96,10 +92,20 @@ class _Page:
         """Whether Pillow reads all channels, or converts them to colours as documented."""
         if self.is_deep:
             return False
-        n_extra = self.n_channels - (1 if self.colours in _GREY else 3)
-        if self.colours not in (*_GREY, _RGB) or n_extra == 0:
+        if self.colours not in (*_GREY, _RGB):  # nothing else converts them
             return True
-        return self.has_alpha and not self.planar
+        n_extra = self.n_channels - (1 if self.colours in _GREY else 3)
+        known = n_extra == 0 or (self.has_alpha and not self.planar)
+        return known and self.compression in _COMMON
+
+    @property
+    def suits_cv2(self) -> bool:
+        """Whether the page is deep, with one grey channel, or interleaved RGB or RGBA."""
+        if self.bits <= 8:
+            return False
+        if self.colours in _GREY:
+            return self.n_channels == 1
+        return self.colours == _RGB and self.n_channels in (3, 4) and not self.planar
 
 
 def open_tiff(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.ndarray]]:
@@ -111,8 +117,10 @@ def open_tiff(content: bytes, name: str) -> tuple[int, Callable[[int, Any], np.n
     from PIL import Image, UnidentifiedImageError
 
     image = None
-    if not _is_big(content):
-        with suppress(UnidentifiedImageError):  # Pillow knows neither all depths nor all layouts
+    if content[:4] != _BIG_ENDIAN_BIG:
+        # Pillow knows neither all depths nor all layouts, and a first page that is too large for it
+        # may not be the one to read.
+        with suppress(UnidentifiedImageError, Image.DecompressionBombError):
             image = Image.open(io.BytesIO(content), formats=("TIFF",))
     places = _find_pages(content, name)
     return len(places), partial(_read, image, content, name, places)
@@ -136,16 +144,15 @@ def _read(
     if page.colours not in (*_GREY, _RGB) or page.values in _COMPLEX:
         what = "complex" if page.values in _COMPLEX else "neither grey, RGB nor bands"
         raise ImageFileError(
-            f"{name!r} is a deep or large TIFF file whose values are {what}. Convert it to an "
-            "ordinary grey or RGB image, or remove it."
+            f"{name!r} is a TIFF file that Pillow cannot read and whose values are {what}. Convert "
+            "it to an ordinary grey or RGB image, or remove it."
         )
-    pixels = _read_with_cv2(content, name, number) if page.is_plain else None
-    inverted = pixels is not None and page.bits <= 8  # by cv2, as Pillow does
-    if pixels is not None and 8 < page.bits < 16:
-        pixels >>= 16 - page.bits  # cv2 scales packed values to 16 bits
+    pixels = _read_with_cv2(content, name, number) if page.suits_cv2 else None
     if pixels is None:
         pixels = turn(_read_with_tifffile(content, name, number), page.orientation)
-    if page.has_white_zeros and not inverted:
+    elif page.bits < 16:
+        pixels >>= 16 - page.bits  # cv2 scales packed values to 16 bits
+    if page.has_white_zeros:
         pixels = 2**page.bits - 1 - pixels
     if channels in (1, 3) and page.has_alpha:
         return drop_alpha(pixels, page.bits, premultiplied=page.extra == _PREMULTIPLIED)
@@ -175,10 +182,25 @@ def _read_with_tifffile(content: bytes, name: str, number: int) -> np.ndarray:
             "pip install 'sklssl[tiff]'."
         ) from error
     with tifffile.TiffFile(io.BytesIO(content)) as file:
-        page = file.pages[number]
-        image = page.asarray()
+        page = file.pages[number].aspage()
+        if page.compression not in tifffile.TIFF.DECOMPRESSORS:
+            raise _unknown_compression_error(name, page.compression)
+        try:
+            image = page.asarray()
+        except ImportError as error:  # imagecodecs may be built without some kinds of compression
+            raise _unknown_compression_error(name, page.compression) from error
         image = np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
+        if page.bitspersample in range(1, 8):  # become 0 to 255, as by Pillow
+            image = np.rint(image * (255 / (2**page.bitspersample - 1))).astype(np.uint8)
         return to_supported_dtype(image.astype(image.dtype.newbyteorder("="), copy=False), name)
+
+
+def _unknown_compression_error(name: str, compression: int) -> ImageFileError:
+    return ImageFileError(
+        f"{name!r} is a TIFF file with compression {int(compression)}, which the installed "
+        "imagecodecs cannot decode. Update imagecodecs, convert the file, for example to PNG, or "
+        "remove it."
+    )
 
 
 # Tags ---------------------------------------------------------------------------------------
@@ -217,11 +239,15 @@ def _layout(content: bytes) -> tuple[str, str, str, str, int]:
 
 def _read_page(content: bytes, place: int) -> _Page:
     tags = _read_tags(content, place)
+    colours, compression = tags.get(262, (1,))[0], tags.get(259, (1,))[0]
+    if colours == _YCBCR and compression == _JPEG:
+        colours = _RGB  # as it is decoded
     return _Page(
         width=tags[256][0],
         height=tags[257][0],
-        bits=max(tags.get(258, (1,))),
-        colours=tags.get(262, (1,))[0],
+        bits=max(8, *tags.get(258, (1,))),  # as they are decoded
+        compression=compression,
+        colours=colours,
         n_channels=tags.get(277, (1,))[0],
         planar=tags.get(284, (1,))[0] == 2,
         extra=tags.get(338, ()),

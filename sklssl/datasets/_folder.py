@@ -95,7 +95,9 @@ def load_image_folder(
         warning if images have no label.
 
     on_error : {"raise", "skip"}, default="raise"
-        Whether a file that cannot be read raises an error or is skipped with a warning.
+        Whether a file that cannot be read, or has another bit depth than the first one, raises an
+        error, or is skipped with a warning. With "skip", the depth is the one that most of the
+        first nine readable files have.
 
     return_X_y : bool, default=False
         Whether to return the images and targets alone.
@@ -130,7 +132,7 @@ def load_image_folder(
         If there is nothing at `path`.
     ImageFileError
         If an image cannot be read or is too large and `on_error` is "raise", if no image can be
-        read, or if a folder cannot be read.
+        read, or if the zip file or a folder cannot be read.
     ValueError
         If `path` is neither a folder nor a zip file, contains no images, or the folders do not
         define the classes uniquely; if sizes differ and `image_size` is None; or if some images
@@ -188,9 +190,9 @@ def _leave_out(
     errors: dict[int, str], images: np.ndarray, labels: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Remove the images that could not be read, with a warning."""
-    n_images, names = len(labels["filenames"]), labels["filenames"]
-    warn_skipped_files([names[i] for i in errors], n_images, errors[min(errors)])
-    kept = np.setdiff1d(np.arange(n_images), list(errors))
+    left, names = sorted(errors), labels["filenames"]
+    warn_skipped_files(names[left], len(names), errors[left[0]])
+    kept = np.setdiff1d(np.arange(len(names)), left)
     per_image = ("target", "filenames", "subset")
     return images[kept], labels | {key: labels[key][kept] for key in per_image}
 

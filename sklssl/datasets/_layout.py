@@ -14,8 +14,13 @@ _EXTENSIONS = (
     *(".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"),
     *(".tif", ".tiff", ".webp"),
 )
-# Images that no reader supports, which nobody expects to be left out.
-_OTHER_IMAGES = (".avif", ".czi", ".dcm", ".dng", ".heic", ".heif", ".jxl", ".nd2", ".psd", ".tga")
+# Images that are not read, which nobody expects to be left out.
+_OTHER_IMAGES = (
+    *(".arw", ".avif", ".cr2", ".cr3", ".crw", ".czi", ".dcm", ".dng", ".exr", ".heic", ".heif"),
+    *(".jxl", ".lif", ".lsm", ".mrxs", ".nd2", ".ndpi", ".nef", ".nii", ".nrw", ".oib", ".oif"),
+    *(".oir", ".orf", ".pef", ".psd", ".raf", ".rw2", ".scn", ".sr2", ".srw", ".svs", ".tga"),
+    *(".vsi", ".x3f"),
+)
 # What systems put among the files of a user, besides hidden folders.
 _SYSTEM = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found")
 # Folders above the classes, in upper or lower case.

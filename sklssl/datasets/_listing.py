@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from sklssl._data.decode import check_bytes, read_bytes
+from sklssl._data.decode import check_bytes, errors_name_file, read_bytes
 from sklssl.datasets._layout import is_image
 from sklssl.exceptions import ImageFileError
 
@@ -29,13 +29,19 @@ def open_folder(path: str | os.PathLike[str]) -> Iterator[tuple[list[str], Calla
         yield list(_walk(path)), lambda name: read_bytes(path / name, name)
     elif not path.exists():
         raise FileNotFoundError(f"There is no folder or zip file {str(path)!r}.")
-    elif not zipfile.is_zipfile(path):
+    elif not _is_zip(path):
         raise ValueError(f"{str(path)!r} is neither a folder nor a zip file.")
     else:
         with _open_zip(path) as archive:
             entries = list(map(_entry_name, archive.namelist()))
             index = dict(zip(entries, archive.infolist(), strict=True))
             yield entries, lambda name: _read_entry(archive, index[name], name)
+
+
+def _is_zip(path: Path) -> bool:
+    """Return whether a file is a zip file, or the beginning of one."""
+    with errors_name_file(str(path)), open(path, "rb") as file:
+        return file.read(4) == b"PK\3\4" or zipfile.is_zipfile(file)
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
@@ -80,8 +86,8 @@ def _raise_folder_error(error: OSError) -> NoReturn:
 
 
 def _entry_name(name: str) -> str:
-    """Return the name of an entry with forward slashes; raise if it points outside."""
-    name = name.replace("\\", "/")
+    """Return the name of an entry as that of a file in a folder; raise if it points outside."""
+    name = "/".join(part for part in name.replace("\\", "/").split("/") if part != ".")
     if is_image(name.replace("..", "")) and (".." in name.split("/") or name.startswith("/")):
         raise ValueError(
             f"The zip file contains {name!r}, a name that points outside of it. Do not use it."

@@ -1,14 +1,18 @@
 """Read image files into one array."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from sklssl._data.decode import (
+    N_DECIDING,
     Channels,
     decode_image,
     depth_mismatch_message,
+    first_of_usual_depth,
+    no_readable_file_error,
     resize_image,
     warn_unread_pages,
 )
@@ -65,36 +69,50 @@ def read_images(
 ) -> np.ndarray:
     """Read, decode and optionally resize images into one array (n, H, W, C).
 
-    A file that cannot be read raises an ImageFileError. If `errors` is a dict, the message is
-    stored there under the position of the file instead, and the image has arbitrary values.
+    A file that cannot be read, or has another bit depth than the first one, raises an
+    ImageFileError. If `errors` is a dict, the message is stored there under the position of the
+    file instead, the image has arbitrary values, and the depth is the usual one of the first files.
     """
-    images: Any = None
-    first = None
     multipage: list[tuple[str, int]] = []
+
+    def decode(name: str) -> np.ndarray:
+        image = decode_image(read(name), name, channels, pages, multipage)
+        return image if image_size is None else resize_image(image, (image_size, image_size))
+
+    readable = _readable(names, decode, errors)
+    found = list(islice(readable, 1 if errors is None else N_DECIDING))
+    if not found:
+        raise no_readable_file_error(len(names), (errors or {}).get(0))
+    first, image = first_of_usual_depth(found)
+    images = np.empty((len(names), *image.shape), image.dtype)
+    for i, image in chain(found, readable):
+        if image.dtype == images.dtype:
+            _check_same_shape(image, names[i], images, names[first])
+            images[i] = image
+            continue
+        text = depth_mismatch_message(repr(names[first]), images.dtype, repr(names[i]), image.dtype)
+        if errors is None:
+            raise ImageFileError(text)
+        errors[i] = text
+    if multipage:
+        warn_unread_pages(*multipage[0])
+    return images
+
+
+def _readable(
+    names: Sequence[str], decode: Callable[[str], np.ndarray], errors: dict[int, str] | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the position and image of each file that can be read."""
     for i, name in enumerate(names):
         try:
-            image = decode_image(read(name), name, channels, pages, multipage)
-            if images is not None and image.dtype != images.dtype:
-                text = depth_mismatch_message(repr(first), images.dtype, repr(name), image.dtype)
-                raise ImageFileError(text)
+            yield i, decode(name)
         except ImageFileError as error:
             if errors is None:
                 raise
             errors[i] = str(error)
-            continue
-        if image_size is not None:
-            image = resize_image(image, (image_size, image_size))
-        if images is None:
-            images, first = np.empty((len(names), *image.shape), image.dtype), name
-        _check_same_shape(image, name, images, first)
-        images[i] = image
-    if multipage:
-        warn_unread_pages(*multipage[0])
-    found: np.ndarray = images
-    return found
 
 
-def _check_same_shape(image: np.ndarray, name: str, images: np.ndarray, first: str | None) -> None:
+def _check_same_shape(image: np.ndarray, name: str, images: np.ndarray, first: str) -> None:
     """Raise an error if an image has another shape than the first one."""
     if image.shape[2] != images.shape[3]:
         raise ValueError(

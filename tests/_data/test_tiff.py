@@ -77,6 +77,81 @@ def test_all_channels_as_stored(layout, dtype):
         assert_array_equal(read, image, err_msg=f"{planar} {options}")
 
 
+@pytest.mark.parametrize("compression", ["jpeg2000", "jpegxl", "jpegxr", "png", "pixtiff", "zstd"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize(("colours", "n_channels"), [("minisblack", 1), ("rgb", 3)])
+def test_rare_compression(colours, n_channels, dtype, compression):
+    image = pixels(dtype, n_channels)
+    for big in (False, True):
+        content = tiff(image, colours, compression=compression, bigtiff=big)
+        assert_array_equal(decode_image(content, "a", "all"), image)
+
+
+def test_webp_in_a_tiff(capfd):
+    image = pixels("uint8", 3)
+    content = tiff(image, "rgb", compression="webp", compressionargs={"lossless": True})
+    assert_array_equal(decode_image(content, "a", 3), image)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}])
+def test_jpeg_in_a_large_tiff(options, order):
+    ramp = np.add.outer(np.arange(32), np.arange(48))
+    image = np.stack([ramp, 2 * ramp, 200 - ramp], axis=2).astype(np.uint8)
+    options = {"compression": "jpeg", "subsampling": (1, 1), "byteorder": order, **options}
+    content = tiff(image, "rgb", bigtiff=True, **options)
+    assert_allclose(decode_image(content, "a", 3), image, atol=4)
+    if order == "<":  # tifffile does not write 12 bits in the other one
+        content = tiff(image.astype(np.uint16), "rgb", **options)
+        assert_allclose(decode_image(content, "a", 3), image, atol=4)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw"])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_damage_is_no_black_area(dtype, order, compression):
+    options = {"compression": compression, "bigtiff": True, "byteorder": order}
+    content = bytearray(tiff(pixels(dtype, 3), "rgb", **options))
+    start, size = len(content) // 2, len(content) // 10
+    content[start : start + size] = bytes(255 - value for value in content[start : start + size])
+    with pytest.raises(ImageFileError, match="'a' is corrupt"):
+        decode_image(bytes(content), "a", 3)
+
+
+@pytest.mark.parametrize("compression", [12345, 48124])  # unknown, and Jetraw
+def test_compression_that_nothing_decodes(compression):
+    content = bytearray(tiff(pixels("uint8", 1), "minisblack", compression="zlib"))
+    at = content.index((259).to_bytes(2, "little")) + 8
+    content[at : at + 2] = compression.to_bytes(2, "little")
+    expected = f"'a' is .* compression {compression}, which the installed imagecodecs .* Update"
+    with pytest.raises(ImageFileError, match=expected):
+        decode_image(bytes(content), "a", 1)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 7])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    ("colours", "n_channels"), [("minisblack", 1), ("miniswhite", 1), ("minisblack", 5)]
+)
+def test_few_bits_become_eight(colours, n_channels, order, bits):
+    image = pixels("uint8", n_channels) // 2 ** (8 - bits)
+    content = tiff(image, colours, "unspecified", bigtiff=True, byteorder=order, bitspersample=bits)
+    expected = np.rint(image * (255 / (2**bits - 1)))
+    expected = 255 - expected if colours == "miniswhite" else expected
+    read = decode_image(content, "a", "all")
+    assert read.dtype == np.uint8
+    assert_array_equal(read, expected)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_one_bit_becomes_0_and_255(order):
+    image = pixels("uint8", 1) > 125
+    read = decode_image(tiff(image, "minisblack", bigtiff=True, byteorder=order), "a", 1)
+    assert read.dtype == np.uint8
+    assert_array_equal(read, image * 255)
+
+
 @pytest.mark.parametrize("bits", [10, 12, 14])
 @pytest.mark.parametrize(("colours", "n_channels"), [("minisblack", 1), ("rgb", 3)])
 def test_packed_values(colours, n_channels, bits):
@@ -99,7 +174,7 @@ def test_zeros_that_are_white_without_a_largest_value(dtype):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "options"), [("uint8", {"tile": (16, 16), "bigtiff": True}), ("float16", {})]
+    ("dtype", "options"), [("uint16", {"compression": "jpeg2000"}), ("float16", {})]
 )
 def test_cv2_says_nothing_of_what_others_read(dtype, options, capfd):
     log = cv2.utils.logging
@@ -191,6 +266,31 @@ def test_pages_of_different_layouts():
         assert_array_equal(read, page if page.ndim == 3 else page[..., np.newaxis])
 
 
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_of_different_compression(big):
+    file = io.BytesIO()
+    pages = [pixels("uint8", 3), pixels("uint8", 3)[::-1]]
+    with tifffile.TiffWriter(file, bigtiff=big) as writer:
+        for page, compression in zip(pages, ("zlib", "jpeg2000"), strict=True):
+            writer.write(page, photometric="rgb", compression=compression, metadata=None)
+    for number, page in enumerate(pages):
+        assert_array_equal(decode_image(file.getvalue(), "a", 3, pages=number), page)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_small_page_after_one_that_is_too_large(big, monkeypatch):
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 500)
+    monkeypatch.setattr("sklssl._data.pixels._MAX_PIXELS", 500)
+    file = io.BytesIO()
+    large, small = np.zeros((40, 60), np.uint8), pixels("uint8", 1)[:10, :20, 0]
+    with tifffile.TiffWriter(file, bigtiff=big) as writer:
+        for page in (large, small):
+            writer.write(page, photometric="minisblack", metadata=None)
+    assert_array_equal(decode_image(file.getvalue(), "a", 1, pages=1)[..., 0], small)
+    with pytest.raises(ImageFileError, match="'a' is too large"):
+        decode_image(file.getvalue(), "a", 1)
+
+
 def test_pages_are_not_left_out(monkeypatch):
     pages = np.zeros((5000, 2, 2), np.uint8)
     pages[-1] = 7
@@ -218,11 +318,15 @@ def test_complex_values():
 
 
 @pytest.mark.parametrize("missing", ["tifffile", "imagecodecs"])
-def test_bands_without_what_reads_them(missing, monkeypatch):
-    content = tiff(pixels("uint8", 6), "minisblack", "unspecified")
+@pytest.mark.parametrize(
+    ("n_channels", "options"),
+    [(6, {}), (1, {"compression": "jpeg2000"}), (1, {"bigtiff": True, "byteorder": ">"})],
+)
+def test_what_only_tifffile_reads_without_it(n_channels, options, missing, monkeypatch):
+    content = tiff(pixels("uint8", n_channels), "minisblack", "unspecified", **options)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=r"'a.tif' is a TIFF.*pip install 'sklssl\[tiff\]'"):
-        decode_image(content, "a.tif", 6)
+        decode_image(content, "a.tif", n_channels)
 
 
 @pytest.mark.parametrize(("tag", "value"), [(256, 2**30), (277, 2**15)])

@@ -125,6 +125,13 @@ def test_two_files_of_one_name(tmp_path):
         load_image_folder(path)
 
 
+def test_zip_files_of_this_folder(tmp_path):
+    path = write_zip(tmp_path / "images.zip", files("./cat/1.png", "./dog/./1.png", "./.git/1.png"))
+    bunch = load_image_folder(path)
+    assert_array_equal(bunch.filenames, ["cat/1.png", "dog/1.png"])
+    assert meaning(bunch) == ["/cat", "/dog"]
+
+
 def test_zip_files_of_old_windows(tmp_path):
     path = write_zip(tmp_path / "images.zip", files("cat\\1.png", "dog\\1.png"))
     bunch = load_image_folder(path)
@@ -197,6 +204,23 @@ def test_bad_files_are_left_out(kind, tmp_path):
         load_image_folder(path, on_error="ignore")
 
 
+@pytest.mark.parametrize("n_odd", [1, 3])
+def test_odd_images_at_the_start_do_not_decide_the_depth(n_odd, tmp_path):
+    image = make_image(0)
+    deep = {f"ok/0 overview {i}.png": encode(image.astype(np.uint16) * 200) for i in range(n_odd)}
+    good = {f"ok/{i}.png": encode(image) for i in range(1, 9)} | {"ok/a.png": b"?"}
+    folder = write_folder(tmp_path, deep | good)
+    with pytest.raises(ImageFileError, match="'ok/0 over.* has 16 bits, 'ok/1.png' has 8 bits"):
+        load_image_folder(folder)
+    with pytest.warns(
+        UserWarning, match=f"{n_odd + 1} of .*skipped: 'ok/0 over.*first: The images differ in bit"
+    ):
+        bunch = load_image_folder(folder, on_error="skip")
+    assert bunch.images.dtype == np.uint8
+    assert_array_equal(bunch.images, [image] * 8)
+    assert_array_equal(bunch.filenames, sorted(good)[:8])
+
+
 def test_a_list_of_images_is_what_embedders_take(tmp_path):
     names = [f"{label}/{i}.png" for label in ("cat", "dog") for i in range(3)]
     content = {name: encode(make_image(i, (8, 8, 3))) for i, name in enumerate(names)}
@@ -221,6 +245,13 @@ def test_files_that_no_reader_knows_are_counted(tmp_path):
         assert len(list_images(folder).paths) == 3
     with pytest.raises(ValueError, match="contains no images.*1 .heic. Convert them"):
         list_images(write_folder(tmp_path / "b", {"a.heic": b""}))
+
+
+@pytest.mark.parametrize("kind", ["arw", "cr2", "CR3", "nef", "orf", "raf", "rw2", "svs"])
+def test_a_class_of_raw_files_does_not_vanish_silently(kind, tmp_path):
+    folder = write_folder(tmp_path, files("cat/1.png") | {f"dog/1.{kind}": b""})
+    with pytest.warns(UserWarning, match=f"left out: 1 .{kind.lower()}. Convert them"):
+        assert meaning(list_images(folder)) == ["/cat"]
 
 
 def test_folders_of_the_system_are_no_classes(tmp_path):
@@ -251,6 +282,14 @@ def test_damaged_entries_of_any_compression(kind, tmp_path):
         load_image_folder(path)
     with pytest.warns(UserWarning, match="1 of 2 image files cannot be read"):
         load_image_folder(path, on_error="skip")
+
+
+@pytest.mark.parametrize("kept", [-30, 40, 4])
+def test_a_zip_file_that_was_not_downloaded_completely(kept, tmp_path):
+    path = write_zip(tmp_path / "images.zip", files("cat/1.png"))
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ImageFileError, match="zip file '.*images.zip' cannot be read.*incomplete"):
+        load_image_folder(path)
 
 
 def test_a_damaged_directory_of_a_zip_file(tmp_path):

@@ -42,6 +42,8 @@ parser.add_argument("--image-size", type=int, default=64, help="side to resize y
 parser.add_argument("--n-labels", type=int, default=30, help="labels to begin with")
 parser.add_argument("--output", default="inspection", help="folder of the results")
 args = parser.parse_args(sys.argv[1:] if "__file__" in globals() else [])  # none in a notebook
+if args.n_labels < 1:
+    parser.error(f"--n-labels must be at least 1. Got {args.n_labels}.")
 output = Path(args.output)
 
 
@@ -51,13 +53,18 @@ def load(data, image_size):
         bunch = load_digit_images()
         return bunch.images, bunch.target, bunch.target_names, range(len(bunch.images))
     bunch = load_image_folder(data, image_size=image_size, on_error="skip")
-    return bunch.images, bunch.target, bunch.target_names, bunch.filenames
+    return bunch.images, bunch.target, to_text(bunch.target_names), to_text(bunch.filenames)
 
 
-def split(y, n_labels):
+def to_text(names):
+    """Replace bytes that are not valid UTF-8, which can neither be printed nor drawn."""
+    return [name.encode(errors="replace").decode() for name in names]
+
+
+def split(y, n_labels, n_classes):
     """Return the rows with a label to learn from, those held out, and those of the pile."""
     rng = np.random.default_rng(0)
-    classes = [rng.permutation(np.flatnonzero(y == c)) for c in range(y.max() + 1)]
+    classes = [rng.permutation(np.flatnonzero(y == c)) for c in range(n_classes)]
     n_small = sum(len(rows) < 2 for rows in classes)
     if len(classes) < 2 or n_small:
         raise ValueError(
@@ -77,9 +84,9 @@ def split(y, n_labels):
 
 
 try:
-    output.mkdir(parents=True, exist_ok=True)
     images, y, target_names, names = load(args.data, args.image_size)
-    few, held_out, pile = split(y, args.n_labels)
+    few, held_out, pile = split(y, args.n_labels, len(target_names))
+    output.mkdir(parents=True, exist_ok=True)
 except (OSError, ValueError) as error:  # problems with the user's images
     parser.error(str(error))
 print(f"{len(few)} labelled photos, {len(held_out)} held out, {len(pile)} in the pile")
@@ -115,14 +122,26 @@ def measure(model):
     return accuracy, np.sqrt(accuracy * (1 - accuracy) / len(held_out))
 
 
+def shorten(names, longest=16):
+    """Remove the middle of long names, and number the names if they are then the same."""
+    n_first = longest // 3
+    short = [
+        name if len(name) <= longest else f"{name[:n_first]}…{name[n_first + 1 - longest :]}"
+        for name in names
+    ]
+    are_distinct = len(set(short)) == len(short)
+    return short if are_distinct else [f"{i}: {name}" for i, name in enumerate(short)]
+
+
 accuracy, error = measure(model)
 print(f"accuracy on the photos held out: {accuracy:.1%} ± {error:.1%}")
 size = min(12, 3 + 0.4 * len(target_names))
 figure, ax = plt.subplots(figsize=(size, size), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(
-    target_names[y[held_out]],
-    target_names[model.predict(images[held_out])],
-    labels=target_names,
+    y[held_out],
+    model.predict(images[held_out]),
+    labels=range(len(target_names)),
+    display_labels=shorten(target_names),
     ax=ax,
     colorbar=False,
     cmap="Blues",

@@ -43,12 +43,14 @@ parser.add_argument("--n-images", type=int, default=600, help="number of simulat
 parser.add_argument("--n-groups", type=int, default=4)
 parser.add_argument("--output", default="microscopy", help="folder for the results")
 args = parser.parse_args(sys.argv[1:] if "__file__" in globals() else [])  # none in a notebook
+if args.n_images < 28:  # the odd ones, and those of the first picture
+    parser.error(f"--n-images must be at least 28. Got {args.n_images}.")
 folder = Path(args.output)
-folder.mkdir(parents=True, exist_ok=True)
 
 KINDS = ("round", "elongated", "dividing", "fragmented")
 SIDE = 32
 N_BLURRED, N_EMPTY, N_TWICE = 5, 3, 4
+N_OUTLIERS = 10
 
 
 def draw_ellipse(centre, axes, angle):
@@ -109,17 +111,33 @@ def simulate_images(n_images=600, seed=0):
     return np.stack(images), names, kinds
 
 
+def load(data, n_images):
+    """Return images or their files, their names, and their kinds, None if unknown."""
+    if data is None:
+        return simulate_images(n_images)
+    found = list_images(data, unlabelled=[])
+    # Bytes that are not valid UTF-8 can neither be printed nor drawn.
+    names = [name.encode(errors="replace").decode() for name in found.filenames]
+    return found.paths, names, [None] * len(names)
+
+
+try:
+    images, names, kinds = load(args.data, args.n_images)
+    if not 1 <= args.n_groups <= len(images) - N_OUTLIERS:
+        raise ValueError(
+            f"--n-groups must be at least 1, and at most the number of images, {len(images)}, less "
+            f"the {N_OUTLIERS} outliers. Got {args.n_groups}."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+except (OSError, ValueError) as error:  # problems with the user's images
+    parser.error(str(error))
 if args.data is None:
-    images, names, kinds = simulate_images(args.n_images)
     figure, axes = plt.subplots(2, 8, figsize=(9, 2.6), layout="constrained")
     for column, ax in enumerate(axes.T):
         for channel in (0, 1):
             ax[channel].imshow(images[20 + column][:, :, channel], cmap="gray")
             ax[channel].set_axis_off()
         ax[0].set_title(kinds[20 + column], fontsize=9)
-else:
-    found = list_images(args.data, unlabelled=[])
-    images, names = found.paths, found.filenames
 
 # %%
 # Features
@@ -129,7 +147,10 @@ else:
 # cells get the same features. A few principal components are enough for what follows.
 
 image_size = None if args.data is None else args.image_size
-embedder = PatchDictionaryEmbedder(image_size=image_size, random_state=0).fit(images)
+try:
+    embedder = PatchDictionaryEmbedder(image_size=image_size, random_state=0).fit(images)
+except ValueError as error:  # such as a file that cannot be read
+    parser.error(str(error))
 features = embedder.transform(images)
 n_components = min(30, len(images) - 1)
 reduce = make_pipeline(StandardScaler(), PCA(n_components, random_state=0))
@@ -143,7 +164,7 @@ print(f"{len(images)} images; symmetry: {embedder.symmetry_}")
 # images that are in the set twice.
 
 detector = LocalOutlierFactor(n_neighbors=min(20, len(reduced) - 1)).fit(reduced)
-outliers = np.argsort(detector.negative_outlier_factor_)[:10]
+outliers = np.argsort(detector.negative_outlier_factor_)[:N_OUTLIERS]
 print("Do not belong:", ", ".join(names[row] for row in outliers))
 groups = find_near_duplicates(features)
 print("More than once:", "; ".join(" = ".join(names[row] for row in g) for g in groups))

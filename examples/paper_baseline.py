@@ -52,6 +52,8 @@ if args.small:
     print("--small: one epoch and two seeds, so the table says little.")
 if args.seeds < 2:
     parser.error(f"--seeds must be at least 2, to measure the spread. Got {args.seeds}.")
+if min(args.n_labels) < 1:
+    parser.error(f"--n-labels must be at least 1. Got {min(args.n_labels)}.")
 output = Path(args.output)
 
 
@@ -76,26 +78,43 @@ EMBEDDERS = {
 
 
 def load(data, image_size):
-    """Return images, class indices and names of images."""
+    """Return images, class indices, names of classes and names of images."""
     if data is None:
         bunch = load_digit_images()
-        return bunch.images, bunch.target, [str(row) for row in range(len(bunch.images))]
+        names = [str(row) for row in range(len(bunch.images))]
+        return bunch.images, bunch.target, bunch.target_names, names
     bunch = load_image_folder(data, image_size=image_size)
-    return bunch.images, bunch.target, [str(name) for name in bunch.filenames]
+    return bunch.images, bunch.target, bunch.target_names, [str(name) for name in bunch.filenames]
+
+
+def split(y, target_names, n_labels):
+    """Return the rows for training, with those without a label, and the rows for testing."""
+    labelled = np.flatnonzero(y >= 0)
+    sizes = np.bincount(y[labelled])
+    if len(sizes) < 2:
+        raise ValueError(
+            f"At least two classes are needed, one folder each. There are labels of {len(sizes)}."
+        )
+    if sizes.min() < 2:
+        raise ValueError(
+            f"There is only one image of the class '{target_names[sizes.argmin()]}'. At least 2 "
+            "images per class are needed: one for training, and one for testing."
+        )
+    _, test = train_test_split(labelled, test_size=0.25, random_state=0, stratify=y[labelled])
+    train = np.setdiff1d(np.arange(len(y)), test)
+    sizes = np.bincount(y[np.intersect1d(train, labelled)])
+    if sizes.min() < n_labels:
+        raise ValueError(
+            f"The smallest class, '{target_names[sizes.argmin()]}', has {sizes.min()} training "
+            f"images, but --n-labels asks for {n_labels}. Pass smaller numbers."
+        )
+    return train, test
 
 
 try:
+    X, y, target_names, names = load(args.data, args.image_size)
+    train, test = split(y, target_names, max(args.n_labels))
     output.mkdir(parents=True, exist_ok=True)
-    X, y, names = load(args.data, args.image_size)
-    labelled = np.flatnonzero(y >= 0)
-    _, test = train_test_split(labelled, test_size=0.25, random_state=0, stratify=y[labelled])
-    train = np.setdiff1d(np.arange(len(X)), test)
-    n_least = np.bincount(y[np.intersect1d(train, labelled)]).min()
-    if n_least < max(args.n_labels):
-        raise ValueError(
-            f"The smallest class has {n_least} training images, but --n-labels asks for "
-            f"{max(args.n_labels)}. Pass smaller numbers."
-        )
 except (OSError, ValueError) as error:  # problems with the user's images
     parser.error(str(error))
 

@@ -48,16 +48,25 @@ def load(data, image_size):
     bunch = load_image_folder(data, image_size=image_size, on_error="skip")
     if len(bunch.images) < 4:
         raise ValueError(f"At least 4 images are needed, but there are {len(bunch.images)}.")
-    sizes = np.bincount(bunch.target[bunch.target >= 0])
+    # Bytes of file names that are not valid UTF-8 can neither be printed nor drawn.
+    names = [name.encode(errors="replace").decode() for name in bunch.target_names]
+    bunch.target_names = np.array(names, dtype=str)
+    sizes = np.bincount(bunch.target[bunch.target >= 0], minlength=len(names))
     if len(sizes) == 1:
         raise ValueError(
-            f"All labels are of one class, '{bunch.target_names[0]}'. Create one folder per class, "
-            "or use no class folders for unlabelled images."
+            f"All labels are of one class, '{names[0]}'. Create one folder per class, or use no "
+            "class folders for unlabelled images."
         )
     if len(sizes) and sizes.min() < 2:
+        number = "1 image" if sizes.min() else "0 images"
         raise ValueError(
-            f"There is only one image of the class '{bunch.target_names[sizes.argmin()]}'. At "
-            "least 2 images per class are needed: one for training, and one for testing."
+            f"The class '{names[sizes.argmin()]}' has {number} that can be read. At least 2 images "
+            "per class are needed: one for training, and one for testing."
+        )
+    if any(name.strip() in ("-1", "-1.0") for name in names):
+        raise ValueError(
+            "A class folder is named like the label of unlabelled images, -1. Rename it: to "
+            "'unlabelled' if its images have no label."
         )
     return bunch
 
@@ -95,7 +104,7 @@ if (y < 0).all():
     print("Without labels embedders cannot be compared: using a PatchDictionaryEmbedder.")
     embedder = PatchDictionaryEmbedder(random_state=0).fit(images)
 else:
-    classes = np.where(y < 0, "-1", np.asarray(bunch.target_names)[y])  # "-1": without a label
+    classes = np.where(y < 0, "-1", bunch.target_names[y])  # "-1": without a label
     smallest = np.bincount(y[y >= 0]).min()
     test_size = 0.25 if smallest >= 8 else 0.5
     try:

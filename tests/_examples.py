@@ -8,6 +8,7 @@ from unittest import mock
 import cv2
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+NO_TEXT = b"b\xf6se".decode(errors="surrogateescape")  # a name in Latin-1
 
 
 def run_example(name, *arguments):

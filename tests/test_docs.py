@@ -34,6 +34,48 @@ def test_code_of_the_page_runs(page, monkeypatch):
         assert module.accuracy > 0.85
 
 
+@pytest.fixture
+def loop():
+    """The loop of labelling, after its first question."""
+    page = types.ModuleType("page")
+    blocks = BLOCKS["docs/labelling.md"]
+    until = next(i for i, block in enumerate(blocks) if "def read_labels" in block) + 1
+    exec("\n".join(blocks[:until]), vars(page))
+    yield page
+    page.folder.cleanup()
+
+
+def test_labels_are_read_as_any_spreadsheet_saves_them(loop):
+    asked = loop.table.read_text(encoding="utf-8").splitlines()[1:]
+    names = [line.removesuffix(",") for line in asked]
+    for separator, begin, end in ((",", "", "\n"), (";", "\ufeff", "\n;\n\n"), ("\t", "", "")):
+        lines = [f"{name}{separator}7" for name in names]
+        text = begin + "\n".join([f"file{separator}label", *lines]) + end
+        loop.table.write_text(text, encoding="utf-8")
+        assert (loop.read_labels() == "7").sum() == 20
+        loop.ask([0, 1])
+        y = loop.read_labels()  # which are still there
+        assert [(y == "7").sum(), (y == "-1").sum()] == [20, len(y) - 20]
+
+
+@pytest.mark.parametrize("line", ["elsewhere.png,7", "a.png;7", "7"])
+def test_lines_without_a_file_and_a_label_are_refused(loop, line):
+    loop.table.write_text(f"file,label\n{loop.files[0]},7\n{line}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"labels.csv must have a file and its label in each row"):
+        loop.read_labels()
+
+
+def test_the_recipe_of_label_tables_keeps_any_name_of_a_class():
+    page = types.ModuleType("page")
+    blocks = [block for block in BLOCKS["docs/inputs.md"] if "labels.csv" in block]
+    folders = "\n".join([BLOCKS["docs/inputs.md"][0], *blocks])
+    named = folders.replace("str(digits.target[i])", "['NA', 'NULL', 'null'][digits.target[i] % 3]")
+    assert named != folders
+    exec(named, vars(page))
+    assert list(page.model.classes_) == ["NA", "NULL", "null"]
+    assert (page.table["label"] == "").sum() == 100
+
+
 def test_the_example_of_the_readme_is_short():
     (block,) = BLOCKS["README.md"]
     assert len(block.strip().splitlines()) <= 10

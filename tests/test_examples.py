@@ -10,7 +10,7 @@ import pytest
 
 from sklssl import RotNetEmbedder
 from sklssl.inspection._comparison import Comparison, Result
-from tests._examples import run_example, save_digits
+from tests._examples import NO_TEXT, run_example, save_digits
 
 QUICK = ("--image-size", "16", "--epochs", "1")
 
@@ -101,6 +101,16 @@ def test_quickstart_names_the_picture_it_wrote(folder, tmp_path, capsys):
     look(tmp_path / "picture.png")
 
 
+def test_quickstart_on_a_folder_whose_name_is_no_text(folder, tmp_path, capsys):
+    for name in ("class0", "class2"):
+        for file in sorted((folder / name).iterdir())[8:]:
+            file.rename(folder / "class1" / file.name)
+    (folder / "class1").rename(folder / NO_TEXT)
+    run_example("quickstart", "--data", folder, *QUICK, "--output", tmp_path / "picture.png")
+    assert "Answering always 'b?se' would reach" in capsys.readouterr().out
+    look(tmp_path / "picture.png")
+
+
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
     """The function of the example that says whether it was worth it."""
@@ -153,9 +163,15 @@ def test_quickstart_says_what_is_wrong(folder, tmp_path, capsys):
     assert "contains no images" in complaint(tmp_path / "empty")
     assert "'a.xyz' has an unknown format. End" in complaint(folder, "--output", "a.xyz")
     assert "The folder of the picture" in complaint(folder, "--output", tmp_path / "no" / "a.png")
-    for file in sorted((folder / "class2").iterdir())[1:]:
-        file.unlink()
-    assert "There is only one image of the class 'class2'" in complaint(folder)
+    (folder / "class1").rename(folder / "-1")
+    assert "named like the label of unlabelled images" in complaint(folder)
+    (folder / "-1").rename(folder / "class1")
+    for n_readable, number in ((1, "1 image"), (0, "0 images")):
+        for file in sorted((folder / "class2").iterdir())[n_readable:]:
+            file.write_bytes(b"broken")
+        with pytest.warns(UserWarning, match="cannot be read"):
+            shown = complaint(folder)
+        assert f"The class 'class2' has {number} that can be read" in shown
     for name in ("class1", "class2"):
         (folder / name).rename(tmp_path / name)
     assert "All labels are of one class, 'class0'" in complaint(folder)

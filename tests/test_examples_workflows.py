@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests._examples import run_example, save_digits
+from tests._examples import NO_TEXT, run_example, save_digits
 
 
 @pytest.fixture
@@ -59,11 +59,39 @@ def test_inspection_of_a_folder(folder, tmp_path, capsys):
     assert sum(file.startswith("unlabelled/") for file in files) == 20
 
 
+@pytest.mark.filterwarnings("ignore:20 of 60 images have no label:UserWarning")
+def test_inspection_of_folders_whose_names_are_long_or_no_text(folder, tmp_path, capsys):
+    (folder / "class0").rename(folder / ("a class with a very long name" * 3))
+    (folder / "class1").rename(folder / NO_TEXT)
+    output = tmp_path / "results"
+    options = ("--image-size", 8, "--n-labels", 6, "--output", output)
+    run_example("inspection_few_labels", "--data", folder, *options)
+    rows = read_csv(output / "predictions.csv")
+    assert {row["prediction"][:7] for row in rows} == {"a class", "b?se"}
+    assert any(row["file"].startswith("b?se/") for row in rows)
+    for name in ("confusion.png", "in_doubt.png"):
+        look(output / name)
+
+
 def test_inspection_says_what_is_wrong(folder, tmp_path, capsys):
-    for data, message in ((tmp_path / "gone", "no folder"), (folder / "class0", "At least two cl")):
+    for options, message in (
+        (["--data", tmp_path / "gone"], "no folder"),
+        (["--data", folder / "class0"], "At least two cl"),
+        (["--n-labels", "0"], "--n-labels must be at least 1. Got 0."),
+    ):
         with pytest.raises(SystemExit):
-            run_example("inspection_few_labels", "--data", data, "--output", tmp_path / "results")
+            run_example("inspection_few_labels", *options, "--output", tmp_path / "results")
         assert message in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.filterwarnings("ignore:20 of 60 images have no label:UserWarning")
+def test_inspection_counts_a_class_that_cannot_be_read(folder, tmp_path, capsys):
+    (folder / "class2").mkdir()
+    (folder / "class2" / "broken.png").write_bytes(b"broken")
+    with pytest.raises(SystemExit), pytest.warns(UserWarning, match="1 of 61 image files cannot"):
+        run_example("inspection_few_labels", "--data", folder, "--output", tmp_path / "results")
+    assert "Of 3 classes, 1 have fewer" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore:20 of 60 images have no label:UserWarning")
@@ -100,7 +128,15 @@ def test_baseline_says_what_is_wrong(folder, tmp_path, capsys):
         (["--seeds", "1"], "--seeds must be at least 2"),
         (["--data", tmp_path / "gone"], "no folder"),
         (["--n-labels", "500"], "training images, but --n-labels asks for 500"),
+        (["--n-labels", "5", "0"], "--n-labels must be at least 1. Got 0."),
+        (["--data", folder / "class0"], "At least two classes are needed"),
     ):
         with pytest.raises(SystemExit):
             run_example("paper_baseline", *options, "--output", tmp_path / "results")
         assert message in capsys.readouterr().err
+    for file in sorted((folder / "class1").iterdir())[1:]:
+        file.unlink()
+    with pytest.raises(SystemExit), pytest.warns(UserWarning, match="have no label"):
+        run_example("paper_baseline", "--data", folder, "--output", tmp_path / "results")
+    assert "There is only one image of the class 'class1'" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()

@@ -9,8 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklssl._data.arrays import check_images
 from sklssl._data.columns import is_image_sequence, is_path_sequence, unwrap_images
@@ -19,6 +18,7 @@ from sklssl._data.rows import take_rows
 from sklssl.metrics import knn_score
 from sklssl.utils._arguments import check_complete, to_builtin
 from sklssl.utils._checks import naming_parameter
+from sklssl.utils._classes import check_classes
 from sklssl.utils._markers import warn_if_marker_is_class
 from sklssl.utils._typing import ImagesLike
 from sklssl.utils._whole import is_whole
@@ -202,9 +202,9 @@ def _check_number(name: str, value: object, least: int, most: float = np.inf) ->
 def _check_y_val(monitor: object, y: Any, n_images: int) -> np.ndarray:
     with naming_parameter(monitor, "y_val"):
         y = check_complete(y, "y_val", "ProbeMonitor")
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y_val"))
+        y = column_or_1d(y)
         check_consistent_length(range(n_images), y)
-        check_classification_targets(y)
+        y = check_classes(y)
     warn_if_marker_is_class(np.unique(y), "ProbeMonitor")
     return y
 

@@ -12,10 +12,9 @@ from torch import Tensor
 from sklssl._storage.attributes import is_vector
 from sklssl.finetuning._base import BaseFineTuner
 from sklssl.finetuning._parameters import FineTuningParameters
-from sklssl.utils._checks import check_classes, naming_parameter
+from sklssl.utils._checks import naming_parameter
+from sklssl.utils._classes import check_classes
 from sklssl.utils._markers import (
-    missing_rows,
-    show_label,
     warn_if_marker_is_class,
     warn_if_none_is_class,
 )
@@ -134,9 +133,10 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     def _check_answers(self, y: np.ndarray) -> np.ndarray:
         y = column_or_1d(y, warn=True)
-        _check_no_missing(y)
-        check_classes(y)
-        self.classes_, encoded = np.unique(y, return_inverse=True)
+        try:
+            self.classes_, encoded = np.unique(check_classes(y), return_inverse=True)
+        except ValueError as error:
+            raise ValueError(f"{error} For numeric targets use FineTuneRegressor.") from error
         warn_if_marker_is_class(self.classes_, type(self).__name__)
         warn_if_none_is_class(self.classes_, type(self).__name__)
         return encoded
@@ -182,13 +182,3 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
     def _measure(self, logits: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
         loss = (weights * F.cross_entropy(logits, targets, reduction="none")).mean()
         return {"loss": loss, "accuracy": (logits.argmax(dim=1) == targets).float().mean()}
-
-
-def _check_no_missing(y: np.ndarray) -> None:
-    """Raise an error if a label is missing, which cannot be sorted among the others."""
-    missing = missing_rows(y)
-    if len(missing):
-        raise ValueError(
-            f"y contains {show_label(y[missing[0]])}, first in row {missing[0]}. Leave out images "
-            "without a label, or mark them by -1 and use SemiSupervisedClassifier."
-        )

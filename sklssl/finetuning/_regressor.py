@@ -71,10 +71,10 @@ class FineTuneRegressor(RegressorMixin, BaseFineTuner):
     def _check_answers(self, y: np.ndarray) -> np.ndarray:
         if y.dtype.kind in "mM":
             raise TypeError("y holds dates or times. Convert them to numbers, such as days.")
-        if y.dtype.kind not in "fiub":  # None in an array of objects becomes NaN here
-            y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        self._one_column = y.ndim == 1
-        return y.reshape(len(y), -1).astype(np.float64)
+        # None in an array of objects becomes NaN here.
+        numbers = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        self._one_column = numbers.ndim == 1
+        return numbers.reshape(len(numbers), -1)
 
     def _class_weights(self, y: np.ndarray, weights: np.ndarray) -> float:
         return 1.0

@@ -12,7 +12,6 @@ from sklearn.model_selection import check_cv, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.input import decode_files, validate_input
@@ -21,6 +20,7 @@ from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
 from sklssl.inspection._scoring import check_scorer
 from sklssl.utils._arguments import check_complete
+from sklssl.utils._classes import check_classes
 from sklssl.utils._markers import warn_if_marker_is_class
 from sklssl.utils._typing import ImagesLike
 from sklssl.utils._whole import is_whole
@@ -180,10 +180,9 @@ def _check_targets(y: Any, n_images: int, classes: bool) -> np.ndarray:
         )
     try:
         y = check_complete(y, "y", "layer_scores")
+        y = check_classes(np.asarray(y)) if classes and np.ndim(y) == 1 else y
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(range(n_images), y)
-        if classes:
-            check_classification_targets(y)
         labels = np.unique(y)
     except (TypeError, ValueError) as error:
         remedy = " For numeric targets pass a regressor, such as probe=Ridge()." if classes else ""

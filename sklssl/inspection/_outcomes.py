@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl.inspection._label_names import name_labels
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
-from sklssl.utils._markers import is_unlabelled
+from sklssl.utils._markers import is_unlabelled, missing_rows
 
 __all__ = [
     "Outcome",
@@ -283,7 +283,8 @@ def _read_labels(
     unlabelled = is_unlabelled(y) & ~is_unlabelled(predicted).any()
     known = y[~unlabelled].tolist()
     example = predicted.tolist()[0]
-    if any(isinstance(v, str) != isinstance(example, str) or v is None or v != v for v in known):
+    other = any(isinstance(label, str) != isinstance(example, str) for label in known)
+    if other or len(missing_rows(y[~unlabelled])):
         raise ValueError(
             f"The 'y' argument of {owner} must hold labels as they are predicted, such as "
             f"{example!r}, and -1 where there is none. Got {known[:3]}."

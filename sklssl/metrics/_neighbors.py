@@ -5,12 +5,12 @@ from numbers import Real
 import numpy as np
 import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklssl._data.matrix import check_feature_matrix, standardise, unit_rows
 from sklssl.metrics._scorers import make_scorer
 from sklssl.utils._arguments import check_complete
+from sklssl.utils._classes import check_classes
 from sklssl.utils._markers import warn_if_marker_is_class
 from sklssl.utils._whole import is_whole
 
@@ -94,9 +94,7 @@ def _encode_classes(Z: np.ndarray, y: npt.ArrayLike) -> tuple[np.ndarray, np.nda
     try:
         y = column_or_1d(check_complete(y, "y", "knn_score"))
         check_consistent_length(Z, y)
-        assert_all_finite(y)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        classes, codes = np.unique(check_classes(y), return_inverse=True)
     except (TypeError, ValueError) as error:
         raise ValueError(
             "The 'y' argument of knn_score must hold the class of each row of Z, as an array of "

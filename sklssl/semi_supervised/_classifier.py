@@ -45,14 +45,13 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
     classifier : classifier, default=None
         The classifier of the features; it is cloned. scikit-learn's semi-supervised classifiers
         (including subclasses, and those at the end of a pipeline or inside a search such as
-        ``GridSearchCV``) are fitted on all rows, with classes as indices 0, 1, ... into ``classes_``
-        and -1; other classifiers are fitted on the labelled rows and their labels. The
-        default standardises the features, reduces them to 512 principal components if there are
-        more, and combines a linear discriminant analysis (``shrinkage=0.3``) and a logistic
-        regression (``C=0.1`` for 512 features, less for more) by soft voting, in a
-        ``SelfTrainingClassifier(threshold=0.8, max_iter=2)``. If a class has a single label, only
-        the logistic regression is used. Self-training is omitted if all rows are labelled. The
-        default needs dense features.
+        ``GridSearchCV``) are fitted on all rows, with -1 or the index of the class in ``classes_``;
+        other classifiers are fitted on the labelled rows and their labels. The default standardises
+        the features, reduces them to 512 principal components if there are more, and combines a
+        linear discriminant analysis (``shrinkage=0.3``) and a logistic regression (``C=0.1`` for
+        512 features, less for more) by soft voting, in a ``SelfTrainingClassifier(threshold=0.8,
+        max_iter=2)``. If a class has a single label, only the logistic regression is used.
+        Self-training is omitted if all rows are labelled. The default needs dense features.
 
     Attributes
     ----------

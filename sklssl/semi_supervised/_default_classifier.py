@@ -79,8 +79,8 @@ def fit_default_classifier(
         )
     if not np.isfinite(features).all():
         raise ValueError(
-            "The features that transform of the embedder returned contain NaN or infinity, which the "
-            "default classifier cannot use. Pass an embedder with finite features."
+            "The features that transform of the embedder returned contain NaN or infinity, which "
+            "the default classifier cannot use. Pass an embedder with finite features."
         )
     with np.errstate(invalid="ignore"):  # PCA divides by the variance, which may be 0
         return default_classifier(y, features.shape[1], labelled).fit(features, y)

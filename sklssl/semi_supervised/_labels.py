@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from sklssl.utils._arguments import check_complete
-from sklssl.utils._checks import check_classes, naming_data
+from sklssl.utils._checks import naming_data
+from sklssl.utils._classes import check_classes
 from sklssl.utils._markers import (
     MARKER,
     check_no_missing,
@@ -80,11 +81,10 @@ def check_labels(
             stacklevel=3,
         )
         labelled = np.ones(len(y), dtype=bool)
-    y = _as_numbers(y, labelled, who)
-    warn_if_none_is_class(y[labelled], who)
     with naming_data(who, "cannot use this y"):
-        check_classes(y[labelled])
-    return y, labelled
+        labels = check_classes(y[labelled])
+    warn_if_none_is_class(labels, who)
+    return _replace_labels(y, labelled, labels), labelled
 
 
 def encode_labels(
@@ -163,19 +163,12 @@ def _is_signed_binary(y: np.ndarray, labelled: np.ndarray) -> bool:
     return is_numeric and not labelled.all() and bool((y[labelled] == 1).all())
 
 
-def _as_numbers(y: np.ndarray, labelled: np.ndarray, who: str) -> np.ndarray:
-    """Convert objects that are numbers to a numeric dtype, as scikit-learn requires."""
-    if y.dtype.kind != "O" or not len(y):
+def _replace_labels(y: np.ndarray, labelled: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return `y` with these labels, which may be numbers where `y` holds objects."""
+    if labels.dtype == y.dtype:
         return y
-    n_numbers = sum(isinstance(v, Number) for v in y[labelled])
-    if n_numbers == 0:
-        return y
-    if n_numbers < labelled.sum():
-        raise ValueError(
-            f"The y of {who} must hold labels of one type, but {n_numbers} of {labelled.sum()} "
-            "labels are numbers and the others are not. Convert all labels to strings."
-        )
-    numbers = np.array(y[labelled].tolist())
-    out = np.full(len(y), MARKER, dtype=np.result_type(numbers, np.int8))
-    out[labelled] = numbers
+    if labelled.all():
+        return labels
+    out = np.full(len(y), MARKER, dtype=np.result_type(labels, np.int8))
+    out[labelled] = labels
     return out

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array
-from sklearn.utils.multiclass import check_classification_targets
 
 from sklssl.exceptions import ImageFileError, NonFiniteLossError
 from sklssl.utils._arguments import check_complete
@@ -21,7 +20,6 @@ __all__ = [
     "MAX_SIDE",
     "MIN_SCALED_SIDE",
     "check_callbacks",
-    "check_classes",
     "check_features",
     "check_learned",
     "check_network",
@@ -92,6 +90,7 @@ def check_optimizer(estimator: Any) -> None:
     weight = torch.nn.Parameter(torch.zeros(1))
     weight.grad = torch.zeros(1)
     with naming_parameter(estimator, "optimizer"):
+        _check_leaves_to_parameters(estimator.optimizer)
         made = estimator.optimizer([{"params": [weight]}], lr=1e-3, weight_decay=0.0)
         if not isinstance(made, torch.optim.Optimizer):
             raise TypeError(
@@ -99,6 +98,18 @@ def check_optimizer(estimator: Any) -> None:
                 f"optimizer of torch. Got {estimator.optimizer!r}, which returns {made!r}."
             )
         made.step(lambda: 0.0)
+
+
+def _check_leaves_to_parameters(optimizer: Any) -> None:
+    """Raise an error if a partial sets what the estimator has parameters for."""
+    given = getattr(optimizer, "keywords", {})
+    names = {"lr": "learning_rate", "weight_decay": "weight_decay"}
+    instead = [f"{own}={given[name]!r}" for name, own in names.items() if name in given]
+    if instead:
+        raise ValueError(
+            "it must not set lr and weight_decay, which are parameters of the estimator. Got "
+            f"{optimizer!r}. Set {' and '.join(instead)} of the estimator instead."
+        )
 
 
 def check_network(estimator: object, backbone: Any, sizes: Iterable[tuple[int, int]]) -> None:
@@ -119,22 +130,16 @@ def check_square(estimator: Any, size: tuple[int, int]) -> None:
         )
 
 
-def check_classes(y: np.ndarray) -> None:
-    """Raise an error if a 1-D array `y` does not contain classes, and suggest the regressor."""
-    try:
-        check_classification_targets(y)
-    except ValueError as error:
-        raise ValueError(f"{error} Use sklssl.FineTuneRegressor for numeric targets.") from error
-
-
 def check_target(estimator: object, y: npt.ArrayLike | None) -> np.ndarray:
-    """Check that `y` is there and holds no NaN; return it as an array."""
+    """Check that `y` is there; return it as an array, which may hold missing values."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
     y = check_complete(y, "y", type(estimator).__name__)
-    target: np.ndarray = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    target: np.ndarray = check_array(
+        y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y"
+    )
     return target
 
 

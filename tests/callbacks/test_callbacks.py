@@ -125,7 +125,7 @@ def test_images_that_do_not_fit_end_the_first_epoch(X, y_val):
         ({"every": 2.5}, "'every' parameter.*Got 2.5"),
         ({"n_neighbors": 60}, "'n_neighbors' parameter of ProbeMonitor.*from 1 to 59.*Got 60"),
         ({"y_val": np.zeros(5)}, "'y_val' parameter of ProbeMonitor.*inconsistent"),
-        ({"y_val": np.full(60, np.nan)}, "'y_val' parameter of ProbeMonitor.*NaN"),
+        ({"y_val": np.full(60, np.nan)}, "'y_val' parameter of ProbeMonitor.*nan"),
         ({"y_val": np.linspace(0, 1, 60)}, "'y_val' parameter of ProbeMonitor.*continuous"),
         ({"X_val": [b"a.png"] * 60}, "'X_val' parameter of ProbeMonitor.*b'a.png'.*fsdecode"),
         ({"probe": "linear", "cv": 1}, "'cv' parameter of ProbeMonitor.*from 2. Got 1"),

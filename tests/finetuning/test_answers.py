@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklssl import FineTuneClassifier, FineTuneRegressor, RotNetEmbedder
@@ -74,6 +75,33 @@ def test_a_label_that_is_missing_is_named(X, y):
     labels[[7, 9]] = None
     with pytest.raises(ValueError, match="FineTuneClassifier cannot.*None, first in row 7"):
         FineTuneClassifier("convnet", max_epochs=1).fit(X, labels)
+
+
+@pytest.mark.parametrize(
+    ("gap", "dtype", "shown"),
+    [(None, "string", "<NA>"), (np.nan, float, "nan"), (None, "boolean", "nan|<NA>")],
+)
+def test_a_gap_in_a_column_is_named(X, embedder, gap, dtype, shown):
+    column = pd.Series([1, 0] * 20).astype(dtype)
+    column[[7, 9]] = gap
+    expected = f"FineTuneClassifier cannot use this y: y contains ({shown}), first in row 7. Leave"
+    with pytest.raises(ValueError, match=expected):
+        quick(FineTuneClassifier, embedder).fit(X, column)
+
+
+def test_objects_that_are_all_booleans_or_numbers_are_classes(X, embedder):
+    for labels in ([True, False], [np.True_, np.False_], [3, 1], [2.0, 1]):
+        y = np.array(labels * 20, dtype=object)
+        tuned = quick(FineTuneClassifier, embedder).fit(X, y)
+        np.testing.assert_array_equal(tuned.classes_, sorted(labels))
+        assert tuned.classes_.dtype.kind in "bif"
+
+
+@pytest.mark.parametrize("labels", [[1, "1"], ["yes", True]])
+def test_labels_are_of_one_type(X, embedder, labels):
+    y = np.array(labels * 20, dtype=object)
+    with pytest.raises(ValueError, match="Classifier.*one type, but 20 of 40 are.* strings"):
+        quick(FineTuneClassifier, embedder).fit(X, y)
 
 
 def test_a_class_of_one_image_is_named_when_images_are_held_out(X):

@@ -1,5 +1,6 @@
 """Fine-tuning: what is trained, what stays, what comes back, and what is refused."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -13,7 +14,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sklssl import FineTuneClassifier, FineTuneRegressor, MultiScaleEmbedder, RotNetEmbedder
+from sklssl import (
+    DINOEmbedder,
+    FineTuneClassifier,
+    FineTuneRegressor,
+    MultiScaleEmbedder,
+    RotNetEmbedder,
+)
+from sklssl.backbones import Backbone
 from sklssl.exceptions import ImageFileError, NonFiniteLossError, StopTraining
 from sklssl.finetuning import NetworkEmbedder
 from tests._estimators import every_embedder
@@ -82,8 +90,8 @@ def test_cached_maps_are_computed_once(X, y, trained, monkeypatch):
     monkeypatch.setattr(type(trained.pretext_.backbone), "forward", spy)
     tuner = FineTuneClassifier(trained, layer="block2", frozen_until="all", max_epochs=5)
     tuner.set_params(batch_size=16, random_state=SEED).fit(X[:32], y[:32])
-    # And once for some images, to see that what was learned is finite.
-    assert len([after for _, after in seen if after is None]) == 1 + 1
+    # And for some images after epochs 1, 2, 4 and 5, to see that the answers are finite.
+    assert len([after for _, after in seen if after is None]) == 1 + 4
     assert len([after for _, after in seen if after == "block2"]) == 5 * 2
 
 
@@ -109,6 +117,31 @@ def test_the_network_of_every_embedder_is_trained(X, y, start):
     )
     stages = {name.split(".")[1] for name in before if not before[name].equal(after[name])}
     assert stages == {"block1", "block2", "block3", "block4"}
+
+
+@pytest.mark.parametrize(
+    "start", [*every_embedder(backbone="convnet").values(), NetworkEmbedder("convnet")], ids=str
+)
+def test_every_copy_of_the_network_is_fine_tuned(X, y, start):
+    """A teacher and its student: otherwise further training leads back to what one of them was."""
+    trains = [
+        weight.requires_grad
+        for weight in getattr(start.fit(X), "estimator_", start).pretext_.parameters()
+    ]
+    pretext = FineTuneClassifier(start, **QUICK).fit(X, y).to_embedder().pretext_
+    assert [weight.requires_grad for weight in pretext.parameters()] == trains
+    tuned = pretext.encoder.state_dict()
+    for network in [part for part in pretext.modules() if isinstance(part, Backbone)]:
+        assert all(torch.equal(value, tuned[name]) for name, value in network.state_dict().items())
+
+
+def test_training_further_keeps_what_a_teacher_was_taught(X, y):
+    embedder = DINOEmbedder("convnet", n_prototypes=16, momentum=0.5, **QUICK).fit(X)
+    tuned = FineTuneClassifier(embedder, **QUICK).fit(X, y).to_embedder()
+    before = copy.deepcopy(tuned.pretext_.encoder)
+    tuned.set_params(learning_rate=1e-9).partial_fit(X)
+    for weight, old in zip(tuned.pretext_.encoder.parameters(), before.parameters(), strict=True):
+        assert_allclose(weight.detach(), old.detach(), atol=1e-6)
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "conv"])
@@ -310,8 +343,9 @@ def test_boxes_may_lie_outside_but_not_be_nan(X):
     boxes = np.tile([-5.0, 2.0, 40.0, 50.0], (len(X), 1))
     FineTuneRegressor("convnet", max_epochs=1, random_state=SEED).fit(X, boxes)
     boxes[3, 2] = np.nan
-    with pytest.raises(ValueError, match="y contains NaN"):
-        FineTuneRegressor("convnet").fit(X, boxes)
+    for y in (boxes, boxes.astype(object)):
+        with pytest.raises(ValueError, match="y contains NaN"):
+            FineTuneRegressor("convnet").fit(X, y)
 
 
 # In scikit-learn -----------------------------------------------------------------------------
@@ -373,7 +407,7 @@ def test_answers_that_cannot_be(X, y, trained):
         tuner.fit(X, np.zeros(len(X)))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         tuner.fit(X, y[:-1])
-    with pytest.raises(ValueError, match="y contains NaN"):
+    with pytest.raises(ValueError, match="y contains nan, first in row 3"):
         tuner.fit(X, np.where(y == 3, np.nan, y))
     with pytest.raises(ValueError, match="requires y"):
         tuner.fit(X, None)

@@ -75,7 +75,7 @@ def test_minus_one_and_one_are_classes_when_there_is_nothing_else(dtype):
         (pd.Series([0, 1, pd.NA, 0], dtype="Int64"), "in 1 of 4 rows, but each row must be"),
         (pd.Series(["a", "b", np.nan, "a"]), "contains nan in 1 of 4 rows"),
         ([0.5, 1.2, -1, 3.1], "Unknown label type"),
-        (np.array([0, "a", -1, 1], dtype=object), "2 of 3 labels are numbers"),
+        (np.array([0, "a", -1, 1], dtype=object), "2 of 3 are numbers"),
         ([[0, 1], [1, 0], [1, 1], [0, 0]], "y should be a 1d array"),
     ],
 )

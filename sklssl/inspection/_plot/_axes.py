@@ -149,7 +149,8 @@ def draw_picture(
 
 
 def shorten(name: str, longest: int = 16) -> str:
-    """Shorten a long name by removing its middle."""
+    """Shorten a long name by removing its middle; show a question mark for what is no text."""
+    name = _as_text(name)
     if len(name) <= longest:
         return name
     n_first = math.floor(longest / 3)
@@ -158,6 +159,7 @@ def shorten(name: str, longest: int = 16) -> str:
 
 def shorten_apart(names: Sequence[str], longest: int = 16) -> list[str]:
     """Shorten long names; of those that would become the same, keep the words that differ."""
+    names = list(map(_as_text, names))
     short = [shorten(name, longest) for name in names]
     for text in [text for text, n in Counter(short).items() if n > 1]:
         alike = [i for i, other in enumerate(short) if other == text]
@@ -168,6 +170,11 @@ def shorten_apart(names: Sequence[str], longest: int = 16) -> list[str]:
             if n_first + n_last and kept:
                 short[i] = f"{'…' * (n_first > 0)}{kept[: longest - 2]}{'…' * (n_last > 0)}"
     return short
+
+
+def _as_text(name: str) -> str:
+    """Replace the bytes of a file name that are not valid UTF-8: matplotlib cannot draw them."""
+    return name.encode(errors="replace").decode()
 
 
 def _count_common(lists: Sequence[Sequence[str]]) -> int:

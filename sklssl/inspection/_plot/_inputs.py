@@ -23,7 +23,7 @@ from sklssl._data.thumbnails import make_thumbnails
 from sklssl.inspection._plot._axes import check_matplotlib
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import naming_data
-from sklssl.utils._markers import is_unlabelled
+from sklssl.utils._markers import is_unlabelled, missing_rows, show_label
 from sklssl.utils._whole import is_whole
 
 __all__ = [
@@ -253,11 +253,12 @@ def _encode(y: npt.ArrayLike | None, n_images: int, owner: str) -> tuple[np.ndar
             f"The 'y' argument of {owner} must hold the class of each image. {error}"
         ) from error
     _check_length("y", len(labels), n_images, owner)
-    missing = np.array([label is None or label != label for label in labels.tolist()])
-    if missing.any():
+    missing = missing_rows(labels)
+    if len(missing):
         raise ValueError(
             f"The 'y' argument of {owner} must hold a class, or -1 for none, for each image. Got "
-            f"{labels[missing.argmax()]!r} in row {missing.argmax()}."
+            f"{show_label(labels[missing[0]])} in {len(missing)} of {n_images} rows, first in row "
+            f"{missing[0]}."
         )
     labelled = ~is_unlabelled(labels)
     if labels.dtype.kind == "f":
@@ -274,7 +275,7 @@ def _encode(y: npt.ArrayLike | None, n_images: int, owner: str) -> tuple[np.ndar
 
 def _whole(labels: np.ndarray, owner: str) -> np.ndarray:
     """Return classes that are stored as floats as integers."""
-    other = (labels != np.floor(labels)) | np.isinf(labels)
+    other = labels != np.floor(labels)
     if other.any():
         raise ValueError(
             f"The 'y' argument of {owner} must hold classes, but has numbers such as "

@@ -18,6 +18,7 @@ from sklssl.base import BaseEmbedder
 from sklssl.embedding import MultiScaleEmbedder
 from sklssl.finetuning import FineTuneClassifier
 from sklssl.inspection._grad_cam import Explanation, explain_classifier, explain_pretext
+from sklssl.inspection._label_names import name_labels
 from sklssl.inspection._plot._axes import draw_picture, grid_of_axes, make_axes, shorten
 from sklssl.inspection._plot._inputs import NO_LABEL, NamedImages, check_inputs, choose_places
 from sklssl.inspection._pretext_views import check_has_views, name_targets
@@ -174,7 +175,8 @@ class GradCAMDisplay:
             The name of each image. None means file names, or row numbers if `X` holds no files.
 
         target_names : sequence of str, default=None
-            The names of the targets 0, 1, ... of the pretext tasks. None shows the numbers.
+            The names of the targets 0, 1, ... of the pretext tasks or, if all models are
+            classifiers, of the classes 0, 1, ... None shows the numbers.
 
         random_state : int, RandomState instance or None, default=None
             Controls which images are drawn, and the views.
@@ -199,7 +201,7 @@ class GradCAMDisplay:
             If an estimator is neither an embedder nor a ``FineTuneClassifier``.
         ValueError
             If an embedder has no pretext task, `y` holds a class that a classifier does not know,
-            or another argument is invalid.
+            `target_names` does not match the classes, or another argument is invalid.
         """
         models = _check_models(estimator)
         _check_numbers(n_views, alpha)
@@ -207,6 +209,7 @@ class GradCAMDisplay:
         first = next(iter(models.values()))
         images = check_inputs(_OWNER, X, y, names=names, estimator=first)
         answers = {name: _find_classes(model, images) for name, model in models.items()}
+        labels = _name_classes(models, target_names)
         rng = check_random_state(random_state)
         places = choose_places(rows, images, rng, _OWNER)
         seed = int(rng.randint(np.iinfo(np.int32).max))
@@ -217,7 +220,7 @@ class GradCAMDisplay:
         }
         n_views = min(n_views, *(len(explanation.views) for explanation in explained.values()))
         heat = {
-            name: _to_heat(explanation, models[name], n_views, layers, target_names)
+            name: _to_heat(explanation, labels.get(name), n_views, layers, target_names)
             for name, explanation in explained.items()
         }
         shown = [name for name in some.names for _ in range(n_views)]
@@ -364,6 +367,18 @@ def _find_classes(model: Any, images: NamedImages) -> np.ndarray | None:
     return places[images.codes]
 
 
+def _name_classes(
+    models: dict[str, Any], target_names: Sequence[str] | None
+) -> dict[str, np.ndarray]:
+    """Return the labels of each classifier; the names are those of targets if there is a task."""
+    classifiers = {n: m for n, m in models.items() if isinstance(m, FineTuneClassifier)}
+    names = target_names if len(classifiers) == len(models) else None
+    return {
+        name: np.array(name_labels(model.classes_, names, owner=_OWNER), dtype=object)
+        for name, model in classifiers.items()
+    }
+
+
 def _explain(
     model: Any, images: NamedImages, places: np.ndarray, seed: int, answers: np.ndarray | None
 ) -> Explanation:
@@ -374,20 +389,23 @@ def _explain(
 
 def _to_heat(
     explanation: Explanation,
-    model: Any,
+    labels: np.ndarray | None,
     n_views: int,
     layers: list[str] | None,
     target_names: Sequence[str] | None,
 ) -> Heat:
-    """Return what is drawn for a model, image after image, each with its views."""
+    """Return what is drawn for a model, image after image, each with its views.
+
+    A classifier has the `labels` of its classes, a pretext task None.
+    """
 
     def in_rows(values: np.ndarray) -> np.ndarray:
         return values[:n_views].swapaxes(0, 1).reshape(-1, *values.shape[2:])
 
-    if isinstance(model, BaseEmbedder):
+    if labels is None:
         names = name_targets(explanation.answers, target_names, _OWNER)
     else:
-        names = name_targets(model.classes_[explanation.answers], None, _OWNER, "class")
+        names = name_targets(labels[explanation.answers], None, _OWNER, "class")
     named = np.array(names)
     return Heat(
         view_pictures(in_rows(explanation.views)),

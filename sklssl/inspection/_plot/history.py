@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklssl.inspection._plot._axes import check_matplotlib, limit_to_shares, make_axes
+from sklssl.inspection._plot._axes import check_matplotlib, limit_to_shares, make_axes, shorten
 from sklssl.inspection._plot._names import add_legend, colors_in_order
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _STYLES = ("-", "--", ":", "-.")
 _FEW_BANDS, _MOST_BANDS = 4, 10  # with labels, which would overlap if there were more
 _FEW_EPOCHS = 40  # with a mark for each
 _GAP = 0.1  # between panels, as a fraction of a panel
+_LONGEST_TITLE = 70  # characters
 
 
 class HistoryDisplay:
@@ -207,7 +208,8 @@ class HistoryDisplay:
         pad = 18 if self.bands_ else 6
         if len(self.histories) == 1:
             ((name, rows),) = self.histories.items()
-            self.ax_.set_title(_describe(name, rows), fontsize=10, pad=pad, parse_math=False)
+            title = shorten(_describe(name, rows), _LONGEST_TITLE)
+            self.ax_.set_title(title, fontsize=10, pad=pad, parse_math=False)
             return
         shown = [self._find_line(run=run) for run in self.histories]
         names = [_describe(name, rows) for name, rows in self.histories.items()]

@@ -188,6 +188,15 @@ def test_target_names_are_those_of_tasks_alone(rotnet, classifier, X):
     assert display.heat["FineTuneClassifier"].answers == classifier.predict(X[3:4]).tolist()
 
 
+def test_target_names_are_those_of_classes_without_a_task(rotnet, X, y):
+    model = FineTuneClassifier(rotnet, max_epochs=1, random_state=SEED).fit(X, y % 2)
+    heat = draw(model, X, rows=np.arange(10), target_names=["even", "odd"]).heat
+    expected = np.array(["even", "odd"])[model.predict(X[:10])]
+    assert heat["FineTuneClassifier"].answers == expected.tolist()
+    with pytest.raises(ValueError, match=r"'target_names' parameter of .* 1 names, .*\[0, 1"):
+        draw(model, X, target_names=["even"])
+
+
 def test_one_image_for_a_loss_that_compares_images(X):
     embedder = SimCLREmbedder("convnet", max_epochs=1, random_state=SEED).fit(X)
     with pytest.raises(ValueError, match="'rows' argument of GradCAMDisplay chooses 1 .*two image"):
@@ -204,6 +213,7 @@ def test_one_image_for_a_loss_that_compares_images(X):
         ({"layers": 3}, "'layers' argument of GradCAMDisplay"),
         ({"n_views": 0}, "'n_views' argument of GradCAMDisplay"),
         ({"alpha": 2}, "'alpha' argument of GradCAMDisplay"),
+        ({"target_names": ["even", "odd"]}, "'target_names' parameter of GradCAMDisplay"),
         ({"rows": [40]}, "'rows' argument of GradCAMDisplay"),
         ({"X": np.zeros((3, 9, 9), np.uint8)}, "RotNetEmbedder"),
     ],

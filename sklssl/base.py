@@ -100,6 +100,8 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
     _square_only = False
     # Own parameters that only say how to train, so that they may change when training continues.
     _schedule: tuple[str, ...] = ()
+    # Shared parameters that do not affect what is learned.
+    _only_in_transform = ("layer", "pool_size", "symmetry")
     # The parameters that determine the size of the network.
     _sized_by = "backbone or image_size"
 
@@ -193,7 +195,8 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         score : float
             The accuracy of the task in [0, 1], or the negative loss if the task has no accuracy.
             It is the average over batches of at most `batch_size` images in a random order. Order
-            and views are drawn with a fixed seed.
+            and views are drawn with a fixed seed. Scores can only be compared if the tasks are
+            equally hard: with the same `batch_size`, views and other parameters of the task.
         """
         extractor = make_extractor(self)
         images = validate_input(self, X, reset=False, min_samples=2)
@@ -319,7 +322,8 @@ class BaseEmbedder(SharesParameters, FeatureEstimator):
         """Return the parameters on which the task depends: all that not every method has."""
         others = {*EMBEDDER_PARAMETERS, *self._schedule}
         values = self.get_params(deep=False)
-        return {name: canonical_repr(value) for name, value in values.items() if name not in others}
+        own = {name: value for name, value in values.items() if name not in others}
+        return {name: canonical_repr(value, reads=False) for name, value in own.items()}
 
     def _check_same_task(self) -> None:
         """Raise an error if a parameter was changed after the task was built."""

@@ -748,6 +748,15 @@ def test_warm_start_refuses_another_task(X, change, value):
     assert embedder.n_epochs_ == 2
 
 
+NET = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 8, 3))
+
+
+def test_training_continues_whatever_the_backbone_reads_meanwhile(X):
+    backbone = lambda in_channels, image_size: NET  # noqa: E731
+    embedder = quick(backbone=backbone).partial_fit(X)  # which changes the weights of NET
+    assert embedder.partial_fit(X).n_epochs_ == 2
+
+
 @pytest.mark.parametrize("pool_size", [0, -2, 2.7, "3", True])
 def test_bad_pool_size_of_all_layers(X, pool_size):
     embedder = quick().fit(X)

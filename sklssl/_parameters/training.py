@@ -26,7 +26,8 @@ Optimizer = Annotated[
         '{"sgd", "adam", "adamw"} or callable',
         """
         "sgd" uses a Nesterov momentum of 0.9. A class of torch.optim, or a partial of one, is
-        accepted as well.
+        accepted as well. A partial cannot set lr and weight_decay: use `learning_rate` and
+        `weight_decay`.
         """,
     ),
 ]

@@ -19,7 +19,7 @@ from torch import nn
 from sklssl._runtime.ranks import Ranks
 from sklssl._storage.module_state import check_kept
 from sklssl._storage.state_file import read_state, write_state
-from sklssl._training.fingerprint import callbacks_repr, fingerprint_module
+from sklssl._training.fingerprint import callbacks_repr, fingerprint_module, what_is_learned
 from sklssl._training.signals import DeferredSignals
 from sklssl._training.state import checkpoint_mismatch_errors
 from sklssl.exceptions import CheckpointWarning, StateFileError
@@ -71,6 +71,8 @@ class Checkpoints:
         self.ranks = ranks  # of a run with a folder
         self.found: dict[str, Any] | None = None
         self.start: str | None = None
+        # Now, since callbacks may change themselves when they are called.
+        self._callbacks = "" if folder is None else callbacks_repr(owner)
         self._damaged: set[Path] = set()
         self._signals = DeferredSignals()
         self._saved_at = time.monotonic()
@@ -110,7 +112,7 @@ class Checkpoints:
             If it cannot be written. Earlier checkpoints are unchanged.
         """
         if self.folder is not None:
-            stopped_by = callbacks_repr(self.owner) if stopped else ""
+            stopped_by = self._callbacks if stopped else ""
             self._write({**state, "finished": finished, "stopped_by": stopped_by})
         if self._stops and self.ranks is not None:
             self.ranks.any(False)  # after this, the state is on the disk
@@ -201,7 +203,7 @@ class Checkpoints:
                 problem = problem or (error if read else f"'{path}' was not read: {error}.")
                 self._damaged.add(path)
                 continue
-            if state.get("stopped_by") and state["stopped_by"] != callbacks_repr(self.owner):
+            if state.get("stopped_by") and state["stopped_by"] != self._callbacks:
                 continue  # the one before has what it takes to go on
             if problem:
                 warnings.warn(
@@ -235,7 +237,7 @@ def open_checkpoints(
         The seed drawn from its `random_state`.
 
     about : dict or None
-        The identity of the training run; None for a run without checkpoints.
+        What :func:`describe_fit` returns; None for a run without checkpoints.
 
     ranks : Ranks
 
@@ -254,6 +256,7 @@ def open_checkpoints(
         checkpoints.seed, checkpoints.found = ranks.share((seed, checkpoints.found))
         yield checkpoints
         return
+    about = what_is_learned(estimator, about)
     with _locked_folder(estimator, about) as folder:
         checkpoints = Checkpoints(estimator, seed, folder, about, ranks)
         checkpoints.resume()

@@ -133,10 +133,8 @@ class FineTuneClassifier(ClassifierMixin, BaseFineTuner):
 
     def _check_answers(self, y: np.ndarray) -> np.ndarray:
         y = column_or_1d(y, warn=True)
-        try:
-            self.classes_, encoded = np.unique(check_classes(y), return_inverse=True)
-        except ValueError as error:
-            raise ValueError(f"{error} For numeric targets use FineTuneRegressor.") from error
+        classes = check_classes(y, suggest_regressor=True)
+        self.classes_, encoded = np.unique(classes, return_inverse=True)
         warn_if_marker_is_class(self.classes_, type(self).__name__)
         warn_if_none_is_class(self.classes_, type(self).__name__)
         return encoded

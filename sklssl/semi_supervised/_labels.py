@@ -82,7 +82,7 @@ def check_labels(
         )
         labelled = np.ones(len(y), dtype=bool)
     with naming_data(who, "cannot use this y"):
-        labels = check_classes(y[labelled])
+        labels = check_classes(y[labelled], suggest_regressor=True)
     warn_if_none_is_class(labels, who)
     return _replace_labels(y, labelled, labels), labelled
 

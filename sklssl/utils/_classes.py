@@ -11,7 +11,7 @@ from sklssl.utils._markers import missing_rows, show_label
 __all__ = ["check_classes"]
 
 
-def check_classes(y: Any) -> np.ndarray:
+def check_classes(y: Any, *, suggest_regressor: bool = False) -> np.ndarray:
     """Return a 1-D array of classes; raise an error for missing values and continuous numbers."""
     missing = missing_rows(y)
     if len(missing):
@@ -20,7 +20,11 @@ def check_classes(y: Any) -> np.ndarray:
             "without a label, or mark them by -1 and use SemiSupervisedClassifier."
         )
     y = _of_one_type(y)
-    check_classification_targets(y)
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        advice = " Use sklssl.FineTuneRegressor for numeric targets." if suggest_regressor else ""
+        raise ValueError(f"{error}{advice}") from error
     return y
 
 

@@ -1,4 +1,5 @@
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,9 @@ from sklssl import (
 )
 from sklssl._storage.state_file import read_state, write_state
 from sklssl._training.loop import train_phase
+from sklssl.backbones import make_backbone
 from sklssl.callbacks import EarlyStopping
-from sklssl.exceptions import CheckpointWarning, NonFiniteLossWarning, StateFileError
+from sklssl.exceptions import CheckpointWarning, NonFiniteLossWarning, StateFileError, StopTraining
 
 # Forty digits and a handful of epochs teach little.
 pytestmark = [
@@ -192,6 +194,25 @@ def test_a_run_that_a_callback_has_stopped_goes_on_without_it(tmp_path, X):
     assert_same(whole, rotnet().fit(X), X)
 
 
+class StopAfterTwo:
+    """A callback with a state."""
+
+    def __init__(self):
+        self.n_epochs = 0
+
+    def __call__(self, estimator, row):
+        self.n_epochs += 1
+        if self.n_epochs == 2:
+            raise StopTraining
+
+
+def test_a_run_that_a_callback_with_a_state_has_stopped_is_not_done_again(tmp_path, X):
+    rotnet(checkpoint_dir=tmp_path, callbacks=[StopAfterTwo()]).fit(X)
+    callback = StopAfterTwo()
+    again = rotnet(checkpoint_dir=tmp_path, callbacks=[callback]).fit(X)
+    assert (again.n_epochs_, callback.n_epochs) == (2, 0)
+
+
 def test_without_a_seed_it_goes_on_but_does_not_repeat(tmp_path, X, y):
     for make in (rotnet, lambda **p: FineTuneClassifier("convnet", max_epochs=3, **p)):
         folder = tmp_path / str(make)
@@ -260,6 +281,126 @@ def test_refuses_another_start(tmp_path, X, y):
     with pytest.raises(ValueError, match="started from other weights"):
         tuner.fit(X, y)
     assert contents(tmp_path) == before
+
+
+def save_weights(path, seed):
+    torch.manual_seed(seed)
+    net = make_backbone("convnet", in_channels=1, image_size=8)
+    torch.save(net.state_dict(), path)
+
+
+@pytest.mark.parametrize(
+    "make", [rotnet, lambda **p: FineTuneClassifier(rotnet(**p), max_epochs=1, random_state=0)]
+)
+def test_other_weights_in_the_same_file_make_another_run(tmp_path, X, y, make):
+    path = tmp_path / "weights.pt"
+    save_weights(path, 0)
+    make(init_weights=path).set_params(checkpoint_dir=tmp_path).fit(X, y)
+    save_weights(path, 1)
+    other = fit_beside(make(init_weights=path), tmp_path, X, y)
+    assert_same(other, make(init_weights=path).fit(X, y), X)
+
+
+def test_the_same_weights_in_another_file_are_the_same_run(tmp_path, X, monkeypatch):
+    save_weights(tmp_path / "weights.pt", 0)
+    rotnet(init_weights=tmp_path / "weights.pt", checkpoint_dir=tmp_path / "runs").fit(X)
+    (tmp_path / "weights.pt").rename(tmp_path / "moved.pt")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    seen = StopAt(None)
+    again = rotnet(init_weights="~/moved.pt", checkpoint_dir=tmp_path / "runs", callbacks=[seen])
+    again.fit(X)
+    assert seen.seen == []
+
+
+def test_a_file_of_weights_is_not_needed_to_go_on(tmp_path, X):
+    path = tmp_path / "weights.pt"
+    save_weights(path, 0)
+    embedder = rotnet(init_weights=path, warm_start=True).fit(X)
+    twice = clone(embedder).fit(X).fit(X)
+    embedder.set_params(checkpoint_dir=tmp_path / "runs", callbacks=[StopAt(5)])
+    with pytest.raises(Stopped):
+        embedder.fit(X)
+    path.unlink()
+    seen = StopAt(None)
+    assert_same(embedder.set_params(callbacks=[seen]).fit(X), twice, X)
+    assert seen.seen == [5, 6]
+    assert embedder.partial_fit(X).n_epochs_ == 7
+
+
+def test_other_weights_of_a_fine_tuned_start_make_another_run(tmp_path, X, y):
+    for seed in (0, 1):
+        start = FineTuneClassifier(rotnet(max_epochs=0), max_epochs=1, random_state=seed).fit(X, y)
+        rotnet(init_weights=start, checkpoint_dir=tmp_path).fit(X)
+        start.random_state = 0  # so that the weights alone tell them apart
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+class Net:
+    """A factory that does not show its settings."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __repr__(self):
+        return "Net()"
+
+    def __call__(self, in_channels, image_size):
+        first = nn.Conv2d(in_channels, 8, 3, padding=1)
+        return nn.Sequential(first, nn.Dropout(self.rate), nn.ReLU(), nn.Conv2d(8, 16, 3, 2))
+
+
+def test_other_attributes_of_a_backbone_make_another_run(tmp_path, X):
+    rotnet(backbone=Net(0.0), checkpoint_dir=tmp_path).fit(X)
+    other = fit_beside(rotnet(backbone=Net(0.9)), tmp_path, X)
+    assert_same(other, rotnet(backbone=Net(0.9)).fit(X), X)
+
+
+RATE = 0.0
+
+
+def test_other_global_variables_of_a_backbone_make_another_run(tmp_path, X, monkeypatch):
+    def backbone(in_channels, image_size):
+        return Net(RATE)(in_channels, image_size)
+
+    rotnet(backbone=backbone, checkpoint_dir=tmp_path).fit(X)
+    monkeypatch.setitem(globals(), "RATE", 0.9)
+    other = fit_beside(rotnet(backbone=backbone), tmp_path, X)
+    assert_same(other, rotnet(backbone=Net(0.9)).fit(X), X)
+
+
+@pytest.mark.parametrize("changed", [{"layer": "block1"}, {"pool_size": 1}, {"symmetry": "mirror"}])
+@pytest.mark.parametrize("make", [rotnet, lambda **p: MultiScaleEmbedder(rotnet(**p))])
+def test_what_only_transform_uses_may_change(tmp_path, digits, make, changed):
+    X = digits[0][:60]  # as many as symmetry="auto" needs
+    make(checkpoint_dir=tmp_path).fit(X)
+    seen = StopAt(None)
+    loaded = make(checkpoint_dir=tmp_path, callbacks=[seen], **changed).fit(X)
+    fresh = make(**changed).fit(X)
+    assert seen.seen == []
+    assert_array_equal(loaded.transform(X), fresh.transform(X))
+    assert loaded.symmetry_ == fresh.symmetry_
+
+
+@pytest.mark.parametrize("changed", [{"layer": "block1"}, {"pool_size": 1}, {"random_state": 1}])
+def test_another_embedder_makes_another_run_of_fine_tuning(tmp_path, X, y, changed):
+    def make(**params):
+        return FineTuneClassifier(rotnet(max_epochs=1, **params), max_epochs=1, random_state=0)
+
+    make().set_params(checkpoint_dir=tmp_path).fit(X, y)
+    other = fit_beside(make(**changed), tmp_path, X, y)
+    assert_same(other, make(**changed).fit(X, y), X)
+
+
+def test_fine_tuning_of_a_fitted_embedder_goes_on(tmp_path, X, y):
+    embedder = rotnet(max_epochs=1, random_state=None).fit(X)
+
+    def make(**params):
+        stored = pickle.loads(pickle.dumps(embedder))
+        return FineTuneClassifier(stored, max_epochs=3, random_state=0, **params)
+
+    resumed, epochs = stop_and_go_on(make, tmp_path, 2, X, y)
+    assert epochs == [2, 3]
+    assert_same(resumed, make().fit(X, y), X)
 
 
 def test_a_clone_does_what_its_original_does(tmp_path, X):

@@ -30,6 +30,11 @@ def failing(*args, **kwargs):
         (torch.optim.Optimizer, "unexpected keyword"),
         (torch.optim.SparseAdam, "weight_decay|sparse"),
         (partial(torch.optim.SGD, momentum=-1), "momentum"),
+        (
+            partial(torch.optim.AdamW, lr=1e-4, weight_decay=0.3),
+            r"must not set lr and weight_decay.*Set learning_rate=0\.0001 and weight_decay=0\.3 of",
+        ),
+        (partial(torch.optim.SGD, weight_decay=0), "Set weight_decay=0 of"),
         (lambda *args, **kwargs: None, r"must be callable as optimizer\(params.*returns None"),
         (failing, "a word of the user's own"),
     ],

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sklssl._runtime.generators import RNG_LOCK, rng_states, set_rng_states
 from sklssl._runtime.locks import ForkSafeLock
 from sklssl._runtime.parts import parts_of
 
@@ -145,7 +146,10 @@ def network_dtype() -> torch.dtype | None:
 def network_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Return the autocast context of a backbone; see :func:`network_precision`."""
     dtype = network_dtype()
-    return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+    if dtype is None:
+        return contextlib.nullcontext()
+    # All threads share its cache: if one clears it, gradients of another are summed otherwise.
+    return torch.autocast(device.type, dtype, cache_enabled=False)
 
 
 def whole_maps(maps: Tensor) -> Tensor:
@@ -161,8 +165,6 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
-# torch has one generator per device for all threads, so a lock is needed.
-_LOCK = ForkSafeLock()
 _forks: list[dict[str, Tensor]] = []
 
 
@@ -173,18 +175,18 @@ def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
     Blocks of several threads may overlap; the state before the first one is restored. The device is
     the current one within the block.
     """
-    with _LOCK.hold():
-        before = _states(device)
+    with RNG_LOCK.hold():
+        before = rng_states(device)
         _forks.append(before)
         _seed(device, seed)
     try:
         with current_device(device):
             yield
     finally:
-        with _LOCK.hold():
+        with RNG_LOCK.hold():
             place = next(i for i, fork in enumerate(_forks) if fork is before)
             if before is _forks[-1]:
-                _set_states(before)
+                set_rng_states(before)
             else:
                 _forks[place + 1].update(before)
             del _forks[place]
@@ -193,24 +195,9 @@ def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
 @contextlib.contextmanager
 def seeded(device: torch.device, seed: int) -> Iterator[None]:
     """Seed the generators for a block without interference of threads, in :func:`forked_rng`."""
-    with _LOCK.hold():
+    with RNG_LOCK.hold():
         _seed(device, seed)
         yield
-
-
-def _states(device: torch.device) -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states[str(device)] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def _set_states(states: dict[str, Tensor]) -> None:
-    for name, state in states.items():
-        if name == "cpu":
-            torch.set_rng_state(state)
-        else:
-            torch.cuda.set_rng_state(state, name)
 
 
 def _seed(device: torch.device, seed: int) -> None:

@@ -10,9 +10,9 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from sklssl._runtime.generators import drawing_from, rng_states
 from sklssl._runtime.ranks import fewest_and_most
 
 __all__ = ["in_parts", "parts_of"]
@@ -63,32 +63,56 @@ def _compute_in_parts(
         return compute(images)
     run: Callable[[Tensor], dict[str, Tensor]] = compute
     if torch.is_grad_enabled():
-        contexts = partial(_first_and_second_pass, network)
-        run = partial(checkpoint, compute, use_reentrant=False, context_fn=contexts)
+        run = partial(
+            checkpoint,
+            compute,
+            use_reentrant=False,
+            preserve_rng_state=False,  # which would disturb other threads
+            context_fn=lambda: _Passes(network, images.device).contexts(),
+        )
     outputs = [run(part) for part in images.tensor_split(n_parts)]
     return {name: torch.cat([maps[name] for maps in outputs]) for name in outputs[0]}
 
 
-def _first_and_second_pass(
-    network: nn.Module,
-) -> tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]:
-    return contextlib.nullcontext(), _without_new_statistics(network)
+class _Passes:
+    """The two passes of a part through a network; the second repeats the first and leaves no trace.
 
+    It starts from the same buffers and draws the same random numbers.
+    """
 
-@contextlib.contextmanager
-def _without_new_statistics(network: nn.Module) -> Iterator[None]:
-    """Keep the running statistics of batch norm, which the first pass has already updated."""
-    # Not by track_running_stats: autograd has to save the same tensors in both passes.
-    before = [
-        (norm, norm.momentum, norm.num_batches_tracked, norm.num_batches_tracked.clone())
-        for norm in network.modules()
-        if isinstance(norm, _BatchNorm) and norm.num_batches_tracked is not None
-    ]
-    for norm, *_ in before:
-        norm.momentum = 0.0
-    try:
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        self.device, self.states, self.draws = device, rng_states(device), False
+        self.buffers = {
+            part: {
+                name: None if old is None else old.clone() for name, old in part._buffers.items()
+            }
+            for part in network.modules()
+        }
+
+    def contexts(
+        self,
+    ) -> tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]:
+        """Return the context of each pass."""
+        return self._first(), self._second()
+
+    @contextlib.contextmanager
+    def _first(self) -> Iterator[None]:
         yield
-    finally:
-        for norm, momentum, count, n_batches in before:
-            norm.momentum = momentum
-            count.copy_(n_batches)
+        now = rng_states(self.device)
+        self.draws = not all(torch.equal(now[name], state) for name, state in self.states.items())
+
+    @contextlib.contextmanager
+    def _second(self) -> Iterator[None]:
+        # Only networks that draw wait for those of other threads.
+        draws = drawing_from(self.states, self.device) if self.draws else contextlib.nullcontext()
+        # Not by copying values back: autograd may have saved these tensors.
+        self._exchange_buffers()
+        try:
+            with draws:
+                yield
+        finally:
+            self._exchange_buffers()
+
+    def _exchange_buffers(self) -> None:
+        for part, others in self.buffers.items():
+            self.buffers[part], part._buffers = part._buffers, others

@@ -14,7 +14,14 @@ from sklssl.exceptions import CollapseWarning, DivergenceWarning
 from sklssl.metrics import dead_feature_share, effective_rank
 from sklssl.utils._checks import check_learned
 
-__all__ = ["ChanceGuard", "CollapseGuard", "FineTuningGuard", "SpreadGuard"]
+__all__ = [
+    "ChanceGuard",
+    "CollapseGuard",
+    "FineTuningGuard",
+    "FiniteGuard",
+    "SpreadGuard",
+    "looks_after",
+]
 
 _LEAST_SAMPLE, _SAMPLE = 32, 256  # number of images
 _MOST_PIXELS = 2**14  # values of an image that tell whether images differ
@@ -27,33 +34,67 @@ _PATIENCE = 5  # epochs until the task must be solved better than chance
 _LEAST_SPREAD = 0.1  # of unit vectors; 1 if they point in all directions
 
 
-class CollapseGuard:
-    """Warns once when the features of different images become similar.
+class FiniteGuard:
+    """Raises an error when the outputs of the network for some images are not finite.
 
-    Features are checked after epochs 1, 2, 4, 8, ... and after the last one, at negligible cost.
+    They are computed after some epochs, see :func:`looks_after`, and after the last one, at
+    negligible cost.
     """
 
+    _most_images = _LEAST_SAMPLE
+
     def __init__(self, images: CheckedImages, embed: Callable[[np.ndarray], np.ndarray]) -> None:
-        n_images = count_held(images.shape[1:], _LEAST_SAMPLE, _SAMPLE)
-        self.images, self.embed = images[:n_images], embed
-        self.warned = False
+        n_images = min(len(images), count_held(images.shape[1:], _LEAST_SAMPLE, self._most_images))
+        # Evenly spaced, since the first ones may be alike.
+        rows = np.linspace(0, len(images) - 1, n_images, dtype=np.intp)
+        self.images, self.embed = images[rows], embed
         self.looked_after = None  # epochs
 
     def __call__(self, estimator: Any, row: dict[str, Any]) -> None:
-        if row["epoch"].bit_count() == 1:
+        if looks_after(row["epoch"]):
             self.looked_after = row["epoch"]
             self.look(estimator)
 
     def after_training(self, estimator: Any) -> None:
-        if not self.warned and estimator.n_epochs_ != self.looked_after:
+        if estimator.n_epochs_ != self.looked_after:
             self.look(estimator)
 
-    def look(self, estimator: Any) -> None:
+    def look(self, estimator: Any) -> np.ndarray:
+        """Return the outputs for the sample.
+
+        Raises
+        ------
+        NonFiniteLossError
+            If they are infinite or NaN.
+        """
+        Z = self.embed(self.images)
+        check_learned(type(estimator).__name__, Z)
+        return Z
+
+
+def looks_after(epoch: int) -> bool:
+    """Return whether guards compute outputs after this epoch: after 1, 2, 4, 8, ..."""
+    return epoch.bit_count() == 1
+
+
+class CollapseGuard(FiniteGuard):
+    """Warns once, too, when the features of different images become similar."""
+
+    _most_images = _SAMPLE
+
+    def __init__(self, images: CheckedImages, embed: Callable[[np.ndarray], np.ndarray]) -> None:
+        super().__init__(images, embed)
+        self.warned = False
+
+    def look(self, estimator: Any) -> np.ndarray:
         """Embed the sample, and warn if its features carry little information."""
-        if self.warned:
-            return
-        name, Z = type(estimator).__name__, self.embed(self.images)
-        check_learned(name, Z)
+        Z = super().look(estimator)
+        if not self.warned:
+            self._warn_if_collapsed(estimator, Z)
+        return Z
+
+    def _warn_if_collapsed(self, estimator: Any, Z: np.ndarray) -> None:
+        name = type(estimator).__name__
         problem = self._find_problem(Z.astype(np.float64))  # squares must be finite too
         if problem:
             self.warned = True

@@ -13,10 +13,12 @@ import torch
 
 from sklssl._data.batches import MapsToDevice, ToTensor
 from sklssl._runtime.allocator import memory_errors, retain_freed_memory
+from sklssl._runtime.generators import RNG_LOCK
 from sklssl._runtime.ranks import alone, current_ranks
 from sklssl._storage.module_state import module_state, set_module_state
 from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import Phase, TrainingConfig
+from sklssl._training.guards import looks_after
 from sklssl._training.loop import train_phase
 from sklssl._training.pretext import Pretext
 from sklssl._training.progress_line import ProgressLine
@@ -25,6 +27,15 @@ from sklssl.exceptions import NonFiniteLossError, NonFiniteLossWarning, StopTrai
 from sklssl.utils._sklearn_compat import FitTasks
 
 __all__ = ["StopPhase", "TrainingRun"]
+
+
+@dataclass(frozen=True)
+class _Good:
+    """What was learned until a point where nothing was infinite or NaN."""
+
+    state: dict[str, Any]
+    n_epochs: int
+    until: str
 
 
 class StopPhase(StopTraining):
@@ -57,7 +68,8 @@ class TrainingRun:
     fit_tasks : FitTasks
         Notifies scikit-learn's callbacks of each epoch.
     guards : sequence of callable, default=()
-        Called after each epoch like the `callbacks`, and before them.
+        Called after each epoch like the `callbacks`, and before them. A NonFiniteLossError of one
+        of them ends training with what was learned before.
 
     Attributes
     ----------
@@ -80,7 +92,7 @@ class TrainingRun:
 
     def __post_init__(self) -> None:
         self.name, self.ranks = type(self.estimator).__name__, current_ranks()
-        self.callbacks = (*self.guards, *(self.estimator.callbacks or ()))
+        self.callbacks = tuple(self.estimator.callbacks or ())
         self.order_rng, self.views_rng = torch.Generator(), torch.Generator(self.device)
         for generator in (self.order_rng, self.views_rng):
             generator.manual_seed(self.checkpoints.seed)
@@ -91,8 +103,9 @@ class TrainingRun:
             (row.get("phase", 0) for row in self.estimator.history_), default=-1
         )
         self._number, self._n_done = 0, 0  # the phase to begin with, and its epochs done
-        self._good: dict[str, Any] | None = None  # what was learned until the point named
-        self._good_until = ""
+        # The last that guards have looked at, and the last of all, of which only the loss is known.
+        self._good: list[_Good] = []
+        self._problem: str | None = None  # why training ends there
         self._stopped = False  # whether a callback has ended a phase
         self._was_finished = False  # before this run
 
@@ -104,7 +117,7 @@ class TrainingRun:
         MemoryError
             If the memory does not hold a step.
         NonFiniteLossError
-            If the loss becomes infinite or not a number in the first epoch.
+            If the loss or outputs become infinite or not a number in the first epoch.
         StateFileError
             If the checkpoint does not fit the task.
         TypeError
@@ -113,7 +126,7 @@ class TrainingRun:
         Warns
         -----
         NonFiniteLossWarning
-            If it does so later: what was learned until then is kept.
+            If they do so later: what was learned until then is kept.
         """
         self.checkpoints.check_task(self.task)
         self.task.to(self.device)
@@ -130,12 +143,11 @@ class TrainingRun:
         return sum(epochs[: self._number]), sum(epochs)
 
     def record(self, row: dict[str, Any]) -> None:
-        """Append the row of an epoch, and call the callbacks, in the first process only."""
+        """Append the row of an epoch, and call guards and callbacks, in the first process only."""
         history = self.estimator.history_
         row = {"epoch": len(history) + 1, "phase": self._n_earlier + self._number, **row}
         history.append(row)
-        self._good = copy.deepcopy(module_state(self.task))
-        self._good_until = f"the end of epoch {row['epoch']}"
+        self._keep_if_good(row)
         stop = self._call_callbacks(row) if self.ranks.leads else None
         # They may have added to the row.
         history[-1], stop = self.ranks.share((row, stop))
@@ -143,6 +155,28 @@ class TrainingRun:
             self._stopped = True
             raise stop
         self.fit_tasks.begin_epoch()
+
+    def _keep_if_good(self, row: dict[str, Any]) -> None:
+        """Remember what was learned, or end training if a guard finds that it is not finite."""
+        problem = self._ask_guards(lambda guard: guard(self.estimator, row))
+        if problem is not None:
+            self._roll_back(problem)
+            raise StopTraining
+        state, epoch = copy.deepcopy(module_state(self.task)), row["epoch"]
+        earlier = [] if looks_after(epoch) else self._good[:1]
+        self._good = [*earlier, _Good(state, epoch, f"the end of epoch {epoch}")]
+
+    def _ask_guards(self, ask: Callable[[Any], None]) -> str | None:
+        """Call a function of each guard, in the first process only; return what is not finite."""
+        problem = None
+        if self.ranks.leads:
+            try:
+                with alone():
+                    for guard in self.guards:
+                        ask(guard)
+            except NonFiniteLossError as error:
+                problem = str(error)
+        return self.ranks.share(problem)
 
     def _call_callbacks(self, row: dict[str, Any]) -> StopTraining | None:
         """Call the callbacks with the row of an epoch; return the exception that asks to stop."""
@@ -178,13 +212,14 @@ class TrainingRun:
 
     def _continue_from(self, state: dict[str, Any]) -> None:
         """Return to the position of an unfinished run."""
-        set_generators(state["generators"], self.order_rng, self.views_rng)
+        with RNG_LOCK.hold():  # no other thread may be building its network
+            set_generators(state["generators"], self.order_rng, self.views_rng)
         self._number, self._n_done = int(state["phase"]), int(state["position"]["epoch"])
         n_epochs, step = len(self.estimator.history_), int(state["position"]["step"])
-        self._good = state["pretext"] if n_epochs else None
-        self._good_until = f"the end of epoch {n_epochs}"
+        until = f"the end of epoch {n_epochs}"
         if step:
-            self._good_until = f"step {step} of epoch {n_epochs + 1}, where it was resumed"
+            until = f"step {step} of epoch {n_epochs + 1}, where it was resumed"
+        self._good = [_Good(state["pretext"], n_epochs, until)] if n_epochs else []
 
     def _iter_phases(
         self, state: dict[str, Any] | None
@@ -202,42 +237,51 @@ class TrainingRun:
 
     @contextlib.contextmanager
     def _rollback_on_divergence(self) -> Iterator[None]:
-        """End a run that diverges with what it had learned by the end of an epoch, or before."""
+        """End a run whose loss diverges with what it had learned before."""
         try:
             yield
         except Diverged as error:
-            epoch = len(self.estimator.history_) + 1
-            what = (
-                f"{self.name}: the loss became {error.value} in epoch {epoch} at step "
-                f"{error.step}, at a learning rate of {error.rate:g}."
+            self._roll_back(
+                f"{self.name}: the loss became {error.value} in epoch "
+                f"{len(self.estimator.history_) + 1} at step {error.step}, at a learning rate of "
+                f"{error.rate:g}. Try a tenth of that rate, max_grad_norm=1.0 or optimizer='adam', "
+                "and look at X for extreme values."
             )
-            remedy = (
-                "Try a tenth of that rate, max_grad_norm=1.0 or optimizer='adam', and look at X "
-                "for extreme values."
-            )
-            if self._good is None:
-                raise NonFiniteLossError(f"{what} {remedy}") from None
-            set_module_state(self.task, self._good)
-            if self.ranks.leads:
-                warnings.warn(
-                    f"{what} Training ends with what was learned by {self._good_until}. {remedy}",
-                    NonFiniteLossWarning,
-                    stacklevel=2,
-                )
+
+    def _roll_back(self, problem: str) -> None:
+        """Return to what was good last; if nothing was, the problem is an error."""
+        if not self._good:
+            raise NonFiniteLossError(problem) from None
+        set_module_state(self.task, self._good[-1].state)
+        del self.estimator.history_[self._good[-1].n_epochs :]
+        self._problem = self._problem or problem
 
     def _close(self) -> None:
-        """Write the last checkpoint, and notify the callbacks that want to know."""
+        """Let the guards look, write the last checkpoint, and tell callbacks that want to know."""
         self.line.close()
         self.task.eval()
+        while (problem := self._ask_guards(self._end)) is not None:
+            self._good = self._good[:-1]  # where they have found it
+            self._roll_back(problem)
+        if self._problem is not None and self.ranks.leads:
+            warnings.warn(
+                f"{self._problem} Training ends with what was learned by {self._good[-1].until}.",
+                NonFiniteLossWarning,
+                stacklevel=2,
+            )
         if not self._was_finished:
             state = {"pretext": module_state(self.task), "history": self.estimator.history_}
             self.checkpoints.save(state, finished=True, stopped=self._stopped)
         if self.ranks.leads:
             with alone():
                 for callback in self.callbacks:
-                    if hasattr(callback, "after_training"):
-                        callback.after_training(self.estimator)
+                    self._end(callback)
         self._share_result()
+
+    def _end(self, listener: Any) -> None:
+        """Tell a guard or callback that training is over, if it wants to know."""
+        if hasattr(listener, "after_training"):
+            listener.after_training(self.estimator)
 
     def _share_result(self) -> None:
         """Take over what the first process has, whose callbacks may have changed it."""

@@ -50,14 +50,15 @@ class QueuePretext(TwoViewsPretext):
         self.student = Projector(backbone, make_mlp([width, width, projection_dim]))
         self.teacher = Teacher(self.student, momentum)
         self.temperature = temperature
-        self.queue_size = queue_size
-        self.register_buffer("queue", torch.zeros(queue_size, projection_dim))
+        self.queue_size, self.projection_dim = queue_size, projection_dim
+        self.register_buffer("queue", None)  # its size depends on the images
         self.new_keys: Tensor | None = None  # of this step, to be put into the queue after it
 
     def before_fit(self, n_images: int) -> None:
         """Give the queue one place per image at most; empty places are zeros."""
-        n_more = min(self.queue_size, n_images) - len(self.queue)
-        self.queue = F.pad(self.queue, (0, 0, 0, n_more))  # or fewer, if it is negative
+        queue = torch.zeros(0, self.projection_dim) if self.queue is None else self.queue
+        n_more = min(self.queue_size, n_images) - len(queue)
+        self.queue = F.pad(queue, (0, 0, 0, n_more))  # or fewer, if it is negative
 
     def chance_loss(self, n_images: int) -> float:
         return math.log(1 + len(self.queue))

@@ -25,12 +25,16 @@ from sklssl._storage.module_state import without_weights
 from sklssl._training.checkpoints import Checkpoints
 from sklssl._training.config import Phase, Plan, TrainingConfig
 from sklssl._training.estimator import TrainedEstimator
-from sklssl._training.guards import FineTuningGuard
+from sklssl._training.guards import FineTuningGuard, FiniteGuard
 from sklssl._training.run import TrainingRun
 from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder, is_fitted_embedder
 from sklssl.finetuning._heads import Head, make_head
-from sklssl.finetuning._initial_embedder import initial_embedder, read_images
+from sklssl.finetuning._initial_embedder import (
+    initial_embedder,
+    read_images,
+    training_encoder,
+)
 from sklssl.finetuning._parameters import (
     FINETUNER_ATTRIBUTES,
     FINETUNER_PARAMETERS,
@@ -41,7 +45,6 @@ from sklssl.finetuning._task import SupervisedTask, Validation
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._checks import (
     check_features,
-    check_learned,
     check_target,
     check_two_images,
     naming_data,
@@ -58,7 +61,6 @@ from sklssl.utils._typing import ImagesLike
 __all__ = ["BaseFineTuner"]
 
 _LARGEST_CACHE = 2**32  # bytes
-_SAMPLE = 256  # images
 _DELEGATED = {"feature_names_in_", "image_shape_", "layer_names_", "n_features_in_"}
 
 
@@ -156,11 +158,9 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
                         self.embedder, X, checkpoints.seed, owner=self
                     )
                 checkpoints.check_start(fresh.embedder_.pretext_.encoder)
-                fresh._learn(
-                    images, targets, weights / weights.mean(), plan, device, checkpoints, fit_tasks
-                )
-            outputs = fresh._answer(select_rows(images, slice(_SAMPLE)))
-            check_learned(type(self).__name__, outputs)
+                weights = weights / weights.mean()
+                with training_encoder(fresh.embedder_.pretext_):
+                    fresh._learn(images, targets, weights, plan, device, checkpoints, fit_tasks)
         return self
 
     # Data -----------------------------------------------------------------------------------
@@ -241,6 +241,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         self.layer_, frozen_until = resolve_stages(self, backbone.layer_names)
         with seeded(device, checkpoints.seed):
             self.head_ = self._make_head(backbone).to(device)
+        finite = FiniteGuard(images, self._answer)
         order, n_train = self._split(targets, checkpoints.seed)
         images, to_tensor = self._cache(select_rows(images, order), backbone, frozen_until)
         answers = targets[order], weights[order].astype(np.float32)
@@ -261,7 +262,7 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
                 device,
                 checkpoints,
                 fit_tasks,
-                guards=[FineTuningGuard(task, n_train, self.batch_size)],
+                guards=[finite, FineTuningGuard(task, n_train, self.batch_size)],
             ).train()
         task.restore_best()
 

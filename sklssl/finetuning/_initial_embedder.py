@@ -1,5 +1,7 @@
 """The fitted embedder from which fine-tuning starts."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from sklearn.base import clone
@@ -7,13 +9,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from sklssl._data.input import CheckedImages, validate_input
+from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder, Pretext
 from sklssl.embedding import MultiScaleEmbedder
+from sklssl.embedding._heads import Teacher
 from sklssl.embedding._untrained import UntrainedEmbedder
 from sklssl.exceptions import ImageFileError
 from sklssl.utils._typing import ImagesLike
 
-__all__ = ["NetworkEmbedder", "initial_embedder", "read_images"]
+__all__ = ["NetworkEmbedder", "initial_embedder", "read_images", "training_encoder"]
 
 
 class NetworkEmbedder(UntrainedEmbedder):
@@ -58,9 +62,7 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
             raise NotFittedError(f"{who} is a FrozenEstimator of an embedder that is not fitted.")
         found = clone(found).fit(X)
     found = found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
-    copied = found._continued()
-    _let_train(copied.pretext_)
-    return copied
+    return found._continued()
 
 
 def _build(backbone: Any, X: ImagesLike, seed: int, *, owner: object) -> NetworkEmbedder:
@@ -88,8 +90,23 @@ def read_images(embedder: BaseEmbedder, X: ImagesLike, *, owner: object) -> Chec
         raise kind(f"{type(owner).__name__} cannot use this X: {error}") from error
 
 
-def _let_train(pretext: Pretext) -> None:
-    """Let the weights of the encoder be trained, even if it is a teacher, as the network's are."""
-    pairs = zip(pretext.encoder.parameters(), pretext.backbone.parameters(), strict=True)
-    for weight, trained in pairs:
-        weight.requires_grad_(trained.requires_grad)
+@contextlib.contextmanager
+def training_encoder(pretext: Pretext) -> Iterator[None]:
+    """Let the encoder be trained within the block, even if it is a teacher, like the network.
+
+    The other copies of the network take over its weights: trained further, it would otherwise go
+    back to them.
+    """
+    encoder = pretext.encoder
+    before = [weight.requires_grad for weight in encoder.parameters()]
+    _let_train(encoder, [weight.requires_grad for weight in pretext.backbone.parameters()])
+    yield
+    _let_train(encoder, before)
+    teachers = [part.module for part in pretext.modules() if isinstance(part, Teacher)]
+    for owner in (pretext, *teachers):
+        owner.get_submodule("backbone").load_state_dict(encoder.state_dict())
+
+
+def _let_train(network: Backbone, flags: list[bool]) -> None:
+    for weight, flag in zip(network.parameters(), flags, strict=True):
+        weight.requires_grad_(flag)

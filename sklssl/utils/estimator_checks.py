@@ -13,6 +13,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
+from sklssl.persistence import load, save
+from sklssl.persistence._estimators import encode_estimators
+
 __all__ = ["check_embedder"]
 
 
@@ -147,6 +150,18 @@ def _check_pickles(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     assert copy.history_ == fitted.history_
 
 
+def _check_saves(embedder: Any, fitted: Any, X: np.ndarray) -> None:
+    named: list[Any] = []  # the classes and functions that load must be told to trust
+    encode_estimators(fitted, named)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "embedder.safetensors")
+        save(fitted, path)
+        loaded = load(path, trusted=named)
+    assert_array_equal(loaded.transform(X), fitted.transform(X))
+    _assert_same_weights(loaded, fitted)
+    assert loaded.history_ == fitted.history_
+
+
 def _check_interrupted_fit_resumes(embedder: Any, fitted: Any, X: np.ndarray) -> None:
     if not _trains(embedder):
         return
@@ -208,6 +223,7 @@ _CHECKS = (
     _check_history,
     _check_second_fit_forgets_the_first,
     _check_pickles,
+    _check_saves,
     _check_interrupted_fit_resumes,
     _check_failed_fit_leaves_no_trace,
     _check_float_range_does_not_matter,

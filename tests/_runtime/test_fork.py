@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from sklssl._runtime import allocator, device
+from sklssl._runtime import allocator, device, generators
 from sklssl.backbones import _traced
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
@@ -56,7 +56,7 @@ def test_a_forked_process_computes():
 @forks
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forks beside threads
 @pytest.mark.parametrize(
-    "lock", [device._LOCK, device._dtype_lock, allocator._lock, _traced._TRACING]
+    "lock", [generators.RNG_LOCK, device._dtype_lock, allocator._lock, _traced._TRACING]
 )
 def test_no_lock_stays_closed_that_another_thread_held(lock):
     held, done = threading.Event(), threading.Event()

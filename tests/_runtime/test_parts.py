@@ -1,12 +1,15 @@
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from sklssl._runtime.device import network_precision, plain_torch
+from sklssl._runtime.generators import RNG_LOCK
 from sklssl._runtime.parts import parts_of
-from sklssl.backbones import Backbone, make_backbone
+from sklssl.backbones import Backbone
 from sklssl.losses import barlow_twins, nt_xent
 
 SEED = 0
@@ -59,18 +62,77 @@ def test_no_part_has_one_image(n, parts):
     assert seen == parts
 
 
-def test_running_statistics_are_updated_once():
-    once, twice = make_backbone("convnet"), make_backbone("convnet")
-    twice.load_state_dict(once.state_dict())
-    images = torch.rand(6, 3, 32, 32)
+class Scaled(nn.Module):
+    """Multiplies by a moving average, which the backward pass needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("average", torch.ones(8, 1, 1))
+        self.register_buffer("unused", None)
+
+    def forward(self, x):
+        self.average = self.average.lerp(x.detach().mean((0, 2, 3), keepdim=True)[0], 0.5)
+        return x * self.average
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: nn.BatchNorm2d(8),
+        lambda: nn.BatchNorm2d(8, momentum=None),
+        lambda: nn.InstanceNorm2d(8, track_running_stats=True),
+        lambda: spectral_norm(nn.Conv2d(8, 8, 1)),
+        lambda: nn.Dropout(),
+        Scaled,
+    ],
+)
+def test_computing_again_changes_nothing(layer):
+    """Neither gradients nor what layers remember, nor later random numbers."""
+    torch.manual_seed(SEED)
+    once = Backbone({"block": nn.Sequential(nn.Conv2d(3, 8, 3), layer(), nn.Conv2d(8, 8, 3))}, 3, 8)
+    twice, images = copy.deepcopy(once), torch.rand(6, 3, 8, 8)
+
+    torch.manual_seed(SEED)
+    torch.cat([once(part) for part in images.split(2)]).square().sum().backward()
+    drawn = torch.rand(1)
+    torch.manual_seed(SEED)
     with parts_of(2):
-        twice(images).sum().backward()
-    with torch.no_grad():
-        for part in images.split(2):
-            once(part)
-    for name, value in once.state_dict().items():
-        torch.testing.assert_close(twice.state_dict()[name], value)
-    assert all(m.momentum == 0.1 for m in twice.modules() if isinstance(m, nn.BatchNorm2d))
+        twice(images).square().sum().backward()
+    assert torch.rand(1) == drawn
+    for name, value in once.named_buffers():
+        assert torch.equal(twice.get_buffer(name), value), name
+    for name, weight in once.named_parameters():
+        torch.testing.assert_close(twice.get_parameter(name).grad, weight.grad, msg=name)
+
+
+def second_pass(layer, during):
+    """Call a function in the second pass through a network with this layer."""
+    backbone = Backbone({"block": nn.Sequential(nn.Conv2d(3, 8, 3), layer, nn.Conv2d(8, 8, 3))}, 3)
+    with parts_of(2):
+        out = backbone(torch.rand(4, 3, 8, 8)).sum()
+    layer.register_forward_pre_hook(lambda *_: during())
+    out.backward()
+
+
+def test_the_second_pass_leaves_the_generator_to_other_threads():
+    def begin_to_build_a_network():
+        torch.manual_seed(7)
+
+    second_pass(nn.ReLU(), begin_to_build_a_network)
+    drawn = torch.rand(1)
+    torch.manual_seed(7)
+    assert torch.rand(1) == drawn
+
+
+def test_a_second_pass_that_draws_keeps_other_threads_waiting():
+    free = []
+
+    def ask():
+        with ThreadPoolExecutor(1) as pool:
+            free.append(pool.submit(RNG_LOCK.hold().acquire, blocking=False).result())
+
+    second_pass(nn.Dropout(), ask)
+    assert free == [False, False]
 
 
 def test_the_second_pass_has_the_precision_of_the_first():
@@ -79,6 +141,15 @@ def test_the_second_pass_has_the_precision_of_the_first():
         out = backbone(torch.rand(4, 3, 8, 8)).sum()
     out.backward()  # another precision would be an error
     assert out.dtype == torch.float32
+
+
+def test_other_threads_may_clear_the_cache_of_autocast():
+    images = torch.rand(2, 8, 3, 8, 8, generator=torch.Generator().manual_seed(SEED))
+    alone, disturbed = without_batch_norm(), without_batch_norm()
+    disturbed.stages.block1.register_forward_hook(lambda *_: torch.clear_autocast_cache())
+    with network_precision(torch.device("cpu"), "bfloat16"):
+        found = [gradients(backbone, images, nt_xent, 2) for backbone in (alone, disturbed)]
+    assert torch.equal(*found)
 
 
 def test_other_uses_of_a_network_during_training_are_whole():

@@ -1,5 +1,6 @@
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,10 @@ from sklssl import (
     ScaleNetEmbedder,
     SimCLREmbedder,
 )
+from sklssl._runtime.generators import RNG_LOCK
 from sklssl._storage.state_file import read_state, write_state
 from sklssl._training.loop import train_phase
+from sklssl._training.state import set_generators
 from sklssl.backbones import make_backbone
 from sklssl.callbacks import EarlyStopping
 from sklssl.exceptions import CheckpointWarning, NonFiniteLossWarning, StateFileError, StopTraining
@@ -468,6 +471,21 @@ def test_the_same_clone_twice_at_a_time(tmp_path, X):
     outer = clone(inner).set_params(callbacks=[lambda estimator, row: inner.fit(X)])
     assert_same(outer.fit(X), inner, X)
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
+
+
+def test_generators_are_not_set_while_another_thread_builds_a_network(tmp_path, X, monkeypatch):
+    free = []
+
+    def ask(*generators):
+        with ThreadPoolExecutor(1) as pool:
+            free.append(pool.submit(RNG_LOCK.hold().acquire, blocking=False).result())
+        set_generators(*generators)
+
+    monkeypatch.setattr("sklssl._training.run.set_generators", ask)
+    with pytest.raises(Stopped):
+        rotnet(checkpoint_dir=tmp_path, callbacks=[StopAt(2)]).fit(X)
+    rotnet(checkpoint_dir=tmp_path).fit(X)
+    assert free == [False]
 
 
 def test_a_run_whose_folder_is_in_use_takes_another_one(tmp_path, X):

@@ -1,11 +1,13 @@
 import signal
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from torch import nn
 
 from sklssl import (
     FineTuneClassifier,
@@ -56,6 +58,13 @@ def test_few_large_images_are_enough(monkeypatch):
     assert numbers == [32]
 
 
+def test_first_images_that_are_alike_are_no_collapse(recwarn):
+    images = np.random.default_rng(SEED).random((600, 4, 4, 1))
+    images[:300] = 0
+    CollapseGuard(images, lambda images: images.reshape(len(images), -1)).look(RotNetEmbedder())
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize(
     ("make", "step"),
     [
@@ -67,7 +76,7 @@ def test_few_large_images_are_enough(monkeypatch):
 def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(digits, make, step):
     X, y = digits[0][:100], digits[1][:100]
     message = (
-        f"the loss became nan in epoch 3 at step {step}, at a learning rate of .* epoch 2. Try"
+        f"the loss became nan in epoch 3 at step {step}, at a learning rate of .* Try .* epoch 2.$"
     )
     broken = make(max_epochs=5, lr_schedule="constant", callbacks=[Break(2)])
     with pytest.warns(NonFiniteLossWarning, match=message):
@@ -109,6 +118,65 @@ def test_weights_that_no_loss_has_shown(digits):
     assert embedder.n_epochs_ == 1
 
 
+class SpoilStatistics:
+    """A callback after which only training, whose statistics are those of batches, is finite."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def __call__(self, estimator, row):
+        if row["epoch"] == self.epoch:
+            embedder = getattr(estimator, "embedder_", estimator)
+            spoil_statistics(embedder.pretext_.backbone)
+
+
+def spoil_statistics(backbone):
+    for norm in [part for part in backbone.modules() if isinstance(part, nn.BatchNorm2d)]:
+        norm.running_mean.fill_(np.nan)
+
+
+# The guards look after epochs 1, 2, 4 and the last one. A callback comes after them, so that the
+# epoch whose callback spoils the statistics is the last good one.
+@pytest.mark.parametrize(("epoch", "max_epochs"), [(3, 6), (2, 6), (2, 3)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(RotNetEmbedder, "convnet"),
+        partial(FineTuneClassifier, "convnet"),
+        partial(FineTuneClassifier, "convnet", early_stopping=True),
+    ],
+)
+def test_outputs_that_are_not_finite_keep_the_last_good_epoch(
+    digits, tmp_path, make, epoch, max_epochs
+):
+    X, y = digits[0][:100], digits[1][:100]
+    make = partial(make, lr_schedule="constant", random_state=SEED)
+    broken = make(max_epochs=max_epochs, checkpoint_dir=tmp_path)
+    broken.set_params(callbacks=[SpoilStatistics(epoch)])
+    message = f"outputs of the trained network .* Training ends with .* the end of epoch {epoch}.$"
+    with pytest.warns(NonFiniteLossWarning, match=message):
+        broken.fit(X, y)
+    whole = make(max_epochs=epoch).fit(X, y)
+    assert rows(broken) == rows(whole)
+    assert_array_equal(broken.transform(X), whole.transform(X))
+    again = make(max_epochs=max_epochs, checkpoint_dir=tmp_path).fit(X, y)
+    assert rows(again) == rows(whole)
+    assert_array_equal(again.transform(X), whole.transform(X))
+
+
+def test_outputs_that_were_never_finite_are_an_error(digits):
+    class Spoilt(RotNetEmbedder):
+        def _make_pretext(self, backbone):
+            pretext = super()._make_pretext(backbone)
+            pretext.after_step = lambda progress: spoil_statistics(backbone)
+            return pretext
+
+    embedder = Spoilt("convnet", max_epochs=3, random_state=SEED)
+    with pytest.raises(NonFiniteLossError, match="Spoilt: the outputs of the trained network"):
+        embedder.fit(digits[0][:100])
+    assert not embedder.__sklearn_is_fitted__()
+
+
 def test_later_scales_are_not_trained_after_it(digits):
     embedder = MultiScaleEmbedder(
         RotNetEmbedder(random_state=SEED, callbacks=[Break(1)]), max_epochs=2
@@ -145,6 +213,8 @@ def test_gradients_are_clipped(digits):
 
 
 class Embeds:
+    n_epochs_ = 8
+
     def __init__(self, Z):
         self.Z = Z
 

@@ -15,6 +15,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from sklssl import RotNetEmbedder, SimCLREmbedder
 from sklssl.embedding._rotnet import RotationPretext
@@ -63,6 +64,13 @@ def spoil_weights(task, progress):
     """Make a weight NaN in the second of three steps of the second of four epochs."""
     if progress == 5 / 12:
         next(task.parameters()).data.fill_(torch.nan)
+
+
+def spoil_statistics(task, progress):
+    """Make what only evaluation uses NaN at the same time."""
+    if progress == 5 / 12:
+        for norm in [part for part in task.modules() if isinstance(part, nn.BatchNorm2d)]:
+            norm.running_mean.fill_(torch.nan)
 
 
 def fails(views):
@@ -119,6 +127,8 @@ def mistakes(folder):
     with patch.object(RotationPretext, "after_step", spoil_weights):
         often = rotnet(checkpoint_dir=f"{folder}/spoilt", checkpoint_every=1e-9)
         found["NaN in a weight"] = result_of(lambda: often.fit(X))
+    with patch.object(RotationPretext, "after_step", spoil_statistics):
+        found["NaN in statistics"] = result_of(lambda: rotnet().fit(X))
     found["no seed"] = result_of(lambda: rotnet(random_state=None, max_epochs=1).fit(X))
     found["callback stops"]["seen"] = stopping.seen
     return found

@@ -1,8 +1,10 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from sklssl import MoCoEmbedder
+from sklssl import MoCoEmbedder, load, save
 from sklssl.exceptions import CollapseWarning
 from tests.embedding._views import QUICK, draw, unit
 
@@ -30,6 +32,34 @@ def test_queue_is_no_longer_than_the_number_of_images(X):
         before = embedder.partial_fit(X[:n_images]).pretext_.queue
         assert len(before) == size
         assert (before[:20].norm(dim=1) > 0).all()
+
+
+def test_a_queue_of_fewer_images_is_saved(X, tmp_path):
+    embedder = MoCoEmbedder(queue_size=30, **QUICK).fit(X[:20])
+    save(embedder, tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    for n_images in (20, 40, 25):
+        for each in (embedder, loaded):
+            each.partial_fit(X[:n_images])
+        assert torch.equal(loaded.pretext_.queue, embedder.pretext_.queue)
+
+
+@pytest.mark.parametrize("n_images", [10, 20, 40])
+def test_a_fit_that_continues_with_other_images_resumes(X, tmp_path, n_images):
+    class Stop(Exception):
+        pass
+
+    def stop(estimator, row):
+        if row["epoch"] == 4:
+            raise Stop
+
+    embedder = MoCoEmbedder(queue_size=30, warm_start=True, **{**QUICK, "max_epochs": 2})
+    whole = copy.deepcopy(embedder.fit(X[:20])).fit(X[:n_images])
+    embedder.set_params(checkpoint_dir=tmp_path, callbacks=[stop])
+    with pytest.raises(Stop):
+        embedder.fit(X[:n_images])
+    embedder.set_params(callbacks=None).fit(X[:n_images])
+    assert torch.equal(embedder.pretext_.queue, whole.pretext_.queue)
 
 
 @pytest.mark.parametrize("training", [True, False])

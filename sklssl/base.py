@@ -28,8 +28,8 @@ from sklssl._storage.attributes import (
     is_range,
     is_strs,
 )
+from sklssl._training.canonical import canonical_repr
 from sklssl._training.config import Phase, Plan, TrainingConfig
-from sklssl._training.fingerprint import canonical_repr
 from sklssl._training.guards import ChanceGuard, CollapseGuard, SpreadGuard
 from sklssl._training.loop import fixed_batches
 from sklssl._training.pretext import Pretext

@@ -19,7 +19,8 @@ from torch import nn
 from sklssl._runtime.ranks import Ranks
 from sklssl._storage.module_state import check_kept
 from sklssl._storage.state_file import read_state, write_state
-from sklssl._training.fingerprint import callbacks_repr, fingerprint_module, what_is_learned
+from sklssl._training.fingerprint import callbacks_repr, what_is_learned
+from sklssl._training.hashes import fingerprint_module
 from sklssl._training.signals import DeferredSignals
 from sklssl._training.state import checkpoint_mismatch_errors
 from sklssl.exceptions import CheckpointWarning, StateFileError

@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 
 from sklssl._data.rows import take_rows
-from sklssl._training.fingerprint import NOT_PART_OF_FINGERPRINT
+from sklssl._training.canonical import NOT_PART_OF_FINGERPRINT
 
 __all__ = ["hash_embedder", "hash_names"]
 

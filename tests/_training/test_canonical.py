@@ -18,7 +18,7 @@ from sklearn.frozen import FrozenEstimator
 
 import sklssl
 from sklssl import FineTuneClassifier, MultiScaleEmbedder
-from sklssl._training.fingerprint import canonical_repr
+from sklssl._training.canonical import canonical_repr
 from tests._estimators import quick
 
 
@@ -140,7 +140,7 @@ def test_it_is_the_same_in_every_process():
         import logging, threading
         from dataclasses import dataclass
         from typing import Any
-        from sklssl._training.fingerprint import canonical_repr
+        from sklssl._training.canonical import canonical_repr
 
         def he(layer):
             pass

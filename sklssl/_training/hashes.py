@@ -36,5 +36,6 @@ def fingerprint(*arrays: Any) -> str:
         digest.update(f"{array.shape}{array.dtype}".encode())
         row = max(1, math.prod(array.shape[1:]) * array.dtype.itemsize)
         for part in slices(len(array), max(1, _PIECE_BYTES // row)):
-            digest.update(np.asarray(array[part]).tobytes())
+            rows: Any = np.ascontiguousarray(array[part])
+            digest.update(rows.view(np.uint8))  # dates have no buffer of their own
     return digest.hexdigest()

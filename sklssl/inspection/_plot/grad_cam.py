@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.thumbnails import view_pictures
-from sklssl.base import BaseEmbedder
-from sklssl.embedding import MultiScaleEmbedder
-from sklssl.finetuning import FineTuneClassifier
 from sklssl.inspection._grad_cam import Explanation, explain_classifier, explain_pretext
-from sklssl.inspection._label_names import name_labels
 from sklssl.inspection._plot._axes import draw_picture, grid_of_axes, make_axes, shorten
-from sklssl.inspection._plot._inputs import NO_LABEL, NamedImages, check_inputs, choose_places
-from sklssl.inspection._pretext_views import check_has_views, name_targets
+from sklssl.inspection._plot._explained_models import (
+    OWNER,
+    check_layers,
+    check_models,
+    find_classes,
+    name_classes,
+)
+from sklssl.inspection._plot._inputs import NamedImages, check_inputs, choose_places
+from sklssl.inspection._pretext_views import name_targets
 from sklssl.utils._checks import check_whole
 from sklssl.utils._typing import ImagesLike
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GradCAMDisplay", "Heat"]
 
-_OWNER = "GradCAMDisplay"
 _COLOURS = "viridis"  # becomes lighter with the evidence, also without colours
 _GAP = 0.3  # between models, as a share of the width of a cell
 
@@ -203,15 +203,15 @@ class GradCAMDisplay:
             If an embedder has no pretext task, `y` holds a class that a classifier does not know,
             `target_names` does not match the classes, or another argument is invalid.
         """
-        models = _check_models(estimator)
+        models = check_models(estimator)
         _check_numbers(n_views, alpha)
-        layers = _check_layers(layers, models)
+        layers = check_layers(layers, models)
         first = next(iter(models.values()))
-        images = check_inputs(_OWNER, X, y, names=names, estimator=first)
-        answers = {name: _find_classes(model, images) for name, model in models.items()}
-        labels = _name_classes(models, target_names)
+        images = check_inputs(OWNER, X, y, names=names, estimator=first)
+        answers = {name: find_classes(model, images) for name, model in models.items()}
+        labels = name_classes(models, target_names)
         rng = check_random_state(random_state)
-        places = choose_places(rows, images, rng, _OWNER)
+        places = choose_places(rows, images, rng, OWNER)
         seed = int(rng.randint(np.iinfo(np.int32).max))
         some = images.take(places)
         explained = {
@@ -244,7 +244,7 @@ class GradCAMDisplay:
         widths = [1.0, *(len(heat.maps) for heat in self.heat.values())]
         n_rows, width = len(self.names), sum(widths) + _GAP * len(self.heat)
         size = 1.15 * width + 0.8, 1.15 * n_rows + 0.6
-        self.ax_ = make_axes(ax, owner=_OWNER, size=size)
+        self.ax_ = make_axes(ax, owner=OWNER, size=size)
         self.figure_: Any = self.ax_.figure
         column, *blocks = self._divide(widths, width)
         first = next(iter(self.heat.values()))
@@ -296,94 +296,19 @@ def _draw_heat(axes: np.ndarray, heat: Heat, alpha: float) -> list[Any]:
     return artists
 
 
-def _check_models(estimator: Any) -> dict[str, Any]:
-    """Return the embedders and classifiers by name."""
-    if isinstance(estimator, dict):
-        named = {str(name): model for name, model in estimator.items()}
-    else:
-        models = list(estimator) if isinstance(estimator, (list, tuple)) else [estimator]
-        names = [type(model).__name__ for model in models]
-        numbers = [f" {i + 1}" if names.count(name) > 1 else "" for i, name in enumerate(names)]
-        named = {f"{n}{i}": model for n, i, model in zip(names, numbers, models, strict=True)}
-    if not named:
-        raise ValueError(f"The 'estimator' argument of {_OWNER} holds no estimator.")
-    return {name: _check_model(model) for name, model in named.items()}
-
-
-def _check_model(model: Any) -> Any:
-    """Return the embedder or classifier, which may be frozen, if it is fitted."""
-    if isinstance(model, FrozenEstimator):
-        model = model.estimator
-    if not isinstance(model, (BaseEmbedder, MultiScaleEmbedder, FineTuneClassifier)):
-        raise TypeError(
-            f"{_OWNER} explains the pretext task of embedders, and the classes of "
-            f"FineTuneClassifier. Got {type(model).__name__}, which is neither. Pass its embedder "
-            "(embedder_, or the first step of a pipeline) to explain the task that this was "
-            "trained on, or train a FineTuneClassifier."
-        )
-    check_is_fitted(model)
-    model = getattr(model, "estimator_", model)  # of a MultiScaleEmbedder
-    if isinstance(model, BaseEmbedder):
-        check_has_views(model.pretext_, model, _OWNER)
-    return model
-
-
 def _check_numbers(n_views: int, alpha: float) -> None:
-    check_whole("n_views", n_views, _OWNER)
+    check_whole("n_views", n_views, OWNER)
     if not isinstance(alpha, Real) or not 0 <= alpha <= 1:
         raise ValueError(
-            f"The 'alpha' argument of {_OWNER} must be a number from 0 to 1. Got {alpha!r}."
+            f"The 'alpha' argument of {OWNER} must be a number from 0 to 1. Got {alpha!r}."
         )
-
-
-def _check_layers(layers: Sequence[str] | None, models: dict[str, Any]) -> list[str] | None:
-    """Check that all models have the stages; those of a classifier end below its head."""
-    if layers is None:
-        return None
-    layers = [layers] if isinstance(layers, str) or not np.iterable(layers) else list(layers)
-    for name, model in models.items():
-        known = list(model.layer_names_)
-        known = known[: 1 + known.index(getattr(model, "layer_", known[-1]))]
-        if not layers or not set(layers) <= set(known):
-            raise ValueError(
-                f"The 'layers' argument of {_OWNER} must name stages of all models. Got {layers}; "
-                f"{name} has {known}."
-            )
-    return layers
-
-
-def _find_classes(model: Any, images: NamedImages) -> np.ndarray | None:
-    """Return the class to explain of each image, -1 for the predicted one; None for embedders."""
-    if isinstance(model, BaseEmbedder):
-        return None
-    known = model.classes_.tolist()
-    missing = [label for label in images.classes if label not in known]
-    if missing:
-        raise ValueError(
-            f"The 'y' argument of {_OWNER} must hold classes that the classifier knows, {known}, "
-            f"or -1 for the predicted one. Got {missing[0]!r}."
-        )
-    places = np.array([*(known.index(label) for label in images.classes), NO_LABEL])
-    return places[images.codes]
-
-
-def _name_classes(
-    models: dict[str, Any], target_names: Sequence[str] | None
-) -> dict[str, np.ndarray]:
-    """Return the labels of each classifier; the names are those of targets if there is a task."""
-    classifiers = {n: m for n, m in models.items() if isinstance(m, FineTuneClassifier)}
-    names = target_names if len(classifiers) == len(models) else None
-    return {
-        name: np.array(name_labels(model.classes_, names, owner=_OWNER), dtype=object)
-        for name, model in classifiers.items()
-    }
 
 
 def _explain(
     model: Any, images: NamedImages, places: np.ndarray, seed: int, answers: np.ndarray | None
 ) -> Explanation:
     if answers is None:
-        return explain_pretext(model, images.X, places, seed, _OWNER)
+        return explain_pretext(model, images.X, places, seed, OWNER)
     return explain_classifier(model, images.X, answers[places])
 
 
@@ -403,9 +328,9 @@ def _to_heat(
         return values[:n_views].swapaxes(0, 1).reshape(-1, *values.shape[2:])
 
     if labels is None:
-        names = name_targets(explanation.answers, target_names, _OWNER)
+        names = name_targets(explanation.answers, target_names, OWNER)
     else:
-        names = name_targets(labels[explanation.answers], None, _OWNER, "class")
+        names = name_targets(labels[explanation.answers], None, OWNER, "class")
     named = np.array(names)
     return Heat(
         view_pictures(in_rows(explanation.views)),

@@ -32,7 +32,7 @@ _SECTIONS = (
     ),
     (
         "Embedders: views of an image are alike",
-        "A network learns that random views of an image show the same.",
+        "A network, or a linear map of features, learns that random views of an image show the same.",
         "embedding",
         None,
     ),

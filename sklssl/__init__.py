@@ -34,6 +34,7 @@ _PUBLIC_NAMES = {
     "SimSiamEmbedder": "embedding",
     "SwAVEmbedder": "embedding",
     "VICRegEmbedder": "embedding",
+    "ViewWhiteningEmbedder": "embedding",
     "embed_to_files": "persistence",
     "load": "persistence",
     "parameters": "base",

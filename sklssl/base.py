@@ -30,6 +30,7 @@ from sklssl._storage.attributes import (
 )
 from sklssl._training.canonical import canonical_repr
 from sklssl._training.config import Phase, Plan, TrainingConfig
+from sklssl._training.estimator import TrainedEstimator
 from sklssl._training.guards import ChanceGuard, CollapseGuard, SpreadGuard
 from sklssl._training.loop import fixed_batches
 from sklssl._training.pretext import Pretext
@@ -59,7 +60,7 @@ def is_fitted_embedder(value: Any) -> bool:
     return isinstance(value, BaseEmbedder) and hasattr(value, "pretext_")
 
 
-class BaseEmbedder(SharesParameters, FeatureEstimator):
+class BaseEmbedder(SharesParameters, FeatureEstimator, TrainedEstimator):
     """Base class of all embedders: validates, builds, trains, checks for collapse, transforms.
 
     A method implements ``_make_pretext(backbone)``. It inherits the parameters below, with their

@@ -22,6 +22,7 @@ from sklssl import (
     SimSiamEmbedder,
     SwAVEmbedder,
     VICRegEmbedder,
+    ViewWhiteningEmbedder,
 )
 from tests._seed import SEED
 
@@ -56,6 +57,9 @@ EMBEDDERS = {
         SwAVEmbedder(n_prototypes=16, n_small_views=1, **_QUICK),
         VICRegEmbedder(projection_dim=32, **_QUICK),
         PatchDictionaryEmbedder(n_atoms=(16, 24), random_state=SEED),
+        ViewWhiteningEmbedder(
+            PatchDictionaryEmbedder(n_atoms=(16, 24), random_state=SEED), random_state=SEED
+        ),
     )
 }
 
@@ -98,7 +102,7 @@ def without_roots(Z):
 
 def with_params(embedder, **params):
     """Copy an embedder with those of `params` that it has, or the one that it wraps has."""
-    wraps = "estimator__" if isinstance(embedder, MultiScaleEmbedder) else ""
+    wraps = "estimator__" if hasattr(embedder, "estimator") else ""
     known = embedder.get_params()
     return copy.deepcopy(embedder).set_params(
         **{wraps + name: value for name, value in params.items() if wraps + name in known}

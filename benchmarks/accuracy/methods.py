@@ -20,19 +20,17 @@ import sys
 
 import torch
 from sklearn.base import clone
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 import sklssl
 from benchmarks._common import cpu_seconds, results_of, rows, write_line
-from benchmarks.accuracy.image_sets import SETS, hog, ridge
+from benchmarks.accuracy.image_sets import SETS, hog, knn, ridge
 from sklssl import (
     MultiScaleEmbedder,
     PatchDictionaryEmbedder,
     RotationDecouplingEmbedder,
     RotNetEmbedder,
     SimCLREmbedder,
+    ViewWhiteningEmbedder,
 )
 
 UNTRAINED = {
@@ -41,6 +39,7 @@ UNTRAINED = {
     "untrained convnet": RotNetEmbedder("convnet", max_epochs=0),
     "untrained": RotNetEmbedder(max_epochs=0),
     "PatchDictionary": PatchDictionaryEmbedder(),
+    "PatchDictionary, whitened": ViewWhiteningEmbedder(PatchDictionaryEmbedder()),
     "PatchDictionary (300, 1200)": PatchDictionaryEmbedder((300, 1200)),
 }
 _TASKS = ("RotNet", "ScaleNet", "PatchRot", "PatchRel", "DeepInfoMax", "DeepCluster")
@@ -70,13 +69,8 @@ def epochs_for(embedder, X, seconds):
 
 
 def seeded(embedder, seed):
-    key = next(key for key in embedder.get_params() if key.split("__")[-1] == "random_state")
-    return clone(embedder).set_params(**{key: seed})
-
-
-def knn(Z, y, Z_test, y_test):
-    probe = make_pipeline(StandardScaler(), KNeighborsClassifier(20, metric="cosine"))
-    return probe.fit(Z, y).score(Z_test, y_test)
+    keys = [key for key in embedder.get_params() if key.split("__")[-1] == "random_state"]
+    return clone(embedder).set_params(**dict.fromkeys(keys, seed))
 
 
 def features(name, X, X_test, seed, minutes):

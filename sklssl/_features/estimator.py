@@ -2,27 +2,33 @@
 
 import os
 from collections.abc import Iterator
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.input import CheckedImages, validate_input
 from sklssl._features.extractor import FeatureExtractor, make_extractor, resolve_layer
-from sklssl._training.estimator import TrainedEstimator
 from sklssl.utils._checks import check_features, check_whole
+from sklssl.utils._feature_names import NumberedFeatures
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["FeatureEstimator"]
 
 
-class FeatureEstimator(TrainedEstimator):
+class FeatureEstimator(NumberedFeatures, TransformerMixin):
     """The part of an embedder that follows ``fit``: from images to features of any stage.
 
     It reads the parameters `layer`, `pool_size`, `symmetry`, `image_size`, `device` and
     `precision`, and the fitted attributes `pretext_`, `symmetry_`, `image_shape_` and
-    `value_range_`.
+    `value_range_`: those of the embedder itself, or of another one that ``_fitted_embedder``
+    returns.
     """
+
+    if TYPE_CHECKING:  # which does not see the attributes that are set by name
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def transform(self, X: ImagesLike) -> np.ndarray:
         """Embed images.
@@ -102,7 +108,8 @@ class FeatureEstimator(TrainedEstimator):
         if pool_size is not None:
             check_whole("pool_size", pool_size, f"{type(self).__name__}.transform_layers")
         extractor, images = self._prepare(X)
-        choices = [(name, int(pool_size or self.pool_size)) for name in self.layer_names_]
+        embedder = self._fitted_embedder()
+        choices = [(name, int(pool_size or embedder.pool_size)) for name in embedder.layer_names_]
         features = extractor.embed_layers(images, choices)
         return {name: check_features(self, Z) for (name, _), Z in features.items()}
 
@@ -169,19 +176,28 @@ class FeatureEstimator(TrainedEstimator):
         >>> np.allclose(Z, embedder.transform(X), atol=1e-4)
         True
         """
-        extractor = make_extractor(self)
+        extractor = self._extractor()
         from sklssl._storage.onnx import export_onnx  # its imports are not needed otherwise
 
         export_onnx(extractor, self.image_shape_, path)
 
+    def _fitted_embedder(self) -> Any:
+        """Return the embedder with the network; raise an error if it is not fitted."""
+        check_is_fitted(self)
+        return self
+
+    def _extractor(self) -> FeatureExtractor:
+        """Return the fitted network with what turns its feature maps into features."""
+        return make_extractor(self._fitted_embedder())
+
     def _prepare(self, X: ImagesLike) -> tuple[FeatureExtractor, CheckedImages]:
         """Return the fitted network, and `X` as checked images for it."""
-        extractor = make_extractor(self)
-        return extractor, validate_input(self, X, reset=False)
+        extractor = self._extractor()
+        return extractor, validate_input(self._fitted_embedder(), X, reset=False)
 
     @property
     def _n_features_out(self) -> int:
-        return make_extractor(self).n_features
+        return self._extractor().n_features
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "pretext_")

@@ -45,6 +45,8 @@ class FeatureExtractor:
         Each map is averaged to `pool_size` x `pool_size` cells.
     symmetry : {"mirror", "all"} or None
         The orientations of an image over which features are averaged.
+    head : module or None
+        Maps the features to as many others.
     """
 
     encoder: Backbone
@@ -53,6 +55,7 @@ class FeatureExtractor:
     layer: str
     pool_size: int
     symmetry: str | None
+    head: nn.Module | None = None
 
     @property
     def shapes(self) -> dict[str, tuple[int, int, int]]:
@@ -69,9 +72,15 @@ class FeatureExtractor:
         """The number of features."""
         return count_features(self.shapes, self.layer, self.pool_size)
 
-    def embed(self, images: Any) -> np.ndarray:
-        """Embed checked images (n, H, W, C): (n, n_features) in float32."""
-        return self.apply(images, self._encode(), self.n_features)
+    def embed(
+        self, images: Any, change: Callable[[Tensor], Tensor] = lambda batch: batch
+    ) -> np.ndarray:
+        """Embed checked images (n, H, W, C), or their views: (n, n_features) in float32.
+
+        A view is the result of a `change` of a batch (b, C, h, w).
+        """
+        encode = self._encode()
+        return self.apply(images, lambda batch: encode(change(batch)), self.n_features)
 
     def iter_blocks(self, images: Any) -> Iterator[np.ndarray]:
         """Embed checked images, and yield blocks of rows."""
@@ -121,11 +130,12 @@ class FeatureExtractor:
 
     @contextlib.contextmanager
     def evaluating(self, *modules: nn.Module) -> Iterator[None]:
-        """Set the network and other `modules` to evaluation mode on the device within the block."""
+        """Set the network and other `modules` to evaluation mode on the device in the block."""
         device = self.to_tensor.device
         with plain_torch(), alone(), current_device(device):
-            for module in (self.encoder, *modules):
-                module.to(device).eval()
+            for module in (self.encoder, self.head, *modules):
+                if module is not None:
+                    module.to(device).eval()
             with torch.inference_mode(), network_precision(device, self.precision):
                 yield
 
@@ -134,13 +144,15 @@ class FeatureExtractor:
         on_cpu = replace(
             self,
             encoder=copy.deepcopy(self.encoder).cpu(),
+            head=copy.deepcopy(self.head).cpu() if self.head is not None else None,
             to_tensor=replace(self.to_tensor, device=torch.device("cpu")),
             precision="float32",
         )
         return _ExtractorModule(on_cpu).eval()
 
     def _encode(self) -> Callable[[Tensor], Tensor]:
-        return _features_of(self._pooled, self.symmetry)
+        encode, head = _features_of(self._pooled, self.symmetry), self.head
+        return encode if head is None else lambda batch: head(encode(batch))
 
     def _pooled(self, batch: Tensor) -> Tensor:
         return pool_stages(self.encoder, batch, self.layer, self.pool_size)
@@ -152,6 +164,7 @@ class _ExtractorModule(nn.Module):
     def __init__(self, extractor: FeatureExtractor) -> None:
         super().__init__()
         self.encoder = extractor.encoder
+        self.head = extractor.head
         self.to_tensor = extractor.to_tensor
         self.encode = extractor._encode()
 

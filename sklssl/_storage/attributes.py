@@ -16,6 +16,7 @@ __all__ = [
     "fitted_attributes",
     "is_bool",
     "is_history",
+    "is_matrix",
     "is_names",
     "is_numbers",
     "is_output",
@@ -92,6 +93,11 @@ def is_vector(value: Any) -> bool:
 
 def is_numbers(value: Any) -> bool:
     return is_vector(value) and value.dtype.kind == "f"
+
+
+def is_matrix(value: Any) -> bool:
+    """Return whether `value` is a matrix of floats."""
+    return isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f"
 
 
 def is_names(value: Any) -> bool:

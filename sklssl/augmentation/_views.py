@@ -30,8 +30,7 @@ class RandomViews:
     """Draw random views as in SimCLR; each call returns one view of each image.
 
     Random numbers are drawn separately for each image. Brightness, contrast, saturation and hue
-    change in this order, which is random in SimCLR. Half of the views in a batch are also blurred
-    if they have at least 64x64 pixels.
+    change in this order, which is random in SimCLR.
 
     Parameters
     ----------
@@ -52,6 +51,9 @@ class RandomViews:
         Height and width of the views in pixels, or one number for both. None means those of the
         images. Multi-crop methods, such as SwAV and DINO, use small views of small parts in
         addition to large ones. The size is not scaled if a fit trains on small images first.
+
+    blur : bool, default=True
+        Whether half of the views in a batch are blurred, if they have at least 64x64 pixels.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class RandomViews:
     horizontal_flip: bool = True
     jitter: float = 0.5
     size: int | tuple[int, int] | None = None
+    blur: bool = True
 
     def __post_init__(self) -> None:
         check_range("crop_scale", self.crop_scale)
@@ -125,7 +128,7 @@ class RandomViews:
             grey = draw_choices(n_images, 0.2, rng)
             to_grayscale_(views, grey)
         side = min(views.shape[2:])
-        if side >= _MIN_BLURRED_SIDE:
+        if self.blur and side >= _MIN_BLURRED_SIDE:
             half = draw_half(n_images, rng)
             sigmas = draw_sigmas(n_images, rng)[half]
             views[half] = gaussian_blur(views[half], sigmas, 2 * (side // 20) + 1)

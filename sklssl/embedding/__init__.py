@@ -19,6 +19,7 @@ from sklssl.embedding._simclr import SimCLREmbedder
 from sklssl.embedding._simsiam import SimSiamEmbedder
 from sklssl.embedding._swav import SwAVEmbedder
 from sklssl.embedding._vicreg import VICRegEmbedder
+from sklssl.embedding._view_whitening import ViewWhiteningEmbedder
 
 __all__ = [
     "BYOLEmbedder",
@@ -40,4 +41,5 @@ __all__ = [
     "SimSiamEmbedder",
     "SwAVEmbedder",
     "VICRegEmbedder",
+    "ViewWhiteningEmbedder",
 ]

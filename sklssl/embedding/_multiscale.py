@@ -4,22 +4,17 @@ Huang, Roozbahani. ScaleNet: An Unsupervised Representation Learning Method for 
 Information. GCPR 2021.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, clone
 
-from sklssl._parameters.embedders import EMBEDDER_ATTRIBUTES
-from sklssl._parameters.sharing import SharesParameters
 from sklssl._training.config import Phase, Plan
-from sklssl.base import BaseEmbedder, is_fitted_embedder
-from sklssl.utils._feature_names import NumberedFeatures
-from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context, tags_of
+from sklssl.base import BaseEmbedder
+from sklssl.embedding._wrapper import EmbedderWrapper
+from sklssl.utils._sklearn_compat import CallbackSupport, Interval, _fit_context
 from sklssl.utils._typing import ImagesLike
 
 __all__ = ["MULTISCALE_CONSTRAINTS", "MultiScaleEmbedder", "check_sequence", "make_phases"]
@@ -86,27 +81,7 @@ def _check_each(
         )
 
 
-_DELEGATED = {
-    "_n_features_out",
-    "feature_names_in_",
-    "history_",
-    "image_shape_",
-    "layer_names_",
-    "n_epochs_",
-    "n_features_in_",
-    "pretext_",
-    "symmetry_",
-    "value_range_",
-}
-
-
-class MultiScaleEmbedder(
-    SharesParameters,
-    CallbackSupport,
-    NumberedFeatures,
-    TransformerMixin,
-    BaseEstimator,
-):
+class MultiScaleEmbedder(CallbackSupport, EmbedderWrapper):
     """Train any embedder at increasing image scales, each starting from the previous one.
 
     The whole task is carried over: network, heads and batch-norm statistics.
@@ -157,16 +132,11 @@ class MultiScaleEmbedder(
     [0.5, 1.0, 1.0]
     """
 
-    _shared_attributes = EMBEDDER_ATTRIBUTES
     _parameter_constraints = {
         "estimator": [BaseEmbedder],
         **MULTISCALE_CONSTRAINTS,
         "max_epochs": [*MULTISCALE_CONSTRAINTS["max_epochs"], None],
     }
-
-    estimator_: BaseEmbedder
-
-    _fitted_attributes = {"estimator_": is_fitted_embedder}
 
     def __init__(
         self,
@@ -267,76 +237,6 @@ class MultiScaleEmbedder(
     def _attributes_from(self, fitted: BaseEmbedder) -> dict[str, BaseEmbedder]:
         return {"estimator_": fitted}
 
-    def transform(self, X: ImagesLike) -> np.ndarray:
-        """Embed images at full size.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images of the shape and range seen in ``fit``.
-
-        Returns
-        -------
-        X_embedded : ndarray of shape (n, n_features_out), float32
-        """
-        check_is_fitted(self)
-        return self.estimator_.transform(X)
-
-    def transform_iter(self, X: ImagesLike) -> Iterator[np.ndarray]:
-        """Embed images at full size block by block, for more images than fit in memory.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images of the shape and range seen in ``fit``.
-
-        Returns
-        -------
-        blocks : iterator of ndarrays of shape (b, n_features_out), float32
-        """
-        check_is_fitted(self)
-        return self.estimator_.transform_iter(X)
-
-    def score(self, X: ImagesLike, y: object = None) -> float:
-        """Return how well the pretext task is solved on `X` at full size; higher is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            At least two images of the shape and range seen in ``fit``.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-            That of the fitted embedder: the accuracy of its task, or the negative loss.
-        """
-        check_is_fitted(self)
-        return self.estimator_.score(X)
-
-    def transform_layers(
-        self, X: ImagesLike, pool_size: int | None = None
-    ) -> dict[str, np.ndarray]:
-        """Embed images with all stages of the network, in one pass.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
-            Images of the shape and range seen in ``fit``.
-
-        pool_size : int, default=None
-            Feature maps are averaged to `pool_size` x `pool_size` cells. None uses the parameter
-            of the embedder.
-
-        Returns
-        -------
-        features : dict of str to ndarray of shape (n, d), float32
-        """
-        check_is_fitted(self)
-        return self.estimator_.transform_layers(X, pool_size)
-
     def set_layer(self, layer: str) -> Self:
         """Set the stage from which ``transform`` of the fitted embedder takes its features.
 
@@ -349,35 +249,6 @@ class MultiScaleEmbedder(
         -------
         self : object
         """
-        check_is_fitted(self)
-        self.estimator_.set_layer(layer)
+        self._fitted_embedder().set_layer(layer)
         self.estimator = clone(self.estimator).set_params(layer=layer)  # for fits that continue
         return self
-
-    def export_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Export the computation of ``transform`` for arrays to an ONNX file.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Replaced if it exists. :meth:`RotNetEmbedder.export_onnx` describes the input and output
-            of the graph.
-        """
-        check_is_fitted(self)
-        self.estimator_.export_onnx(path)
-
-    def __getattr__(self, name: str) -> Any:
-        # Fitted attributes belong to the inner estimator and are not stored twice.
-        if name in _DELEGATED and "estimator_" in vars(self):
-            return getattr(self.estimator_, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "estimator_" in vars(self)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        inner = tags_of(self.estimator, tags)
-        tags.input_tags = inner.input_tags
-        tags.transformer_tags = inner.transformer_tags
-        return tags

@@ -218,7 +218,8 @@ class BaseFineTuner(SharesParameters, TrainedEstimator):
         -------
         embedder : embedder
             A fitted copy with separate weights. The heads of its pretext task were not trained
-            along with the network. For a :class:`sklssl.MultiScaleEmbedder`, the inner embedder.
+            along with the network. Of a :class:`sklssl.MultiScaleEmbedder` or
+            :class:`sklssl.ViewWhiteningEmbedder`, the inner one.
         """
         check_is_fitted(self)
         return copy.deepcopy(self.embedder_)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data.input import decode_files, validate_input
 from sklssl._features.extractor import FeatureExtractor, make_extractor
 from sklssl.base import BaseEmbedder
-from sklssl.embedding import MultiScaleEmbedder
+from sklssl.embedding._wrapper import EmbedderWrapper
 from sklssl.inspection._scoring import check_scorer
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._classes import check_classes
@@ -47,7 +47,7 @@ def layer_scores(
 
     Parameters
     ----------
-    embedder : fitted embedder, MultiScaleEmbedder or FrozenEstimator of one
+    embedder : fitted embedder, or FrozenEstimator of one
         The embedder whose layers are scored.
 
     X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names
@@ -153,13 +153,13 @@ def _score(probe: Any, Z: np.ndarray, y: Any, settings: dict[str, Any]) -> dict[
 def _find_network(embedder: Any) -> BaseEmbedder:
     """Return the fitted embedder that holds the network."""
     found = embedder.estimator if isinstance(embedder, FrozenEstimator) else embedder
-    if not isinstance(found, BaseEmbedder | MultiScaleEmbedder):
+    if not isinstance(found, BaseEmbedder | EmbedderWrapper):
         raise TypeError(
             "The 'embedder' argument of layer_scores must be a fitted embedder of sklssl, or a "
             f"FrozenEstimator of one. Got {embedder!r}; of a Pipeline, pass the embedder step."
         )
     check_is_fitted(found)
-    return found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
+    return found.estimator_ if isinstance(found, EmbedderWrapper) else found
 
 
 def _check_pool_sizes(pool_sizes: Any) -> list[int]:

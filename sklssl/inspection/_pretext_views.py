@@ -23,7 +23,7 @@ from sklssl._training.loop import embed_all
 from sklssl._training.pretext import Pretext
 from sklssl._training.pretext_checks import check_made, check_views
 from sklssl.base import BaseEmbedder
-from sklssl.embedding import MultiScaleEmbedder
+from sklssl.embedding import MultiScaleEmbedder, ViewWhiteningEmbedder
 from sklssl.embedding._deep_cluster import ClusterPretext
 from sklssl.utils._checks import check_network
 
@@ -60,7 +60,7 @@ class ScaleViews:
 
 
 def unwrap_embedder(estimator: Any, owner: str) -> BaseEmbedder | MultiScaleEmbedder:
-    """Return an embedder, which may be frozen.
+    """Return an embedder, which may be frozen or whitened.
 
     Raises
     ------
@@ -69,6 +69,8 @@ def unwrap_embedder(estimator: Any, owner: str) -> BaseEmbedder | MultiScaleEmbe
     """
     if isinstance(estimator, FrozenEstimator):
         estimator = estimator.estimator
+    if isinstance(estimator, ViewWhiteningEmbedder):
+        return unwrap_embedder(getattr(estimator, "estimator_", estimator.estimator), owner)
     if isinstance(estimator, (BaseEmbedder, MultiScaleEmbedder)):
         return estimator
     raise TypeError(

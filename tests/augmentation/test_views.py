@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -229,6 +231,8 @@ def test_half_of_a_batch_of_large_images_is_blurred(side, blurred):
     changed = (views(images, seeded()) - images).abs().amax((1, 2, 3)) > 1e-5
     assert changed.sum() == blurred
     assert views(images[:1], seeded()).shape == (1, 3, side, side)
+    sharp = replace(views, blur=False)
+    torch.testing.assert_close(sharp(images, seeded()), images)
 
 
 def test_choices_have_their_share():

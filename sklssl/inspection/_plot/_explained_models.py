@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklssl.base import BaseEmbedder
-from sklssl.embedding import MultiScaleEmbedder
+from sklssl.embedding._wrapper import EmbedderWrapper
 from sklssl.finetuning import FineTuneClassifier
 from sklssl.inspection._label_names import name_labels
 from sklssl.inspection._plot._inputs import NO_LABEL, NamedImages
@@ -39,7 +39,7 @@ def _check_model(model: Any) -> Any:
     """Return the embedder or classifier, which may be frozen, if it is fitted."""
     if isinstance(model, FrozenEstimator):
         model = model.estimator
-    if not isinstance(model, (BaseEmbedder, MultiScaleEmbedder, FineTuneClassifier)):
+    if not isinstance(model, (BaseEmbedder, EmbedderWrapper, FineTuneClassifier)):
         raise TypeError(
             f"{OWNER} explains the pretext task of embedders, and the classes of "
             f"FineTuneClassifier. Got {type(model).__name__}, which is neither. Pass its embedder "
@@ -47,7 +47,7 @@ def _check_model(model: Any) -> Any:
             "trained on, or train a FineTuneClassifier."
         )
     check_is_fitted(model)
-    model = getattr(model, "estimator_", model)  # of a MultiScaleEmbedder
+    model = getattr(model, "estimator_", model)  # of an EmbedderWrapper
     if isinstance(model, BaseEmbedder):
         check_has_views(model.pretext_, model, OWNER)
     return model

@@ -109,7 +109,7 @@ class LayerScoresDisplay:
 
         Parameters
         ----------
-        embedder : fitted embedder, MultiScaleEmbedder or FrozenEstimator of one
+        embedder : fitted embedder, or FrozenEstimator of one
             The embedder whose layers are scored.
 
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, H*W*C), or (n,) file names

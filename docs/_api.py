@@ -13,9 +13,9 @@ _ROOT = Path(sklssl.__file__).parents[1]
 _SECTIONS = (
     (
         "Embedders: no training",
-        "In seconds, from patches of the images.",
+        "In seconds, from patches and random views of the images.",
         "embedding",
-        ["PatchDictionaryEmbedder"],
+        ["PatchDictionaryEmbedder", "ViewWhiteningEmbedder"],
     ),
     (
         "Embedders: what was done to the image?",
@@ -32,7 +32,7 @@ _SECTIONS = (
     ),
     (
         "Embedders: views of an image are alike",
-        "A network, or a linear map of features, learns that random views of an image show the same.",
+        "A network learns that random views of an image show the same.",
         "embedding",
         None,
     ),

@@ -29,7 +29,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklssl import PatchDictionaryEmbedder, RotNetEmbedder
+from sklssl import PatchDictionaryEmbedder, RotNetEmbedder, ViewWhiteningEmbedder
 from sklssl.datasets import load_digit_images, load_image_folder
 from sklssl.inspection import ImageMapDisplay, NeighborsDisplay, compare_embedders
 
@@ -97,12 +97,13 @@ print(f"{len(images)} images {images.shape[1:]}, {np.sum(y >= 0)} of them with a
 
 embedders = {
     "PatchDictionaryEmbedder": PatchDictionaryEmbedder(),
+    "ViewWhiteningEmbedder": ViewWhiteningEmbedder(),
     "RotNetEmbedder": RotNetEmbedder(max_epochs=args.epochs, verbose=1),
 }
 comparison = None
 if (y < 0).all():
-    print("Without labels embedders cannot be compared: using a PatchDictionaryEmbedder.")
-    embedder = PatchDictionaryEmbedder(random_state=0).fit(images)
+    print("Without labels embedders cannot be compared: using a ViewWhiteningEmbedder.")
+    embedder = ViewWhiteningEmbedder(random_state=0).fit(images)
 else:
     classes = np.where(y < 0, "-1", bunch.target_names[y])  # "-1": without a label
     smallest = np.bincount(y[y >= 0]).min()

@@ -9,6 +9,7 @@ EMBEDDERS = {
     "HOG": "HOG",
     "a small network (`convnet`), untrained": "untrained convnet",
     "`PatchDictionaryEmbedder()`": "PatchDictionary",
+    "`ViewWhiteningEmbedder()`": "PatchDictionary, whitened",
     "`PatchDictionaryEmbedder((300, 1200))`": "PatchDictionary (300, 1200)",
     "`RotNetEmbedder()`": "RotNet",
     "`ScaleNetEmbedder()`": "ScaleNet",

@@ -169,7 +169,9 @@ def embedders(seed, quick):
         yield "PatchDictionary (300, 3200)", largest
         yield "RotNet", RotNetEmbedder(random_state=seed)
         yield "ScaleNet", ScaleNetEmbedder(random_state=seed)
-        yield "SimCLR", SimCLREmbedder(random_state=seed)
+        simclr = SimCLREmbedder(random_state=seed)
+        yield "SimCLR", simclr
+        yield "SimCLR, whitened", ViewWhiteningEmbedder(simclr, random_state=seed)
         yield "RotNet, convnet", RotNetEmbedder("convnet", max_epochs=20, random_state=seed)
 
 

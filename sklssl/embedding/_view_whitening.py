@@ -24,6 +24,7 @@ from sklssl._storage.attributes import is_matrix, is_numbers
 from sklssl.augmentation import RandomViews
 from sklssl.base import BaseEmbedder
 from sklssl.embedding._multiscale import MultiScaleEmbedder
+from sklssl.embedding._patch_dictionary import PatchDictionaryEmbedder
 from sklssl.embedding._wrapper import EmbedderWrapper
 from sklssl.utils._checks import naming_parameter
 from sklssl.utils._sklearn_compat import Interval, _fit_context
@@ -51,9 +52,9 @@ class ViewWhiteningEmbedder(EmbedderWrapper):
 
     Parameters
     ----------
-    estimator : embedder
+    estimator : embedder, default=None
         The embedder whose features are whitened. It is cloned and fitted; a fitted one in a
-        ``FrozenEstimator`` is used as it is.
+        ``FrozenEstimator`` is used as it is. None means ``PatchDictionaryEmbedder()``.
 
     crop_scale : tuple of (float, float), default=(0.8, 1.0)
         The smallest and the largest proportion of an image's area that a view shows. ``(1.0, 1.0)``
@@ -68,7 +69,7 @@ class ViewWhiteningEmbedder(EmbedderWrapper):
         of the identity. With 1, features are only standardised.
 
     random_state : int, RandomState or None, default=None
-        Seed of the views. None draws a new seed in each ``fit``.
+        Seed of the views, and of the default embedder. None draws a new seed in each ``fit``.
 
     Attributes
     ----------
@@ -104,19 +105,17 @@ class ViewWhiteningEmbedder(EmbedderWrapper):
     --------
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> from sklearn.pipeline import make_pipeline
-    >>> from sklssl import PatchDictionaryEmbedder, ViewWhiteningEmbedder
+    >>> from sklssl import ViewWhiteningEmbedder
     >>> from sklssl.datasets import load_digit_images
     >>> X, y = load_digit_images(return_X_y=True)
-    >>> embedder = ViewWhiteningEmbedder(
-    ...     PatchDictionaryEmbedder(n_atoms=32, random_state=0), random_state=0
-    ... )
+    >>> embedder = ViewWhiteningEmbedder(random_state=0)
     >>> neighbors = make_pipeline(embedder, KNeighborsClassifier(metric="cosine"))
     >>> neighbors.fit(X[:500], y[:500]).score(X[500:], y[500:]) > 0.9
     True
     """
 
     _parameter_constraints = {
-        "estimator": [BaseEmbedder, MultiScaleEmbedder, FrozenEstimator],
+        "estimator": [BaseEmbedder, MultiScaleEmbedder, FrozenEstimator, None],
         "crop_scale": ["array-like"],
         "jitter_strength": [Interval(Real, 0, 1, closed="both")],
         "shrinkage": [Interval(Real, 0, 1, closed="right")],
@@ -137,7 +136,7 @@ class ViewWhiteningEmbedder(EmbedderWrapper):
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Any = None,
         *,
         crop_scale: tuple[float, float] = (0.8, 1.0),
         jitter_strength: float = 0.5,
@@ -174,13 +173,16 @@ class ViewWhiteningEmbedder(EmbedderWrapper):
         with naming_parameter(self, "crop_scale"):
             views = RandomViews(self.crop_scale, False, self.jitter_strength, blur=False)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        fitted = self._fit_estimator(X, y)
+        fitted = self._fit_estimator(X, y, seed)
         whitening = self._find_whitening(fitted, X, views, seed)
         learned = {f"{name}_": value for name, value in whitening._asdict().items()}
         self.__dict__ |= {"estimator_": fitted, **learned}  # all at once
         return self
 
-    def _fit_estimator(self, X: ImagesLike, y: object) -> BaseEmbedder:
+    def _unfitted_embedder(self) -> Any:
+        return PatchDictionaryEmbedder() if self.estimator is None else self.estimator
+
+    def _fit_estimator(self, X: ImagesLike, y: object, seed: int) -> BaseEmbedder:
         """Return a fitted embedder; of one with several scales, the embedder that it trained."""
         if isinstance(self.estimator, FrozenEstimator):
             found = self.estimator.estimator
@@ -191,7 +193,10 @@ class ViewWhiteningEmbedder(EmbedderWrapper):
                 )
             check_is_fitted(found)
         else:
-            found = clone(self.estimator).fit(X, y)
+            embedder = clone(self._unfitted_embedder())
+            if self.estimator is None:
+                embedder.set_params(random_state=seed)
+            found = embedder.fit(X, y)
         return found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
 
     @plain_torch()

@@ -44,7 +44,7 @@ class EmbedderWrapper(SharesParameters, FeatureEstimator, BaseEstimator):
 
     _fitted_attributes = {"estimator_": is_fitted_embedder}
 
-    @available_if(lambda self: hasattr(self.estimator, "score"))
+    @available_if(lambda self: hasattr(self._unfitted_embedder(), "score"))
     def score(self, X: ImagesLike, y: object = None) -> float:
         """Return how well the pretext task is solved on `X` at full size; higher is better.
 
@@ -63,6 +63,10 @@ class EmbedderWrapper(SharesParameters, FeatureEstimator, BaseEstimator):
         """
         return self._fitted_embedder().score(X)
 
+    def _unfitted_embedder(self) -> Any:
+        """Return the embedder that ``fit`` would fit."""
+        return self.estimator
+
     def _fitted_embedder(self) -> BaseEmbedder:
         check_is_fitted(self)
         return self.estimator_
@@ -78,7 +82,7 @@ class EmbedderWrapper(SharesParameters, FeatureEstimator, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        inner = tags_of(self.estimator, tags)
+        inner = tags_of(self._unfitted_embedder(), tags)
         tags.input_tags = inner.input_tags
         tags.transformer_tags = inner.transformer_tags
         return tags

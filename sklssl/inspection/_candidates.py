@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data.decode import resize_image
 from sklssl._data.input import validate_input
 from sklssl._storage.attributes import is_positive_int, is_positive_ints
-from sklssl.embedding import PatchDictionaryEmbedder, RotNetEmbedder
+from sklssl.embedding import PatchDictionaryEmbedder, RotNetEmbedder, ViewWhiteningEmbedder
 from sklssl.finetuning import NetworkEmbedder
 from sklssl.utils._typing import ImagesLike
 
@@ -89,6 +89,7 @@ def make_candidates(
     if embedders is None:
         embedders = {
             "PatchDictionaryEmbedder()": PatchDictionaryEmbedder(**settings),
+            "ViewWhiteningEmbedder()": ViewWhiteningEmbedder(PatchDictionaryEmbedder(**settings)),
             "RotNetEmbedder()": RotNetEmbedder(**settings),
         }
     given = _named_embedders(embedders)

@@ -86,7 +86,7 @@ def compare_embedders(
         The embedders to compare: embedders of sklssl, or any scikit-learn transformers, most of
         which need images as rows (n, H*W*C). They are cloned and fitted; a ``FrozenEstimator`` is
         used without fitting. Embedders without a name are named by their repr. None means
-        ``[PatchDictionaryEmbedder(), RotNetEmbedder()]``.
+        ``[PatchDictionaryEmbedder(), ViewWhiteningEmbedder(), RotNetEmbedder()]``.
 
     n_labels : int or sequence of int, default=None
         Number of labelled images per class. None means 10 and 50, but fewer if classes are small:

@@ -70,7 +70,9 @@ def unwrap_embedder(estimator: Any, owner: str) -> BaseEmbedder | MultiScaleEmbe
     if isinstance(estimator, FrozenEstimator):
         estimator = estimator.estimator
     if isinstance(estimator, ViewWhiteningEmbedder):
-        return unwrap_embedder(getattr(estimator, "estimator_", estimator.estimator), owner)
+        fitted = estimator.__sklearn_is_fitted__()
+        inner = estimator.estimator_ if fitted else estimator._unfitted_embedder()
+        return unwrap_embedder(inner, owner)
     if isinstance(estimator, (BaseEmbedder, MultiScaleEmbedder)):
         return estimator
     raise TypeError(

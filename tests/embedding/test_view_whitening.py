@@ -141,6 +141,13 @@ def test_of_two_scales():
     assert embedder.score(X[:60]) == scales.score(X[:60])
 
 
+def test_default_is_a_dictionary_with_the_seed():
+    one, again = (ViewWhiteningEmbedder(random_state=SEED).fit(X[:50]) for _ in range(2))
+    assert isinstance(one.estimator_, PatchDictionaryEmbedder)
+    assert_array_equal(one.transform(X[:5]), again.transform(X[:5]))
+    assert one.estimator is None
+
+
 def test_score_is_that_of_the_task():
     assert hasattr(ViewWhiteningEmbedder(quick()), "score")
     assert not hasattr(ViewWhiteningEmbedder(PatchDictionaryEmbedder()), "score")

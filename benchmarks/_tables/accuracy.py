@@ -62,6 +62,14 @@ def unseen_sets():
     return grid(lines, _embedder_rows(lines), columns) + origin(lines)
 
 
+def neighbors():
+    """The 20 nearest neighbours among the images for training."""
+    names = SETS | {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST"}
+    lines = [x for x in read("accuracy/image_sets") if x["data"] in names and "knn_all" in x]
+    columns = [Column(title, {"data": name}, ("knn_all",)) for name, title in names.items()]
+    return grid(lines, _embedder_rows(lines), columns) + origin(lines)
+
+
 def tiny():
     lines = chosen(read("accuracy/image_sets"), data="tiny20")
     column = Column("20 classes of Tiny-ImageNet", {}, LOGISTIC)

@@ -41,8 +41,9 @@ class FeatureEstimator(NumberedFeatures, TransformerMixin):
         Returns
         -------
         X_embedded : ndarray of shape (n, n_features_out), float32
-            The signed square roots of the feature maps of `layer`, pooled and flattened. Each row
-            depends on its image alone.
+            The signed square roots of the feature maps of `layer`, pooled and flattened; those of
+            :class:`~sklssl.ViewWhiteningEmbedder` are whitened. Each row depends on its image
+            alone.
         """
         extractor, images = self._prepare(X)
         return check_features(self, extractor.embed(images))

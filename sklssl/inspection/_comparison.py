@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 from sklssl.inspection._candidates import PIXELS, UNTRAINED
 from sklssl.inspection._label_names import join_words
@@ -230,9 +231,10 @@ class Comparison:
     def _find_averaging(self) -> str | None:
         """Return the best embedder that averages over mirrored images and is worse than pixels."""
         for name, result in self._results.items():
-            symmetry = getattr(result.estimator, "symmetry", None)
+            embedder = _innermost(result.estimator)
+            symmetry = getattr(embedder, "symmetry", None)
             if symmetry == "auto":
-                symmetry = result.estimator.symmetry_
+                symmetry = embedder.symmetry_
             averages = symmetry in ("mirror", "all") and name != UNTRAINED
             if averages and self._is_better(PIXELS, name):
                 return name
@@ -255,8 +257,9 @@ class Comparison:
         """Say which embedders get images of which size, if not all get the same."""
         names: dict[str, list[str]] = {}
         for name, result in self._results.items():
-            shape = getattr(result.estimator, "image_shape_", None)
-            side = getattr(result.estimator, "image_size", None)
+            embedder = _innermost(result.estimator)
+            shape = getattr(embedder, "image_shape_", None)
+            side = getattr(embedder, "image_size", None)
             if shape is not None:
                 height, width = shape[:2] if side is None else (side, side)
                 names.setdefault(f"{height}x{width}", []).append(name)
@@ -319,3 +322,9 @@ class Comparison:
             f"<p>{escape(self._title())}</p><table><thead><tr><th>{'</th><th>'.join(heads)}</th>"
             f"</tr></thead><tbody>{rows}</tbody></table><p>{escape(self.advice)}</p>"
         )
+
+
+def _innermost(estimator: Any) -> Any:
+    """Return what a ``FrozenEstimator``, or an embedder of another one, contains."""
+    found = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    return getattr(found, "estimator_", found)

@@ -16,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklssl import RotNetEmbedder, SimCLREmbedder
+from sklssl import RotNetEmbedder, SimCLREmbedder, ViewWhiteningEmbedder
 from sklssl.exceptions import CollapseWarning
 from sklssl.inspection import Comparison, compare_embedders
 from sklssl.inspection._candidates import RawPixels
@@ -269,7 +269,14 @@ def test_the_default_embedders(images, labels, monkeypatch):
     monkeypatch.setattr(RotNetEmbedder, "fit", lambda self, X, y=None: self)
     monkeypatch.setattr(RotNetEmbedder, "transform", lambda self, X: np.ones((len(X), 2)))
     result = compare_embedders(images, labels, n_labels=2, image_size=16, random_state=SEED)
-    assert {"raw pixels", "untrained network", "RotNetEmbedder()"} <= result.scores.keys()
+    assert set(result.scores) == {
+        "raw pixels",
+        "untrained network",
+        "PatchDictionaryEmbedder()",
+        "ViewWhiteningEmbedder()",
+        "RotNetEmbedder()",
+    }
+    assert "different sizes" not in result.advice
     assert result.estimators["untrained network"].max_epochs == 0
     assert result.estimators["RotNetEmbedder()"].get_params() == {
         **RotNetEmbedder(image_size=16).get_params(),
@@ -540,6 +547,10 @@ def test_arrays_that_embedders_resize_differently(images, labels):
     result = compare_embedders(images, labels, embedders, n_labels=2, baselines=False)
     assert "8x8 pixels for A" in result.advice
     assert "16x16 pixels for B" in result.advice
+    inner = RotNetEmbedder("convnet", max_epochs=0, image_size=16)
+    whitened = {"A": ViewWhiteningEmbedder(inner), "B": RawPixels(image_size=16)}
+    result = compare_embedders(images, labels, whitened, n_labels=2, baselines=False)
+    assert "different sizes" not in result.advice
 
 
 def test_baselines_do_not_warn_of_a_collapse(labels, recwarn):

@@ -228,7 +228,7 @@ def view_whitening():
     """Strengths of views and of shrinkage; the simulated images last."""
     lines = read("studies/view_whitening")
     kinds = {name: f"simulated: {name}" for name in ("background", "contrast", "brightness")}
-    names = {k: v for k, v in (_SETS | kinds).items() if chosen(lines, data=k)}
+    names = {k: v for k, v in (_ALL_SETS | kinds).items() if chosen(lines, data=k)}
     settings = dict.fromkeys(x["setting"] for x in lines)
     keys = ("few_10", "few_50", "ridge", "knn")
     columns = [Column(title, {"data": name}, keys, 1) for name, title in names.items()]

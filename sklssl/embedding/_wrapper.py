@@ -75,7 +75,7 @@ class EmbedderWrapper(SharesParameters, FeatureEstimator, BaseEstimator):
         # Fitted attributes belong to the inner estimator and are not stored twice.
         if name in _DELEGATED and "estimator_" in vars(self):
             return getattr(self.estimator_, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return object.__getattribute__(self, name)  # raises the error that led here
 
     def __sklearn_is_fitted__(self) -> bool:
         return "estimator_" in vars(self)

@@ -129,7 +129,7 @@ def further():
         ),
         ('`LabelSpreading(kernel="knn")` on pixels', "the same", graph, "accuracy"),
         (
-            "`SemiSupervisedClassifier(ViewWhiteningEmbedder())`",
+            "`SemiSupervisedClassifier()`",
             "CIFAR-10, 400 labels of 4,000",
             on_patches,
             "accuracy",

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklssl._data.readable import readable_rows
 from sklssl._data.rows import take_rows
 from sklssl._storage.attributes import is_vector
+from sklssl.embedding import ViewWhiteningEmbedder
 from sklssl.semi_supervised._default_classifier import (
     classifier_has,
     fit_default_classifier,
@@ -38,9 +39,10 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
 
     Parameters
     ----------
-    embedder : transformer
+    embedder : transformer, default=None
         An embedder of sklssl or any scikit-learn transformer that converts images to features. It
-        is cloned and fitted without labels; a ``FrozenEstimator(embedder)`` is not fitted.
+        is cloned and fitted without labels; a ``FrozenEstimator(embedder)`` is not fitted. None
+        means ``ViewWhiteningEmbedder(random_state=0)``.
 
     classifier : classifier, default=None
         The classifier of the features; it is cloned. scikit-learn's semi-supervised classifiers
@@ -81,19 +83,18 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
 
     Examples
     --------
-    >>> from sklssl import RotNetEmbedder
     >>> from sklssl.datasets import load_digit_images
     >>> from sklssl.semi_supervised import SemiSupervisedClassifier
     >>> X, y = load_digit_images(return_X_y=True)
     >>> y_few = y[:300].copy()
     >>> y_few[100:] = -1
-    >>> model = SemiSupervisedClassifier(RotNetEmbedder(max_epochs=2, random_state=0))
-    >>> bool(model.fit(X[:300], y_few).score(X[300:], y[300:]) > 0.8)
+    >>> model = SemiSupervisedClassifier().fit(X[:300], y_few)
+    >>> model.score(X[300:], y[300:]) > 0.9
     True
     """
 
     _parameter_constraints = {
-        "embedder": [HasMethods(["fit", "transform"])],
+        "embedder": [HasMethods(["fit", "transform"]), None],
         "classifier": [HasMethods(["fit", "predict"]), None],
     }
 
@@ -103,7 +104,7 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
         "classes_": is_vector,
     }
 
-    def __init__(self, embedder: Any, classifier: Any = None) -> None:
+    def __init__(self, embedder: Any = None, classifier: Any = None) -> None:
         self.embedder = embedder
         self.classifier = classifier
 
@@ -140,7 +141,7 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
             check_consistent_length(X, labels)
         classifier = self._clone_classifier()
         with naming_parameter(self, "embedder"):
-            embedder = clone(self.embedder)
+            embedder = clone(self._unfitted_embedder())
         rows = readable_rows(X, embedder)
         if rows is not None:
             X, labels, labelled = take_rows(X, rows), labels[rows], labelled[rows]
@@ -249,6 +250,9 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
             check_consistent_length(y, weights)
         return weights
 
+    def _unfitted_embedder(self) -> Any:
+        return ViewWhiteningEmbedder(random_state=0) if self.embedder is None else self.embedder
+
     def _clone_classifier(self) -> Any:
         """Return a clone of the user's classifier, or None."""
         if self.classifier is None:
@@ -266,7 +270,7 @@ class SemiSupervisedClassifier(ChecksArguments, ClassifierMixin, EmbedsRows, Bas
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        inner = tags_of(self.embedder, tags)
+        inner = tags_of(self._unfitted_embedder(), tags)
         tags.input_tags = inner.input_tags
         tags.transformer_tags = inner.transformer_tags or tags.transformer_tags
         if self.classifier is not None:

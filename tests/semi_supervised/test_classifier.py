@@ -19,7 +19,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTraini
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklssl import RotNetEmbedder
+from sklssl import RotNetEmbedder, ViewWhiteningEmbedder
 from sklssl.semi_supervised import LabeledSplit, SemiSupervisedClassifier
 from sklssl.semi_supervised._default_classifier import learns_from_unlabelled
 from tests._seed import SEED
@@ -56,6 +56,19 @@ def few(digits):
 @pytest.fixture(scope="module")
 def embedder(digits):
     return RotNetEmbedder(max_epochs=2, random_state=SEED).fit(digits[0][:1300])
+
+
+def test_default_embedder(few, digits):
+    X, y, _ = few
+    model = SemiSupervisedClassifier().fit(X, y)
+    same = SemiSupervisedClassifier(ViewWhiteningEmbedder(random_state=0)).fit(X, y)
+    assert_array_equal(model.predict_proba(X), same.predict_proba(X))
+    X_test, y_test = digits[0][300:900], digits[1][300:900]
+    pixels = SemiSupervisedClassifier(FunctionTransformer(lambda X: X.reshape(len(X), -1)))
+    assert model.score(X_test, y_test) > pixels.fit(X, y).score(X_test, y_test) + 0.02
+    assert model.embedder is None
+    with pytest.raises(ValueError, match="'embedder' parameter of SemiSupervisedClassifier"):
+        SemiSupervisedClassifier("pca").fit(X, y)
 
 
 @pytest.mark.parametrize("classifier", [None, LogisticRegression(), LabelSpreading(max_iter=200)])

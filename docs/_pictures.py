@@ -6,11 +6,13 @@ sample photographs, and the simulated cells of an example. The map in an HTML fi
 
 import argparse
 import io
+import json
 import runpy
 import shutil
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from unittest import mock
@@ -47,6 +49,23 @@ HERE = Path(__file__).parent
 IMAGES = HERE / "images"
 ANGLES = ("0°", "90°", "180°", "270°")
 X, Y = load_digit_images(return_X_y=True)
+BUDGET_SETS = {
+    "digits": "digits",
+    "pets": "pets, 400 images",
+    "gtsrb": "traffic signs, 3,440 images",
+    "cifar10-4k": "CIFAR-10, 4,000 images",
+}
+# Rows of the benchmark -> (name, marker).
+BUDGET_ROWS = {
+    "raw pixels": ("raw pixels", ""),
+    "HOG": ("HOG", ""),
+    "PatchDictionary": ("PatchDictionaryEmbedder()", "o"),
+    "PatchDictionary, whitened": ("ViewWhiteningEmbedder()", "*"),
+    "PatchDictionary (300, 1200)": ("PatchDictionaryEmbedder((300, 1200))", "s"),
+    "RotNet": ("RotNetEmbedder()", "^"),
+    "ScaleNet": ("ScaleNetEmbedder()", "v"),
+    "SimCLR": ("SimCLREmbedder()", "D"),
+}
 
 
 @cache
@@ -182,6 +201,35 @@ def draw_image_map_selection():
     return browse((1000, 560), act)
 
 
+def draw_budget():
+    """Draw the accuracy with ten labels per class by the seconds of fit, of the benchmarks."""
+    lines = (HERE.parent / "benchmarks/accuracy/results/image_sets.jsonl").read_text().splitlines()
+    found = defaultdict(list)
+    for line in map(json.loads, lines):
+        if "default_10" in line:
+            found[line["data"], line["features"]].append(line)
+    figure, axes = plt.subplots(2, 2, figsize=(9, 7.2), dpi=110, layout="constrained", sharex=True)
+    for ax, (data, title) in zip(axes.flat, BUDGET_SETS.items(), strict=True):
+        for features, (name, marker) in BUDGET_ROWS.items():
+            rows = found[data, features]
+            score = 100 * np.mean([row["default_10"] for row in rows])
+            seconds = np.mean([row.get("fit_seconds", 0) for row in rows])
+            if seconds:
+                ax.plot(seconds, score, marker, markersize=9, label=name)
+            else:
+                style = ":" if name == "raw pixels" else "--"
+                ax.axhline(score, color="grey", linestyle=style, label=name)
+        ax.set_title(title)
+        ax.set_xscale("log")
+        ax.grid(alpha=0.3)
+    for ax in axes[1]:
+        ax.set_xlabel("CPU seconds of fit")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("accuracy, %")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
 def draw_microscopy():
     """Draw the map of the simulated cells of an example, in the groups that it finds."""
     example = HERE.parent / "examples/microscopy_without_labels.py"
@@ -213,6 +261,7 @@ def draw_social_card():
 
 # The name of the file without its ending -> the function that returns the figure, in order.
 PICTURES = {
+    "budget": draw_budget,
     "comparison_labels": draw_comparison_labels,
     "comparison_scores": draw_comparison_scores,
     "comparison_time": draw_comparison_time,

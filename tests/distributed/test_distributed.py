@@ -48,7 +48,7 @@ def test_two_processes_learn_what_one_learns(ranks, case):
             tolerance = 0.06 if name in SHARES else 1e-4
             assert twin[name] == pytest.approx(row[name], rel=1e-3, abs=tolerance), name
     learned = (one["weights"] - start["weights"]).norm()
-    assert learned > 0 or case == "PatchDictionaryEmbedder"
+    assert learned > 0 or not one["history"]  # nothing is trained
     assert (two["weights"] - one["weights"]).norm() <= 0.02 * learned
     assert (two["features"] - one["features"]).norm() <= 2e-3 * one["features"].norm()
     for name, state in one["state"].items():

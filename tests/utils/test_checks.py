@@ -15,6 +15,7 @@ from sklssl import (
     ScaleNetEmbedder,
     SemiSupervisedClassifier,
     SimCLREmbedder,
+    ViewWhiteningEmbedder,
 )
 from sklssl.exceptions import NonFiniteLossError
 from tests._estimators import quick
@@ -110,8 +111,10 @@ def test_scales_may_be_any_numbers(X):
     assert [row["scale"] for row in embedder.fit(X).history_] == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("inner", [None, 3, "embedder", RotNetEmbedder])
-@pytest.mark.parametrize("make", [MultiScaleEmbedder, SemiSupervisedClassifier])
+@pytest.mark.parametrize("inner", [(), 3, "embedder", RotNetEmbedder])
+@pytest.mark.parametrize(
+    "make", [MultiScaleEmbedder, SemiSupervisedClassifier, ViewWhiteningEmbedder]
+)
 def test_what_is_no_estimator_can_be_shown_and_is_refused(X, make, inner):
     estimator = make(inner)
     assert type(estimator).__name__ in repr(estimator)

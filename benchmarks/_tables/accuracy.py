@@ -72,9 +72,12 @@ def neighbors():
 
 
 def tiny():
-    lines = chosen(read("accuracy/image_sets"), data="tiny20")
-    column = Column("20 classes of Tiny-ImageNet", {}, LOGISTIC)
-    return grid(lines, _embedder_rows(lines), [column]) + origin(lines)
+    """Tiny-ImageNet and the lossless part of CIFAR-10."""
+    names = {"tiny20": "20 classes of Tiny-ImageNet", "cifar10-lossless": "CIFAR-10, lossless part"}
+    lines = [x for x in read("accuracy/image_sets") if x["data"] in names and FEW[0] in x]
+    keys = (*FEW, "ridge_all")
+    columns = [Column(title, {"data": name}, keys) for name, title in names.items()]
+    return grid(lines, _embedder_rows(lines), columns, alike=False) + origin(lines)
 
 
 def _embedder_rows(lines):

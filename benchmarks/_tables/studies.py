@@ -208,6 +208,7 @@ _SETS = {
     "gtsrb": "traffic signs",
     "cifar10-4k": "CIFAR-10",
 }
+_SIMULATED = {name: f"simulated: {name}" for name in ("background", "contrast", "brightness")}
 _ALL_SETS = _SETS | {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST"}
 
 
@@ -227,8 +228,7 @@ def flat_patches():
 def view_whitening():
     """Strengths of views and of shrinkage; the simulated images last."""
     lines = read("studies/view_whitening")
-    kinds = {name: f"simulated: {name}" for name in ("background", "contrast", "brightness")}
-    names = {k: v for k, v in (_ALL_SETS | kinds).items() if chosen(lines, data=k)}
+    names = {k: v for k, v in (_ALL_SETS | _SIMULATED).items() if chosen(lines, data=k)}
     settings = dict.fromkeys(x["setting"] for x in lines)
     keys = ("few_10", "few_50", "ridge", "knn")
     columns = [Column(title, {"data": name}, keys, 1) for name, title in names.items()]
@@ -238,9 +238,7 @@ def view_whitening():
 def levels():
     """With and without brightness, colour and contrast; the simulated images first."""
     lines = read("studies/levels")
-    simulated = {f"simulated: {name}": name for name in ("background", "contrast", "brightness")}
-    names = simulated | {title: name for name, title in _SETS.items()}
-    rows = {title: {"data": name} for title, name in names.items()}
+    rows = {title: {"data": name} for name, title in (_SIMULATED | _SETS).items()}
     keys = ("few_10", "few_50", "ridge", "knn")
     columns = [
         Column(title, {"features": features}, keys, 1)

@@ -14,7 +14,6 @@ import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.input import decode_files, select_rows, validate_input
 from sklssl._features.extractor import FeatureExtractor, make_extractor
@@ -191,13 +190,12 @@ class ViewWhiteningEmbedder(EmbedderWrapper):
                     "The 'estimator' parameter of ViewWhiteningEmbedder must be an embedder, or a "
                     f"FrozenEstimator of one. Got a FrozenEstimator of {found!r}."
                 )
-            check_is_fitted(found)
         else:
             embedder = clone(self._unfitted_embedder())
             if self.estimator is None:
                 embedder.set_params(random_state=seed)
             found = embedder.fit(X, y)
-        return found.estimator_ if isinstance(found, MultiScaleEmbedder) else found
+        return found._fitted_embedder()
 
     @plain_torch()
     def _find_whitening(

@@ -9,11 +9,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from sklssl._data.input import CheckedImages, validate_input
+from sklssl._features.estimator import FeatureEstimator
 from sklssl.backbones import Backbone
 from sklssl.base import BaseEmbedder, Pretext
 from sklssl.embedding._heads import Teacher
 from sklssl.embedding._untrained import UntrainedEmbedder
-from sklssl.embedding._wrapper import EmbedderWrapper
 from sklssl.exceptions import ImageFileError
 from sklssl.utils._typing import ImagesLike
 
@@ -52,7 +52,7 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
     found = embedder.estimator if frozen else embedder
     if not hasattr(embedder, "fit"):
         found = _build(embedder, X, seed, owner=owner)
-    if not isinstance(found, BaseEmbedder | EmbedderWrapper):
+    if not isinstance(found, FeatureEstimator):
         raise TypeError(
             f"{who} must be an embedder of sklssl, a FrozenEstimator of a fitted one, or a "
             f"backbone as a name or function. Got {embedder!r}."
@@ -61,8 +61,7 @@ def initial_embedder(embedder: Any, X: ImagesLike, seed: int, *, owner: object) 
         if frozen:
             raise NotFittedError(f"{who} is a FrozenEstimator of an embedder that is not fitted.")
         found = clone(found).fit(X)
-    found = found.estimator_ if isinstance(found, EmbedderWrapper) else found
-    return found._continued()
+    return found._fitted_embedder()._continued()
 
 
 def _build(backbone: Any, X: ImagesLike, seed: int, *, owner: object) -> NetworkEmbedder:

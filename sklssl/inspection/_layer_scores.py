@@ -12,12 +12,10 @@ from sklearn.model_selection import check_cv, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import check_is_fitted
 
 from sklssl._data.input import decode_files, validate_input
+from sklssl._features.estimator import FeatureEstimator
 from sklssl._features.extractor import FeatureExtractor, make_extractor
-from sklssl.base import BaseEmbedder
-from sklssl.embedding._wrapper import EmbedderWrapper
 from sklssl.inspection._scoring import check_scorer
 from sklssl.utils._arguments import check_complete
 from sklssl.utils._classes import check_classes
@@ -150,16 +148,15 @@ def _score(probe: Any, Z: np.ndarray, y: Any, settings: dict[str, Any]) -> dict[
     }
 
 
-def _find_network(embedder: Any) -> BaseEmbedder:
+def _find_network(embedder: Any) -> Any:
     """Return the fitted embedder that holds the network."""
     found = embedder.estimator if isinstance(embedder, FrozenEstimator) else embedder
-    if not isinstance(found, BaseEmbedder | EmbedderWrapper):
+    if not isinstance(found, FeatureEstimator):
         raise TypeError(
             "The 'embedder' argument of layer_scores must be a fitted embedder of sklssl, or a "
             f"FrozenEstimator of one. Got {embedder!r}; of a Pipeline, pass the embedder step."
         )
-    check_is_fitted(found)
-    return found.estimator_ if isinstance(found, EmbedderWrapper) else found
+    return found._fitted_embedder()
 
 
 def _check_pool_sizes(pool_sizes: Any) -> list[int]:

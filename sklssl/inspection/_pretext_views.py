@@ -71,7 +71,7 @@ def unwrap_embedder(estimator: Any, owner: str) -> BaseEmbedder | MultiScaleEmbe
         estimator = estimator.estimator
     if isinstance(estimator, ViewWhiteningEmbedder):
         fitted = estimator.__sklearn_is_fitted__()
-        inner = estimator.estimator_ if fitted else estimator._unfitted_embedder()
+        inner = estimator._fitted_embedder() if fitted else estimator._unfitted_embedder()
         return unwrap_embedder(inner, owner)
     if isinstance(estimator, (BaseEmbedder, MultiScaleEmbedder)):
         return estimator
@@ -155,7 +155,7 @@ def _fitted_copy(estimator: Any, X: Any) -> tuple[BaseEmbedder, CheckedImages] |
     """Return a fitted embedder with a copy of its task on the CPU, and the images."""
     if not estimator.__sklearn_is_fitted__():
         return None
-    fitted = getattr(estimator, "estimator_", estimator)
+    fitted = estimator._fitted_embedder()
     embedder = copy.copy(fitted)
     embedder.pretext_ = copy.deepcopy(fitted.pretext_).cpu()
     return embedder, validate_input(embedder, X, reset=False)

@@ -1,5 +1,6 @@
 """What is checked beyond scikit-learn's constraints, on the estimators that ask for it."""
 
+import itertools
 from fractions import Fraction
 from functools import partial
 
@@ -111,9 +112,15 @@ def test_scales_may_be_any_numbers(X):
     assert [row["scale"] for row in embedder.fit(X).history_] == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("inner", [(), 3, "embedder", RotNetEmbedder])
 @pytest.mark.parametrize(
-    "make", [MultiScaleEmbedder, SemiSupervisedClassifier, ViewWhiteningEmbedder]
+    ("make", "inner"),
+    [
+        (MultiScaleEmbedder, None),  # for the others, the default
+        *itertools.product(
+            [MultiScaleEmbedder, SemiSupervisedClassifier, ViewWhiteningEmbedder],
+            [(), 3, "embedder", RotNetEmbedder],
+        ),
+    ],
 )
 def test_what_is_no_estimator_can_be_shown_and_is_refused(X, make, inner):
     estimator = make(inner)
